@@ -1,0 +1,73 @@
+"""Tell which protocol istiod assumes for a service port.
+
+Source: istio pkg/config/kube/conversion.go `ConvertProtocol`, pkg/config/protocol/instance.go.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recommender.mesh.objects import ServicePort
+
+
+class Protocol(Enum):
+    """Name how Envoy handles a port; SNIFFED stands for istiod's `Unsupported`."""
+
+    HTTP = "HTTP"
+    HTTP_PROXY = "HTTP_PROXY"
+    TCP = "TCP"
+    TLS = "TLS"
+    UDP = "UDP"
+    SNIFFED = "SNIFFED"
+
+    @property
+    def may_be_http(self) -> bool:
+        """Tell whether requests on such a port are routed by authority."""
+        return self in (Protocol.HTTP, Protocol.HTTP_PROXY, Protocol.SNIFFED)
+
+
+_BY_NAME = {
+    "tcp": Protocol.TCP,
+    "mongo": Protocol.TCP,
+    "redis": Protocol.TCP,
+    "mysql": Protocol.TCP,
+    "udp": Protocol.UDP,
+    "http": Protocol.HTTP,
+    "http2": Protocol.HTTP,
+    "grpc": Protocol.HTTP,
+    "grpc-web": Protocol.HTTP,
+    "http_proxy": Protocol.HTTP_PROXY,
+    "https": Protocol.TLS,
+    "tls": Protocol.TLS,
+}
+_BY_APP_PROTOCOL = {
+    "kubernetes.io/h2c": Protocol.HTTP,
+    "kubernetes.io/ws": Protocol.HTTP,
+    "kubernetes.io/wss": Protocol.TLS,
+}
+# Servers that speak first: sniffing would hang them, so istiod takes TCP.
+_TCP_UNLESS_NAMED = frozenset({25, 53, 3306, 27017})
+
+
+def kubernetes_port_protocol(port: ServicePort) -> Protocol:
+    """Take the protocol of a Kubernetes port: appProtocol first, else the name's prefix."""
+    if port.protocol.upper() == "UDP":
+        return Protocol.UDP
+    name = port.name
+    if port.app_protocol is not None:
+        name = port.app_protocol
+        if name in _BY_APP_PROTOCOL:
+            return _BY_APP_PROTOCOL[name]
+    if name.lower().startswith("grpc-web"):
+        return Protocol.HTTP
+    found = _BY_NAME.get(name.split("-", 1)[0].lower())
+    if found is None:
+        return Protocol.TCP if port.number in _TCP_UNLESS_NAMED else Protocol.SNIFFED
+    return found
+
+
+def service_entry_port_protocol(port: ServicePort) -> Protocol:
+    """Take the protocol of a ServiceEntry port: what it declares, else sniffed."""
+    return _BY_NAME.get(port.protocol.lower(), Protocol.SNIFFED)

@@ -1,0 +1,358 @@
+"""What a Sidecar lets a proxy see: its services and VirtualServices.
+
+Source: istio model/sidecar.go (`convertToSidecarScope`, `convertIstioListenerToWrapper`,
+`selectServices`, `servicesForExactHosts`, `collectImportedServices`, `appendSidecarServices`)
+and model/push_context.go (`initSidecarScopes`, `getSidecarScope`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from recommender.istio.host_names import is_subset, is_wildcard, overlaps
+from recommender.istio.registry import (
+    Registry,
+    RegistryPort,
+    RegistryService,
+    ServiceKey,
+    build_registry,
+    is_visible,
+)
+from recommender.istio.virtual_services import (
+    MeshVirtualServices,
+    build_virtual_services,
+    destinations,
+)
+from recommender.mesh.objects import EgressListener, Labels, Mesh, Sidecar, VirtualService
+
+ANY_NAMESPACE = "*"
+EVERYTHING = EgressListener(hosts=("*/*",))
+NEWEST_VERSION = (1, 31)
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRules:
+    """Hold what is computed once per mesh to scope any proxy of it."""
+
+    mesh: Mesh
+    registry: Registry
+    virtual_services: MeshVirtualServices
+    sidecars: tuple[Sidecar, ...]
+    version: tuple[int, int]
+
+    @property
+    def root_namespace(self) -> str:
+        """Return Istio's root namespace."""
+        return self.mesh.config.root_namespace
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerScope:
+    """Hold what one egress listener imports: what listeners, routes and DNS are made from."""
+
+    listener: EgressListener
+    services: tuple[RegistryService, ...]
+    virtual_services: tuple[VirtualService, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarScope:
+    """Hold what a proxy is sent.
+
+    `services` maps each host name to the service whose Envoy clusters and endpoints the proxy
+    has: what the listeners import and what their VirtualServices pull in.
+    """
+
+    namespace: str
+    listeners: tuple[ListenerScope, ...]
+    services: Mapping[str, RegistryService]
+
+    def virtual_services(self) -> tuple[VirtualService, ...]:
+        """List the VirtualServices of all listeners in order of precedence, each once."""
+        found = {
+            (v.meta.namespace, v.meta.name): v for x in self.listeners for v in x.virtual_services
+        }
+        return tuple(found.values())
+
+    def listener_services(self) -> dict[str, RegistryService]:
+        """Map each host name to the service that some listener imports."""
+        found: dict[str, RegistryService] = {}
+        for listener in self.listeners:
+            for service in listener.services:
+                found.setdefault(service.hostname, service)
+        return found
+
+
+@dataclass(slots=True)
+class _HostPatterns:
+    exact: set[str] = field(default_factory=set)
+    all: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+    def excludes(self, host: str) -> bool:
+        return any(is_subset(host, pattern) for pattern in self.excluded)
+
+    def imports(self, host: str) -> bool:
+        if host in self.exact:
+            return True
+        return any(is_subset(host, p) for p in self.all if is_wildcard(host) or is_wildcard(p))
+
+    def imports_virtual_service_host(self, host: str, gateway_api: bool) -> bool:
+        if host in self.exact:
+            return True
+        compare = is_subset if gateway_api else overlaps
+        return any(compare(host, p) for p in self.all)
+
+
+_Patterns = dict[str, _HostPatterns]
+
+
+def build_scope_rules(mesh: Mesh) -> ScopeRules:
+    """Compute what every scope of a mesh is made from."""
+    ordered = sorted(
+        mesh.sidecars, key=lambda s: (s.meta.created or _NO_TIME, s.meta.name, s.meta.namespace)
+    )
+    ordered.sort(key=lambda s: s.workload_selector is None)
+    return ScopeRules(
+        mesh,
+        build_registry(mesh),
+        build_virtual_services(mesh),
+        tuple(ordered),
+        mesh.istio_version or NEWEST_VERSION,
+    )
+
+
+def select_sidecar(rules: ScopeRules, namespace: str, labels: Labels) -> Sidecar | None:
+    """Return the Sidecar istiod applies to a proxy, None for the implicit default `*/*`.
+
+    The oldest match of the proxy's namespace wins, those with a selector first; then the root
+    namespace's Sidecar without a selector. Nothing is merged.
+    """
+    root_default: Sidecar | None = None
+    for sidecar in rules.sidecars:
+        selector = sidecar.workload_selector
+        if sidecar.meta.namespace == namespace and (
+            selector is None or selector.items() <= dict(labels).items()
+        ):
+            return sidecar
+        if selector is None and sidecar.meta.namespace == rules.root_namespace:
+            root_default = root_default or sidecar
+    return root_default
+
+
+def sidecar_scope(
+    rules: ScopeRules, namespace: str, listeners: Iterable[EgressListener] = ()
+) -> SidecarScope:
+    """Compute the scope of a proxy of a namespace; no listeners means `*/*`, as in istiod."""
+    made = tuple(_listener_scope(rules, namespace, x) for x in (tuple(listeners) or (EVERYTHING,)))
+    return SidecarScope(namespace, made, _scope_services(rules, namespace, made))
+
+
+def _listener_scope(rules: ScopeRules, namespace: str, listener: EgressListener) -> ListenerScope:
+    patterns = _parse_hosts(rules, namespace, listener.hosts)
+    candidates = _exact_candidates(rules, namespace, patterns)
+    if candidates is None:
+        candidates = rules.registry.visible_from(namespace)
+    return ListenerScope(
+        listener,
+        _select_services(candidates, namespace, patterns, listener),
+        _select_virtual_services(rules, namespace, patterns),
+    )
+
+
+def _parse_hosts(rules: ScopeRules, namespace: str, hosts: Iterable[str]) -> _Patterns:
+    """Sort host entries by namespace; `~` excludes from 1.31 on and means nothing before."""
+    patterns: _Patterns = {}
+    for entry in hosts:
+        if entry.count("/") != 1:
+            continue
+        key, host = entry.split("/")
+        if key.startswith("~"):
+            if rules.version >= (1, 31):
+                excluded_from = key[1:] or ANY_NAMESPACE
+                excluded_from = namespace if excluded_from == "." else excluded_from
+                patterns.setdefault(excluded_from, _HostPatterns()).excluded.append(host)
+            continue
+        found = patterns.setdefault(namespace if key == "." else key, _HostPatterns())
+        found.all.append(host)
+        if not is_wildcard(host):
+            found.exact.add(host)
+    return patterns
+
+
+def _exact_candidates(
+    rules: ScopeRules, namespace: str, patterns: _Patterns
+) -> tuple[RegistryService, ...] | None:
+    """Look up exact hosts in istiod's index, which keeps one object per host and namespace.
+
+    Returns None where istiod scans the whole registry: before 1.31, with any wildcard, or with
+    the namespace `*`. The result is the same but for a host with several objects in one
+    namespace, where the index keeps only one of them.
+    """
+    if any(
+        found.all and (key == ANY_NAMESPACE or len(found.exact) < len(set(found.all)))
+        for key, found in patterns.items()
+    ):
+        return None
+    found = [
+        service
+        for key, entry in patterns.items()
+        for host in entry.exact
+        if (service := rules.registry.by_hostname.get(host, {}).get(key))
+        and is_visible(service, namespace)
+    ]
+    if rules.version < (1, 31):
+        keys = {service.key for service in found}
+        found = [s for key in keys for s in rules.registry.objects[key] if is_visible(s, namespace)]
+    # Stable order: the scan would have met them by age; only ties of host names depend on it.
+    found.sort(key=lambda s: (s.created, s.name, s.namespace, s.hostname))
+    return tuple(found)
+
+
+def _select_services(
+    candidates: Iterable[RegistryService],
+    namespace: str,
+    patterns: _Patterns,
+    listener: EgressListener,
+) -> tuple[RegistryService, ...]:
+    anywhere = patterns.get(ANY_NAMESPACE)
+    kept: list[RegistryService] = []
+    for service in candidates:
+        own = patterns.get(service.namespace)
+        sources = [found for found in (own, anywhere) if found is not None]
+        if any(found.excludes(service.hostname) for found in sources):
+            continue
+        for found in sources:
+            imported = _imported(service, found, listener)
+            if imported is not None:
+                kept.append(imported)
+                break
+    winners = _namespace_winners(kept, namespace)
+    return tuple(s for s in kept if winners[s.hostname].namespace == s.namespace)
+
+
+def _imported(
+    service: RegistryService, patterns: _HostPatterns, listener: EgressListener
+) -> RegistryService | None:
+    if not patterns.imports(service.hostname):
+        return None
+    if listener.port and listener.port_protocol != "HTTP_PROXY":
+        port = service.port(listener.port)
+        if port is None:
+            return None
+        service = replace(service, ports=(port,))
+    if service.aliases:
+        kept = tuple(a for a in service.aliases if patterns.imports(a.hostname))
+        service = replace(service, aliases=kept)
+    return service
+
+
+def _namespace_winners(
+    services: Iterable[RegistryService], namespace: str
+) -> dict[str, RegistryService]:
+    """Choose one namespace per host name: the client's, else Kubernetes, else the first met."""
+    winners: dict[str, RegistryService] = {}
+    for service in services:
+        current = winners.get(service.hostname)
+        if (
+            current is None
+            or service.namespace == namespace
+            or (service.kubernetes and not current.kubernetes and current.namespace != namespace)
+        ):
+            winners[service.hostname] = service
+    return winners
+
+
+def _select_virtual_services(
+    rules: ScopeRules, namespace: str, patterns: _Patterns
+) -> tuple[VirtualService, ...]:
+    """Import each VirtualService one of whose hosts is asked for in *its own* namespace."""
+    anywhere = patterns.get(ANY_NAMESPACE)
+    selected: list[VirtualService] = []
+    for vs in rules.virtual_services.visible_from(namespace):
+        sources = [p for p in (patterns.get(vs.meta.namespace), anywhere) if p is not None]
+        if any(
+            source.imports_virtual_service_host(host, vs.gateway_api)
+            and not any(p.excludes(host) for p in sources)
+            for source in sources
+            for host in vs.hosts
+        ):
+            selected.append(vs)
+    return tuple(selected)
+
+
+def _scope_services(
+    rules: ScopeRules, namespace: str, listeners: Iterable[ListenerScope]
+) -> dict[str, RegistryService]:
+    services: dict[str, RegistryService] = {}
+    for listener in listeners:
+        for service in listener.services:
+            _add(services, service)
+        for vs in listener.virtual_services:
+            for host, ports in destinations(vs, namespace).items():
+                pulled = _pulled_in(rules, namespace, host, ports, listener.listener)
+                if pulled is not None:
+                    _add(services, pulled)
+    return services
+
+
+def _pulled_in(
+    rules: ScopeRules, namespace: str, host: str, ports: set[int], listener: EgressListener
+) -> RegistryService | None:
+    """Find the service that a VirtualService's destination brings along, with the ports it names.
+
+    The client namespace's own service is taken without looking at exportTo.
+    """
+    by_namespace = rules.registry.by_hostname.get(host)
+    if not by_namespace:
+        return None
+    service = by_namespace.get(namespace) or _best_visible(rules, by_namespace.values(), namespace)
+    if service is None:
+        return None
+    wanted = {listener.port} if listener.port else ports
+    if 0 in wanted:
+        return service
+    kept = tuple(port for port in service.ports if port.number in wanted)
+    return replace(service, ports=kept) if kept else None
+
+
+def _best_visible(
+    rules: ScopeRules, services: Iterable[RegistryService], namespace: str
+) -> RegistryService | None:
+    """Prefer Kubernetes, then the oldest; up to 1.29 the alphabetically first namespace."""
+    visible = [s for s in services if is_visible(s, namespace)]
+    if rules.version < (1, 30):
+        return min(visible, key=lambda s: s.namespace, default=None)
+    return min(visible, key=lambda s: (not s.kubernetes, s.created, s.namespace), default=None)
+
+
+def _add(services: dict[str, RegistryService], new: RegistryService) -> None:
+    """Merge a service into the scope as `appendSidecarServices` does."""
+    current = services.get(new.hostname)
+    if current is None or (new.kubernetes and not current.kubernetes):
+        services[new.hostname] = new
+        return
+    same_object = (new.key, new.resolution, new.kubernetes, new.export_to) == (
+        current.key,
+        current.resolution,
+        current.kubernetes,
+        current.export_to,
+    )
+    if same_object and new.ports != current.ports:
+        services[new.hostname] = replace(current, ports=_joined(current.ports, new.ports))
+
+
+def _joined(
+    first: tuple[RegistryPort, ...], second: tuple[RegistryPort, ...]
+) -> tuple[RegistryPort, ...]:
+    known = {port.number for port in first}
+    return first + tuple(port for port in second if port.number not in known)
+
+
+def service_for(scope: SidecarScope, key: ServiceKey) -> RegistryService | None:
+    """Return the service that a scope binds a host name to, if it is the one of `key`."""
+    service = scope.services.get(key.hostname)
+    return service if service and service.namespace == key.namespace else None

@@ -1,0 +1,244 @@
+"""Find and read Kubernetes objects in YAML and JSON files.
+
+Sources are files, folders and globs; files may be gzip or zstd. What comes out is plain data,
+one `Document` per object, with `kind: List` opened up.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import zstandard
+
+from recommender.errors import InputError
+from recommender.mesh.yaml_documents import MOST_DEPTH, YamlDocument, YamlError, read_yaml
+
+_NAMES: Final = re.compile(r"\.(?:yaml|yml|json)(?:\.(?:gz|zst))?$", re.IGNORECASE)
+_SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
+_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Hold one object as read; `line` counts from 1, 0 where it is not known."""
+
+    object: Mapping[str, object]
+    file: str
+    line: int = 0
+
+    @property
+    def origin(self) -> str:
+        """Say where the object was read: the file, with the line where it is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+def read_documents(sources: Sequence[str | Path]) -> Iterator[Document]:
+    """Yield every object of some files, folders and globs, in sorted order of the files.
+
+    A folder is read with its subfolders: `*.yaml`, `*.yml`, `*.json` and these with `.gz` or
+    `.zst`, but nothing hidden. Empty documents are passed over; a list's items come one by one.
+
+    Raises:
+        InputError: A source is missing, unreadable or holds nothing, or a document does not
+            parse or is not an object.
+    """
+    if not sources:
+        raise InputError(
+            "no mesh source is named", hint="name a YAML file, a JSON file or a folder"
+        )
+    for path in sorted({path for source in sources for path in _files(source)}):
+        yield from _documents(path)
+
+
+def _files(source: str | Path) -> list[Path]:
+    path = Path(source)
+    if path.is_dir():
+        return _files_in_folder(path)
+    if path.exists():
+        return [path]
+    if isinstance(source, Path) or not glob.has_magic(source):
+        raise InputError("there is no such file or folder", where=_shown(path))
+    found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207 - any glob
+    if not found:
+        raise InputError("the pattern matches no file", where=_shown(path))
+    names = [p for p in found if p.is_file()]
+    inside = [f for p in found if p.is_dir() for f in _files_in_folder(p, required=not names)]
+    return names + inside
+
+
+def _files_in_folder(folder: Path, *, required: bool = True) -> list[Path]:
+    """List a folder's files; each real folder is entered once, so that links cannot loop."""
+    found: list[Path] = []
+    entered: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting:
+        current = waiting.pop()
+        try:
+            status = current.stat()
+            entries = sorted(current.iterdir(), reverse=True)
+        except OSError as error:
+            raise _unreadable(current, error) from error
+        if (status.st_dev, status.st_ino) in entered:
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        waiting += (entry for entry in visible if entry.is_dir())
+        found += (entry for entry in visible if _NAMES.search(entry.name) and entry.is_file())
+    if required and not found:
+        hint = "looked for *.yaml, *.yml and *.json, also with .gz or .zst"
+        raise InputError("the folder holds no YAML or JSON", where=_shown(folder), hint=hint)
+    return found
+
+
+def _documents(path: Path) -> Iterator[Document]:
+    name = _shown(path)
+    text = _content(path)
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".zst")]
+    if suffixes[-1:] == [".json"]:
+        found = _read_json(text, name)
+    elif text.lstrip()[:1] == b"{":
+        found = _read_json_or_yaml(text, name)
+    else:
+        found = _read_yaml(text, name)
+    for document in found:
+        yield from _objects(document, name)
+
+
+def _content(path: Path) -> bytes:
+    """Read a file, unpacked."""
+    try:
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            return gzip.decompress(content)
+        if path.suffix.lower() == ".zst":
+            return _unpacked_zstd(content)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise _unreadable(path, error) from error
+    return content
+
+
+def _unpacked_zstd(content: bytes) -> bytes:
+    """Unpack each frame; one that is cut short is an error, as it is with gzip."""
+    parts = []
+    while content:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(content))
+        if not frame.eof:
+            raise EOFError("the compressed file is cut short")
+        content = frame.unused_data
+    return b"".join(parts)
+
+
+def _read_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:
+    try:
+        yield from read_yaml(text)
+    except YamlError as error:
+        where = f"{name}:{error.line}" if error.line else name
+        hint = "render the template first" if b"{{" in text else None
+        raise InputError(
+            f"the YAML does not parse: {error.what}", where=where, hint=hint
+        ) from error
+
+
+def _read_json_or_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:
+    """Read what begins like JSON: as JSON if it is, else as YAML, whose mappings may so begin."""
+    try:
+        return iter(list(_read_json(text, name)))
+    except InputError:
+        return _read_yaml(text, name)
+
+
+def _read_json(text: bytes, name: str) -> Iterator[YamlDocument]:
+    """Read one or more JSON values that follow each other."""
+    try:
+        content = text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise InputError("the file is not UTF-8", where=f"{name}:{line}") from error
+    broken_text = _LONE_SURROGATE.search(text) is not None
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    position = _after_space(content, 0)
+    line = 1 + content.count("\n", 0, position)
+    while position < len(content):
+        try:
+            value, end = decoder.raw_decode(content, position)
+            value = _repaired(value) if broken_text else value
+        except json.JSONDecodeError as error:
+            what = f"the JSON does not parse: {error.msg}"
+            raise InputError(what, where=f"{name}:{error.lineno}") from error
+        except (ValueError, RecursionError) as error:
+            what = f"the JSON cannot be read: {_reason(error)}"
+            raise InputError(what, where=f"{name}:{line}") from error
+        yield YamlDocument(value, line)
+        end = _after_space(content, end)
+        line += content.count("\n", position, end)
+        position = end
+
+
+def _after_space(content: str, position: int) -> int:
+    match = _SPACE.match(content, position)
+    return match.end() if match else position
+
+
+def _objects(document: YamlDocument, name: str) -> Iterator[Document]:
+    """Open up lists, also lists in lists, and check that each entry is an object."""
+    waiting = [(document.value, document.line, document.item_lines, 0)]
+    while waiting:
+        value, line, item_lines, depth = waiting.pop()
+        if value is None:
+            continue
+        if isinstance(value, dict) and not _is_list(value):
+            yield Document(value, name, line)
+            continue
+        entries = (value.get("items") or []) if isinstance(value, dict) else value
+        if not isinstance(entries, list) or depth > MOST_DEPTH:
+            what = f"expected Kubernetes objects, found {describe(entries)}"
+            raise InputError(what, where=f"{name}:{line}" if line else name)
+        lines = item_lines if len(item_lines) == len(entries) else (line,) * len(entries)
+        waiting += reversed([(e, at, (), depth + 1) for e, at in zip(entries, lines, strict=True)])
+
+
+def _is_list(value: Mapping[str, object]) -> bool:
+    """Tell a list of objects from an object of a kind that only ends in List: that has a name."""
+    kind, metadata = value.get("kind"), value.get("metadata")
+    named = isinstance(metadata, dict) and "name" in metadata
+    return isinstance(kind, str) and kind.endswith("List") and "items" in value and not named
+
+
+def describe(value: object) -> str:
+    """Name the JSON type of a value, for messages."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _repaired(value: object) -> object:
+    r"""Replace lone surrogates (`"\ud800"`), which no output could encode, as Go does."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+
+
+def _refuse_constant(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _reason(error: Exception) -> str:
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(f"cannot be read: {reason}", where=_shown(path))
+
+
+def _shown(path: Path) -> str:
+    """Write a path as text that can be printed, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "replace")

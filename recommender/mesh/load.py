@@ -1,0 +1,243 @@
+"""Read the objects of a mesh from files into a `Mesh`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from recommender.errors import InputError
+from recommender.mesh import kubernetes, networking, policies
+from recommender.mesh.documents import Document, read_documents
+from recommender.mesh.fields import FieldError, Fields
+from recommender.mesh.gateway_api import GatewayRoute, gateway_route, virtual_services_of_routes
+from recommender.mesh.istio_version import istio_version
+from recommender.mesh.mesh_config import MeshConfigMap, mesh_config_map, read_mesh_config
+from recommender.mesh.objects import (
+    AuthorizationPolicy,
+    DestinationRule,
+    EndpointSlice,
+    EnvoyFilter,
+    Mesh,
+    MeshNote,
+    Namespace,
+    ObjectMeta,
+    Service,
+    ServiceEntry,
+    Sidecar,
+    Telemetry,
+    VirtualService,
+)
+from recommender.mesh.workloads import (
+    CONTROLLER_KINDS,
+    Controller,
+    PodObject,
+    controller,
+    pod,
+    resolve_workloads,
+    versions_seen,
+)
+
+
+class _Named(Protocol):
+    """Stand for any of the frozen dataclasses with a `meta`."""
+
+    @property
+    def meta(self) -> ObjectMeta: ...
+
+
+T = TypeVar("T", bound=_Named)
+Converter = Callable[[ObjectMeta, Fields], _Named | None]
+_Kinds = Mapping[tuple[str, str], Converter]
+_Identity = tuple[str, str, str]
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
+_LEFT_OUT: Final = "left out, since Kubernetes or istiod would refuse it"
+_TARGETED: Final = "attached by targetRefs, so it never acts in a sidecar"
+_NOT_AN_OBJECT: Final = "documents without apiVersion and kind"
+_NO_PART: Final = "objects of a kind that plays no part"
+_DIFFERING: Final = "different objects of one name, the newest was used"
+_EXPECTED: Final = (Namespace, Service, PodObject)
+
+
+def load_mesh(
+    sources: Sequence[str | Path],
+    *,
+    cluster_domain: str = "cluster.local",
+    root_namespace: str = "",
+) -> Mesh:
+    """Load a mesh from YAML and JSON files, folders and globs.
+
+    The result does not depend on the order of the sources or on how objects are spread over
+    files. Two copies of one object count once; of differing ones the newest is used, by
+    creationTimestamp and resourceVersion. What is not used is told in `Mesh.notes`.
+
+    Args:
+        sources: Paths and globs, as `read_documents` takes them.
+        cluster_domain: The DNS domain of the Kubernetes cluster.
+        root_namespace: Istio's root namespace; empty to take it from the MeshConfig.
+
+    Raises:
+        InputError: A source cannot be read, or an object of a kind that counts has no name.
+    """
+    found = _Found(_kinds(cluster_domain))
+    for document in read_documents(sources):
+        found.take(document)
+    objects = _Objects(found.chosen())
+    config, config_notes = read_mesh_config(objects.of(MeshConfigMap), root_namespace)
+    pods, controllers = objects.of(PodObject), objects.of(Controller)
+    version, version_notes = istio_version(versions_seen(pods, controllers))
+    placed, workloads = resolve_workloads(pods, controllers)
+    entries = objects.of(ServiceEntry)
+    made = virtual_services_of_routes(objects.of(GatewayRoute), entries, cluster_domain)
+    notes = [*found.noted(), *config_notes, *version_notes, *_lacking(objects)]
+    return Mesh(
+        config=config,
+        cluster_domain=cluster_domain,
+        istio_version=version,
+        namespaces=tuple(objects.of(Namespace)),
+        workloads=tuple(workloads),
+        pods=tuple(placed),
+        services=tuple(objects.of(Service)),
+        endpoint_slices=tuple(objects.of(EndpointSlice)),
+        service_entries=tuple(entries),
+        virtual_services=tuple(sorted((*objects.of(VirtualService), *made), key=_place)),
+        destination_rules=tuple(objects.of(DestinationRule)),
+        sidecars=tuple(objects.of(Sidecar)),
+        telemetries=tuple(objects.of(Telemetry)),
+        authorization_policies=tuple(objects.of(AuthorizationPolicy)),
+        envoy_filters=tuple(objects.of(EnvoyFilter)),
+        notes=tuple(sorted(notes)),
+    )
+
+
+def _kinds(cluster_domain: str) -> _Kinds:
+    """List the kinds that count by API group; every version of a kind has the same fields."""
+    istio = "networking.istio.io"
+    kinds: dict[tuple[str, str], Converter] = {
+        ("", "Namespace"): kubernetes.namespace,
+        ("", "Service"): kubernetes.service,
+        ("", "Pod"): pod,
+        ("", "ConfigMap"): mesh_config_map,
+        ("discovery.k8s.io", "EndpointSlice"): kubernetes.endpoint_slice,
+        (istio, "VirtualService"): networking.virtual_service,
+        (istio, "DestinationRule"): networking.destination_rule,
+        (istio, "ServiceEntry"): networking.service_entry,
+        (istio, "Sidecar"): networking.sidecar,
+        (istio, "EnvoyFilter"): policies.envoy_filter,
+        ("telemetry.istio.io", "Telemetry"): policies.telemetry,
+        ("security.istio.io", "AuthorizationPolicy"): policies.authorization_policy,
+    }
+    for group, kind in CONTROLLER_KINDS:
+        kinds[group, kind] = partial(controller, kind=kind)
+    for kind in ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"):
+        convert = partial(gateway_route, kind=kind, cluster_domain=cluster_domain)
+        kinds["gateway.networking.k8s.io", kind] = convert
+    return kinds
+
+
+@dataclass(slots=True)
+class _Found:
+    """Collect the converted objects of a source and what there is to note."""
+
+    kinds: _Kinds
+    objects: dict[_Identity, list[tuple[_Named, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    notes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def take(self, document: Document) -> None:
+        """Convert a document, or note why it is not used."""
+        version, kind = document.object.get("apiVersion"), document.object.get("kind")
+        if not isinstance(version, str) or not isinstance(kind, str):
+            self.notes[_NOT_AN_OBJECT, document.file] += 1
+            return
+        group = version.rpartition("/")[0]
+        convert = self.kinds.get((group, kind))
+        if convert is None:
+            self.notes[_NO_PART, f"{kind} ({group})" if group else kind] += 1
+            return
+        where = _place_of(document, kind)
+        try:
+            origin, namespaced = document.origin, kind != "Namespace"
+            meta = kubernetes.object_meta(document.object, origin, namespaced=namespaced)
+            found = convert(meta, document.object)
+        except FieldError as error:
+            self.notes[f"{_LEFT_OUT}: {error}", where] += 1
+            return
+        if found is not None:
+            key = (kind, found.meta.namespace, found.meta.name)
+            self.objects[key].append((found, _resource_version(document)))
+        elif kind != "ConfigMap":
+            self.notes[_TARGETED, where] += 1
+
+    def chosen(self) -> list[_Named]:
+        """Choose one object of each name, by namespace and name; copies of it are no matter."""
+        chosen = []
+        for (kind, namespace, name), copies in self.objects.items():
+            newest = max(copies, key=_newness)[0] if len(copies) > 1 else copies[0][0]
+            if others := sum(copy != newest for copy, _ in copies):
+                self.notes[_DIFFERING, f"{kind} {namespace}/{name}"] += others
+            chosen.append(newest)
+        return sorted(chosen, key=_place)
+
+    def noted(self) -> list[MeshNote]:
+        """List the notes, equal ones counted together."""
+        return [MeshNote(reason, where, count) for (reason, where), count in self.notes.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """Hold objects of every kind in order."""
+
+    objects: Sequence[_Named]
+
+    def of(self, kind: type[T]) -> list[T]:
+        """List the objects of one kind."""
+        return [item for item in self.objects if isinstance(item, kind)]
+
+
+def _place_of(document: Document, kind: str) -> str:
+    """Name an object for messages.
+
+    Raises:
+        InputError: It has no name.
+    """
+    metadata = document.object.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name = metadata.get("name") or metadata.get("generateName")
+    if not name:
+        what = f"a {kind} without metadata.name"
+        raise InputError(what, where=document.origin, hint="every object needs a name")
+    namespace = metadata.get("namespace")
+    place = f"{kind} {namespace}/{name}" if isinstance(namespace, str) else f"{kind} {name}"
+    return f"{place[:300]} ({document.origin})"
+
+
+def _resource_version(document: Document) -> int:
+    metadata = document.object.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    return int(version) if isinstance(version, str) and _NUMBER.fullmatch(version) else 0
+
+
+def _newness(copy: tuple[_Named, int]) -> tuple[datetime, int, str]:
+    """Order copies of an object by age; by content, if that does not tell them apart."""
+    found, version = copy
+    return (found.meta.created or _NO_TIME, version, repr(found))
+
+
+def _place(found: _Named) -> tuple[str, str]:
+    return (found.meta.namespace, found.meta.name)
+
+
+def _lacking(objects: _Objects) -> list[MeshNote]:
+    """Note the kinds without which a dump is hardly whole."""
+    names = {Namespace: "Namespace", Service: "Service", PodObject: "Pod"}
+    missing = [names[kind] for kind in _EXPECTED if not objects.of(kind)]
+    return [MeshNote("the sources hold no object of this kind", name) for name in missing]

@@ -1,0 +1,160 @@
+"""Read MeshConfig from the ConfigMap that istiod reads.
+
+Defaults and merging: istio pkg/config/mesh/mesh.go `DefaultMeshConfig`, `ApplyMeshConfig`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from recommender.mesh import fields
+from recommender.mesh.documents import describe
+from recommender.mesh.fields import FieldError, Fields
+from recommender.mesh.objects import ExtensionProvider, MeshConfig, MeshNote, ObjectMeta
+from recommender.mesh.yaml_documents import YamlError, read_yaml
+
+DEFAULT_ROOT_NAMESPACE: Final = "istio-system"
+BUILT_IN_PROVIDERS: Final = (
+    ExtensionProvider("prometheus", "prometheus"),
+    ExtensionProvider("stackdriver", "stackdriver"),
+    ExtensionProvider("envoy", "envoyFileAccessLog"),
+)
+_MAP_NAME: Final = re.compile(r"istio(-.+)?")
+_TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))  # Go's strconv.ParseBool
+
+Requirement = tuple[str, str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfigMap:
+    """Hold a ConfigMap that may be istiod's: `istio` or `istio-<revision>` with a `mesh` key."""
+
+    meta: ObjectMeta
+    mesh: str
+
+
+def mesh_config_map(meta: ObjectMeta, document: Fields) -> MeshConfigMap | None:
+    """Take a ConfigMap if it may hold a MeshConfig.
+
+    Raises:
+        FieldError: Its data is not text.
+    """
+    mesh = fields.optional_text(fields.mapping(document, "data"), "mesh")
+    if mesh is None or not _MAP_NAME.fullmatch(meta.name):
+        return None
+    return MeshConfigMap(meta, mesh)
+
+
+def read_mesh_config(
+    maps: Sequence[MeshConfigMap], root_namespace: str
+) -> tuple[MeshConfig, list[MeshNote]]:
+    """Read the mesh's configuration, or take istiod's defaults with a note.
+
+    Of several ConfigMaps those in the given root namespace come first, then the first by name:
+    `istio`, the default revision's, if it is there. A root namespace that is given overrides
+    the one in the configuration.
+    """
+    homes = [root_namespace, DEFAULT_ROOT_NAMESPACE] if root_namespace else [DEFAULT_ROOT_NAMESPACE]
+    candidates = sorted(
+        (m for m in maps if m.meta.namespace in homes),
+        key=lambda m: (homes.index(m.meta.namespace), m.meta.name),
+    )
+    notes = [
+        MeshNote("another MeshConfig that was not used", _named(other)) for other in candidates[1:]
+    ]
+    if candidates:
+        try:
+            return _mesh_config(_parsed(candidates[0].mesh), root_namespace), notes
+        except FieldError as error:
+            reason = f"a MeshConfig that istiod would refuse, so defaults are assumed: {error}"
+            notes.append(MeshNote(reason, _named(candidates[0])))
+    else:
+        reason = "no ConfigMap with the MeshConfig, so Istio's defaults are assumed"
+        notes.append(MeshNote(reason, f"ConfigMap {homes[0]}/istio"))
+    return _mesh_config({}, root_namespace), notes
+
+
+def _parsed(mesh: str) -> Fields:
+    try:
+        documents = list(read_yaml(mesh.encode("utf-8", "replace")))
+    except YamlError as error:
+        raise FieldError(f"line {error.line} of its YAML: {error.what}") from error
+    value = documents[0].value if documents else {}
+    if not isinstance(value, dict):
+        raise FieldError(f"its YAML is {describe(value)}, expected an object")
+    return value
+
+
+def _mesh_config(config: Fields, root_namespace: str) -> MeshConfig:
+    default = MeshConfig()
+    providers = fields.mapping(config, "defaultProviders")
+    metadata = fields.mapping(fields.mapping(config, "defaultConfig"), "proxyMetadata")
+    return MeshConfig(
+        root_namespace=root_namespace
+        or fields.text(config, "rootNamespace")
+        or default.root_namespace,
+        trust_domain=fields.text(config, "trustDomain") or default.trust_domain,
+        outbound_traffic_policy=_outbound_traffic_policy(config, default.outbound_traffic_policy),
+        default_service_export_to=_export_to(config, "defaultServiceExportTo"),
+        default_virtual_service_export_to=_export_to(config, "defaultVirtualServiceExportTo"),
+        default_destination_rule_export_to=_export_to(config, "defaultDestinationRuleExportTo"),
+        extension_providers=_extension_providers(config),
+        default_tracing_providers=fields.texts(providers, "tracing"),
+        default_access_logging_providers=fields.texts(providers, "accessLogging"),
+        dns_capture=fields.text(metadata, "ISTIO_META_DNS_CAPTURE") in _TRUE,
+        discovery_selectors=fields.each(config, "discoverySelectors", _discovery_selector),
+    )
+
+
+def _outbound_traffic_policy(config: Fields, default: str) -> str:
+    """Read the mode; a policy without one replaces the default by the enum's zero value."""
+    policy = fields.optional_mapping(config, "outboundTrafficPolicy")
+    return default if policy is None else fields.text(policy, "mode") or "REGISTRY_ONLY"
+
+
+def _export_to(config: Fields, name: str) -> tuple[str, ...]:
+    return fields.texts(config, name) or ("*",)
+
+
+def _extension_providers(config: Fields) -> tuple[ExtensionProvider, ...]:
+    """Add the mesh's providers to the built-in ones; one of the same name replaces it."""
+    found = {provider.name: provider for provider in BUILT_IN_PROVIDERS}
+    for provider in fields.each(config, "extensionProviders", _extension_provider):
+        found[provider.name] = provider
+    return tuple(found.values())
+
+
+def _extension_provider(entry: Fields) -> ExtensionProvider:
+    """Read a provider: beside its name it has one field, named after its kind.
+
+    The kinds that call a service have `service` and `port` (istio model/push_context.go
+    `extraServicesForProxy` lists them); file logs, Prometheus and Stackdriver have neither.
+    """
+    name = fields.required_text(entry, "name")
+    kinds = sorted(kind for kind in entry if kind != "name")
+    if len(kinds) != 1:
+        raise FieldError(f"{name[:60]} has {len(kinds)} kinds of provider, expected one")
+    provider = fields.mapping(entry, kinds[0])
+    service = fields.text(provider, "service")
+    return ExtensionProvider(name, kinds[0], service, fields.port(provider, "port") or 0)
+
+
+def _discovery_selector(entry: Fields) -> tuple[Requirement, ...]:
+    labels = fields.labels(entry, "matchLabels")
+    return (
+        *((key, "In", (value,)) for key, value in labels.items()),
+        *fields.each(entry, "matchExpressions", _requirement),
+    )
+
+
+def _requirement(entry: Mapping[str, object]) -> Requirement:
+    key, operator = fields.required_text(entry, "key"), fields.required_text(entry, "operator")
+    return (key, operator, fields.texts(entry, "values"))
+
+
+def _named(config_map: MeshConfigMap) -> str:
+    meta = config_map.meta
+    return f"ConfigMap {meta.namespace}/{meta.name}"

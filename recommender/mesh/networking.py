@@ -1,0 +1,223 @@
+"""Convert Istio's traffic resources: VirtualService, DestinationRule, ServiceEntry, Sidecar.
+
+Each API version of a kind has the same fields. Names and fields: istio.io/api networking.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from recommender.mesh import fields
+from recommender.mesh.fields import FieldError, Fields
+from recommender.mesh.objects import (
+    Destination,
+    DestinationRule,
+    EgressListener,
+    Endpoint,
+    Labels,
+    ObjectMeta,
+    Route,
+    RouteMatch,
+    ServiceEntry,
+    ServicePort,
+    Sidecar,
+    VirtualService,
+)
+
+_MOST_SPEC_DEPTH: Final = 50
+
+
+def virtual_service(meta: ObjectMeta, document: Fields) -> VirtualService:
+    """Convert a VirtualService.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    spec = fields.mapping(document, "spec")
+
+    def http(entry: Fields) -> Route:
+        return _http_route(entry, meta.namespace)
+
+    return VirtualService(
+        meta=meta,
+        hosts=fields.texts(spec, "hosts"),
+        gateways=fields.texts(spec, "gateways"),
+        routes=(
+            *fields.each(spec, "http", http),
+            *fields.each(spec, "tls", lambda entry: _plain_route(entry, "tls")),
+            *fields.each(spec, "tcp", lambda entry: _plain_route(entry, "tcp")),
+        ),
+        export_to=_export_to(spec),
+    )
+
+
+def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
+    """Convert a DestinationRule.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses, or there is no host.
+    """
+    spec = fields.mapping(document, "spec")
+    subsets = fields.mappings(spec, "subsets")
+    selector = fields.optional_mapping(spec, "workloadSelector")
+    return DestinationRule(
+        meta=meta,
+        host=fields.required_text(spec, "host"),
+        subsets=tuple(fields.required_text(subset, "name") for subset in subsets),
+        connection_pool=any(map(_has_connection_pool, (spec, *subsets))),
+        workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
+        export_to=_export_to(spec),
+    )
+
+
+def service_entry(meta: ObjectMeta, document: Fields) -> ServiceEntry:
+    """Convert a ServiceEntry.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses, or there is no host.
+    """
+    spec = fields.mapping(document, "spec")
+    hosts = fields.texts(spec, "hosts")
+    if not hosts:
+        raise FieldError("hosts is missing")
+    return ServiceEntry(
+        meta=meta,
+        hosts=hosts,
+        addresses=fields.texts(spec, "addresses"),
+        ports=fields.each(spec, "ports", _service_entry_port),
+        location=fields.text(spec, "location") or "MESH_EXTERNAL",
+        resolution=fields.text(spec, "resolution") or "NONE",
+        endpoints=fields.each(spec, "endpoints", _workload_entry),
+        workload_selector=_workload_selector(spec),
+        export_to=_export_to(spec),
+    )
+
+
+def sidecar(meta: ObjectMeta, document: Fields) -> Sidecar:
+    """Convert a Sidecar, keeping what is not about its scope as it was read.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    spec = fields.mapping(document, "spec")
+    other = {k: v for k, v in spec.items() if k not in ("workloadSelector", "egress")}
+    if _deeper_than(other, _MOST_SPEC_DEPTH):
+        raise FieldError("spec is nested too deep")
+    return Sidecar(
+        meta=meta,
+        workload_selector=_workload_selector(spec),
+        egress=fields.each(spec, "egress", _egress_listener),
+        other_spec=other,
+    )
+
+
+def _http_route(entry: Fields, namespace: str) -> Route:
+    delegate = fields.optional_mapping(entry, "delegate")
+    mirror = fields.optional_mapping(entry, "mirror")
+    mirrors = [] if mirror is None else [_destination(mirror)]
+    rewrite = fields.mapping(entry, "rewrite")
+    return Route(
+        protocol="http",
+        name=fields.text(entry, "name"),
+        matches=fields.each(entry, "match", _match),
+        destinations=fields.each(entry, "route", _route_destination),
+        mirrors=(*mirrors, *fields.each(entry, "mirrors", _route_destination)),
+        delegate=None
+        if delegate is None
+        else (
+            fields.text(delegate, "namespace") or namespace,
+            fields.required_text(delegate, "name"),
+        ),
+        rewrite_authority=fields.text(rewrite, "authority") or None,
+    )
+
+
+def _plain_route(entry: Fields, protocol: Literal["tls", "tcp"]) -> Route:
+    return Route(
+        protocol=protocol,
+        matches=fields.each(entry, "match", _match),
+        destinations=fields.each(entry, "route", _route_destination),
+    )
+
+
+def _match(entry: Fields) -> RouteMatch:
+    return RouteMatch(
+        gateways=fields.texts(entry, "gateways"),
+        source_namespace=fields.text(entry, "sourceNamespace") or None,
+        source_labels=fields.labels(entry, "sourceLabels"),
+        port=fields.port(entry, "port") or None,
+        sni_hosts=fields.texts(entry, "sniHosts"),
+    )
+
+
+def _route_destination(entry: Fields) -> Destination:
+    return _destination(fields.mapping(entry, "destination"))
+
+
+def _destination(entry: Fields) -> Destination:
+    return Destination(
+        host=fields.required_text(entry, "host"),
+        subset=fields.text(entry, "subset"),
+        port=fields.port(fields.mapping(entry, "port"), "number") or None,
+    )
+
+
+def _has_connection_pool(holder: Fields) -> bool:
+    """Tell whether a DestinationRule or one of its subsets sets a connection pool."""
+    policy = fields.mapping(holder, "trafficPolicy")
+    levels = (policy, *fields.mappings(policy, "portLevelSettings"))
+    return any(fields.optional_mapping(level, "connectionPool") is not None for level in levels)
+
+
+def _service_entry_port(entry: Fields) -> ServicePort:
+    return ServicePort(
+        number=fields.required_port(entry, "number"),
+        name=fields.text(entry, "name"),
+        protocol=fields.text(entry, "protocol"),  # empty: istiod sniffs
+        target_port=fields.port(entry, "targetPort") or None,
+    )
+
+
+def _workload_entry(entry: Fields) -> Endpoint:
+    address = fields.text(entry, "address")
+    ports = fields.mapping(entry, "ports")
+    return Endpoint(
+        addresses=(address,) if address else (),
+        labels=fields.labels(entry, "labels"),
+        ports={name: fields.required_port(ports, name) for name in sorted(ports)},
+    )
+
+
+def _egress_listener(entry: Fields) -> EgressListener:
+    port = fields.optional_mapping(entry, "port")
+    return EgressListener(
+        hosts=fields.texts(entry, "hosts"),
+        port=None if port is None else fields.port(port, "number") or 0,
+        port_protocol=None if port is None else fields.text(port, "protocol"),
+        bind=fields.text(entry, "bind"),
+        capture_mode=fields.text(entry, "captureMode") or "DEFAULT",
+    )
+
+
+def _workload_selector(spec: Fields) -> Labels | None:
+    selector = fields.optional_mapping(spec, "workloadSelector")
+    return None if selector is None else fields.labels(selector, "labels")
+
+
+def _export_to(spec: Fields) -> tuple[str, ...] | None:
+    """Read `exportTo`; an empty list is as good as none (`len(exportTo) == 0` in istiod)."""
+    return fields.texts(spec, "exportTo") or None
+
+
+def _deeper_than(value: object, most: int) -> bool:
+    layer = [value]
+    for _ in range(most):
+        containers = [item for item in layer if isinstance(item, dict | list)]
+        if not containers:
+            return False
+        layer = [
+            inner
+            for item in containers
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return True

@@ -1,0 +1,374 @@
+"""The objects of a mesh, as frozen dataclasses.
+
+Only what decides scope, routes and selectors is kept; names follow the Kubernetes and Istio
+APIs. Everything here is plain data: rules live in `recommender.istio`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Labels = Mapping[str, str]
+ProxyKind = Literal["sidecar", "gateway", "waypoint", "ztunnel"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMeta:
+    """Name one object and say where it was read.
+
+    `created` is the creationTimestamp (UTC), None where the source has none (a GitOps folder).
+    `origin` is the file the object came from, for messages only: it does not make two objects
+    different.
+    """
+
+    namespace: str
+    name: str
+    labels: Labels = field(default_factory=dict)
+    annotations: Labels = field(default_factory=dict)
+    created: datetime | None = None
+    origin: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Describe a Kubernetes namespace."""
+
+    meta: ObjectMeta
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadId:
+    """Identify a workload: the topmost controller of its pods, or the bare pod itself."""
+
+    namespace: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.kind.lower()}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """Describe a pod.
+
+    `workload` is the topmost controller that makes pods like this one. `proxy` is None for a pod
+    without an Istio proxy. A `host_network` pod shares its node's addresses with others.
+    """
+
+    meta: ObjectMeta
+    workload: WorkloadId
+    ips: tuple[str, ...] = ()
+    proxy: ProxyKind | None = None
+    phase: str = ""
+    service_account: str = "default"
+    host_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Describe a workload and the pod template it makes pods from.
+
+    `selector` is `spec.selector.matchLabels` (immutable for a Deployment, empty where the kind
+    has none); `template_labels` the labels of new pods, None when only pods are known and no
+    controller object was in the dump. `proxy` is what the template's containers show, before
+    injection: usually None for a sidecar; `injection` is the pod template's
+    `sidecar.istio.io/inject` label or annotation, None when absent. Istio never injects a
+    `host_network` pod.
+    """
+
+    id: WorkloadId
+    meta: ObjectMeta
+    selector: Labels = field(default_factory=dict)
+    template_labels: Labels | None = None
+    template_annotations: Labels = field(default_factory=dict)
+    proxy: ProxyKind | None = None
+    injection: str | None = None
+    host_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """Describe one port of a Service or ServiceEntry.
+
+    `target_port` is a number, a container port's name, or None (same as `number`).
+    """
+
+    number: int
+    name: str = ""
+    protocol: str = "TCP"
+    app_protocol: str | None = None
+    target_port: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Describe a Kubernetes Service.
+
+    `cluster_ips` is empty for a headless Service (`clusterIP: None`) and for ExternalName.
+    """
+
+    meta: ObjectMeta
+    type: str = "ClusterIP"
+    cluster_ips: tuple[str, ...] = ()
+    headless: bool = False
+    selector: Labels = field(default_factory=dict)
+    ports: tuple[ServicePort, ...] = ()
+    external_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPort:
+    """Describe one port of an EndpointSlice."""
+
+    number: int
+    name: str = ""
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Describe one endpoint of an EndpointSlice or ServiceEntry.
+
+    `pod` is the (namespace, name) of the target pod, if it names one.
+    """
+
+    addresses: tuple[str, ...]
+    ready: bool = True
+    pod: tuple[str, str] | None = None
+    labels: Labels = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """Describe an EndpointSlice; `service` is the name of the Service it belongs to."""
+
+    meta: ObjectMeta
+    service: str
+    ports: tuple[EndpointPort, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    """Describe an Istio ServiceEntry; `export_to` None means the mesh's default."""
+
+    meta: ObjectMeta
+    hosts: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+    ports: tuple[ServicePort, ...] = ()
+    location: str = "MESH_EXTERNAL"
+    resolution: str = "NONE"
+    endpoints: tuple[Endpoint, ...] = ()
+    workload_selector: Labels | None = None
+    export_to: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Describe where a VirtualService route sends a call; `host` as written."""
+
+    host: str
+    subset: str = ""
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMatch:
+    """Describe the parts of a route match that istiod itself decides by (not Envoy)."""
+
+    gateways: tuple[str, ...] = ()
+    source_namespace: str | None = None
+    source_labels: Labels = field(default_factory=dict)
+    port: int | None = None
+    sni_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Describe one http, tcp or tls route of a VirtualService.
+
+    `delegate` is the (namespace, name) of the VirtualService that an http route delegates to;
+    `rewrite_authority` what the route puts in place of the caller's authority.
+    """
+
+    protocol: Literal["http", "tcp", "tls"]
+    name: str = ""
+    matches: tuple[RouteMatch, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    mirrors: tuple[Destination, ...] = ()
+    delegate: tuple[str, str] | None = None
+    rewrite_authority: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualService:
+    """Describe an Istio VirtualService; hosts as written, short names not yet expanded.
+
+    `gateway_api` marks one made from an HTTPRoute or GRPCRoute with a Service parent.
+    """
+
+    meta: ObjectMeta
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+    export_to: tuple[str, ...] | None = None
+    gateway_api: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRule:
+    """Describe an Istio DestinationRule; `connection_pool` tells whether any is set."""
+
+    meta: ObjectMeta
+    host: str
+    subsets: tuple[str, ...] = ()
+    connection_pool: bool = False
+    workload_selector: Labels | None = None
+    export_to: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EgressListener:
+    """Describe one egress listener of a Sidecar."""
+
+    hosts: tuple[str, ...]
+    port: int | None = None
+    port_protocol: str | None = None
+    bind: str = ""
+    capture_mode: str = "DEFAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Describe an existing Istio Sidecar.
+
+    `workload_selector` is None when the field is absent, empty when it selects everything.
+    `other_spec` holds the spec without `workloadSelector` and `egress`, as read, so that it can
+    be written out again unchanged.
+    """
+
+    meta: ObjectMeta
+    workload_selector: Labels | None = None
+    egress: tuple[EgressListener, ...] = ()
+    other_spec: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryEntry:
+    """Describe one entry of a Telemetry's tracing or accessLogging list.
+
+    `mode` is `match.mode`: CLIENT, SERVER or CLIENT_AND_SERVER (also when absent). `disabled` is
+    `disableSpanReporting` or `disabled`, None when absent (it then inherits).
+    """
+
+    providers: tuple[str, ...] = ()
+    mode: str = "CLIENT_AND_SERVER"
+    disabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Describe what decides a Telemetry's extension providers.
+
+    `tracing` and `access_logging` hold one item per entry of those lists, in order. An item's
+    providers are empty where the entry names none (it inherits).
+    """
+
+    meta: ObjectMeta
+    selector: Labels = field(default_factory=dict)
+    tracing: tuple[TelemetryEntry, ...] = ()
+    access_logging: tuple[TelemetryEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationPolicy:
+    """Describe an AuthorizationPolicy; `provider` is set for action CUSTOM."""
+
+    meta: ObjectMeta
+    selector: Labels = field(default_factory=dict)
+    action: str = "ALLOW"
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyFilter:
+    """Describe an EnvoyFilter by the outbound cluster names its patches mention."""
+
+    meta: ObjectMeta
+    workload_selector: Labels = field(default_factory=dict)
+    clusters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionProvider:
+    """Describe an entry of MeshConfig extensionProviders.
+
+    `kind` is the API's field name (`opentelemetry`, `envoyExtAuthzGrpc`, `envoyFileAccessLog`
+    …); `service` is `[<namespace>/]<hostname>`, empty for a provider without a service.
+    """
+
+    name: str
+    kind: str
+    service: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """Describe the parts of MeshConfig that decide scope.
+
+    `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults;
+    `discovery_selectors` holds each selector's matchLabels and matchExpressions as
+    (key, operator, values).
+    """
+
+    root_namespace: str = "istio-system"
+    trust_domain: str = "cluster.local"
+    outbound_traffic_policy: str = "ALLOW_ANY"
+    default_service_export_to: tuple[str, ...] = ("*",)
+    default_virtual_service_export_to: tuple[str, ...] = ("*",)
+    default_destination_rule_export_to: tuple[str, ...] = ("*",)
+    extension_providers: tuple[ExtensionProvider, ...] = ()
+    default_tracing_providers: tuple[str, ...] = ()
+    default_access_logging_providers: tuple[str, ...] = ()
+    dns_capture: bool = False
+    discovery_selectors: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MeshNote:
+    """Say what of a mesh source was not used, or what the dump lacks, and where."""
+
+    reason: str
+    where: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Hold every object of a mesh that the tool knows, each tuple sorted by namespace and name.
+
+    `istio_version` is istiod's version as (major, minor), None when the dump does not tell.
+    """
+
+    config: MeshConfig = field(default_factory=MeshConfig)
+    cluster_domain: str = "cluster.local"
+    istio_version: tuple[int, int] | None = None
+    namespaces: tuple[Namespace, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    services: tuple[Service, ...] = ()
+    endpoint_slices: tuple[EndpointSlice, ...] = ()
+    service_entries: tuple[ServiceEntry, ...] = ()
+    virtual_services: tuple[VirtualService, ...] = ()
+    destination_rules: tuple[DestinationRule, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
+    telemetries: tuple[Telemetry, ...] = ()
+    authorization_policies: tuple[AuthorizationPolicy, ...] = ()
+    envoy_filters: tuple[EnvoyFilter, ...] = ()
+    notes: tuple[MeshNote, ...] = ()

@@ -1,0 +1,21 @@
+"""Graph and mesh -> recommendations: what a workload needs, and the hosts that give it."""
+
+from recommender.recommendation.decide import recommend
+from recommender.recommendation.model import (
+    HostReason,
+    LeftOut,
+    Note,
+    Recommendation,
+    RecommendedHost,
+    Recommendations,
+)
+
+__all__ = [
+    "HostReason",
+    "LeftOut",
+    "Note",
+    "Recommendation",
+    "RecommendedHost",
+    "Recommendations",
+    "recommend",
+]

@@ -1,0 +1,92 @@
+"""What a recommendation says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recommender.mesh import WorkloadId
+from recommender.service_graph import Evidence, UnknownPod
+
+EMPTY_SCOPE = "~/*"
+
+ReasonKind = Literal[
+    "called",
+    "virtual service",
+    "destination",
+    "alias",
+    "own service",
+    "provider",
+    "port 80",
+    "pinned",
+    "nothing called",
+]
+Origin = Literal["new", "own", "adopted"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostReason:
+    """Say why a host is there; `evidence` is None for what logs do not show."""
+
+    kind: ReasonKind
+    detail: str
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendedHost:
+    """Hold one `egress.hosts` entry, `namespace/dnsName`, and every reason for it."""
+
+    host: str
+    reasons: tuple[HostReason, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Note:
+    """Name a guard that changed the answer, a blind spot, or a doubt, in one sentence."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Recommend one Sidecar for one workload.
+
+    `services_before` and `services_after` count the services whose Envoy clusters a proxy of the
+    workload has; `calls` the distinct ways of calling that were checked to be addressed to the
+    same host before and after. `other_spec` is what an existing Sidecar sets beside its hosts.
+    """
+
+    workload: WorkloadId
+    name: str
+    selector: Mapping[str, str]
+    hosts: tuple[RecommendedHost, ...]
+    evidence: Evidence | None
+    calls: int
+    services_before: int
+    services_after: int
+    pods: int
+    pods_logged: int
+    origin: Origin = "new"
+    other_spec: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LeftOut:
+    """Name a workload that gets no Sidecar, and why."""
+
+    workload: WorkloadId
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """Hold the answer for every workload of a mesh, sorted by workload."""
+
+    recommended: tuple[Recommendation, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    unknown_pods: tuple[UnknownPod, ...] = ()

@@ -1,0 +1,79 @@
+"""The settings of a run: one frozen object, made from `recommender.toml` and flags."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from recommender.errors import UsageError
+
+OWN_LABEL = "app.kubernetes.io/managed-by"
+OWN_LABEL_VALUE = "recommend-sidecars"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Hold what a user can choose.
+
+    Attributes:
+        strict: Fail when any log line or mesh object could not be used.
+        adopt: Take over hand-made Sidecars that select a workload.
+        cluster_domain: The DNS domain of the Kubernetes cluster.
+        root_namespace: Istio's root namespace; empty means what MeshConfig says.
+        api_version: The `apiVersion` written into Sidecars.
+        pinned_hosts: Hosts (`namespace/dnsName`) that every Sidecar keeps.
+    """
+
+    strict: bool = False
+    adopt: bool = False
+    cluster_domain: str = "cluster.local"
+    root_namespace: str = ""
+    api_version: str = "networking.istio.io/v1"
+    pinned_hosts: tuple[str, ...] = ()
+
+
+def load_settings(path: Path | None = None, **flags: object) -> Settings:
+    """Build the settings from a TOML file and flags; a flag that is None leaves the file's value.
+
+    Raises:
+        UsageError: The file cannot be read or parsed, or has an unknown key or a wrong type.
+    """
+    values = _read_toml(path) if path else {}
+    for key, value in values.items():
+        _check(key, value, str(path))
+    values |= {key: value for key, value in flags.items() if value is not None}
+    known: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+    }
+    return replace(Settings(), **known)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the settings: {error.strerror}", where=str(path), hint="check --settings"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the settings are not valid TOML: {error}", where=str(path), hint="see the README"
+        ) from error
+
+
+def _check(key: str, value: object, where: str) -> None:
+    default = {f.name: f.default for f in fields(Settings)}
+    if key not in default:
+        raise UsageError(
+            f"unknown setting {key!r}", where=where, hint=f"known are {', '.join(sorted(default))}"
+        )
+    if isinstance(default[key], tuple):
+        valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        wanted = "a list of strings"
+    else:
+        valid = type(value) is type(default[key])
+        wanted = "true or false" if isinstance(default[key], bool) else "a string"
+    if not valid:
+        raise UsageError(f"setting {key!r} must be {wanted}", where=where)

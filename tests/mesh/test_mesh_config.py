@@ -1,0 +1,136 @@
+import pytest
+
+from recommender.mesh import ExtensionProvider, MeshConfig
+from recommender.mesh.mesh_config import BUILT_IN_PROVIDERS
+from tests.mesh.helpers import Object, mesh_of, mesh_of_objects, notes_of, obj
+
+FULL = """
+rootNamespace: istio-root
+trustDomain: shop.example
+outboundTrafficPolicy: {mode: REGISTRY_ONLY}
+defaultServiceExportTo: ["."]
+defaultVirtualServiceExportTo: ["."]
+defaultDestinationRuleExportTo: [".", istio-system]
+defaultProviders:
+  tracing: [otel]
+  accessLogging: [envoy]
+  metrics: [prometheus]
+defaultConfig:
+  proxyMetadata:
+    ISTIO_META_DNS_CAPTURE: "true"
+discoverySelectors:
+- matchLabels: {mesh: "on"}
+- matchExpressions:
+  - {key: env, operator: In, values: [prod, test]}
+  - {key: "off", operator: DoesNotExist}
+extensionProviders:
+- name: otel
+  opentelemetry: {service: observability/otel.example, port: 4317}
+- name: authz
+  envoyExtAuthzGrpc: {service: authz.sec.svc.cluster.local, port: 9000}
+- name: envoy
+  envoyFileAccessLog: {path: /dev/stderr}
+"""
+
+
+def config_map(mesh: str, name: str = "istio", namespace: str = "istio-system") -> Object:
+    return obj("v1", "ConfigMap", name, namespace, data={"mesh": mesh, "meshNetworks": "{}"})
+
+
+def config(mesh: str) -> MeshConfig:
+    return mesh_of_objects(config_map(mesh)).config
+
+
+def test_every_field_that_decides_scope_is_read() -> None:
+    assert config(FULL) == MeshConfig(
+        root_namespace="istio-root",
+        trust_domain="shop.example",
+        outbound_traffic_policy="REGISTRY_ONLY",
+        default_service_export_to=(".",),
+        default_virtual_service_export_to=(".",),
+        default_destination_rule_export_to=(".", "istio-system"),
+        extension_providers=(
+            *BUILT_IN_PROVIDERS,
+            ExtensionProvider("otel", "opentelemetry", "observability/otel.example", 4317),
+            ExtensionProvider("authz", "envoyExtAuthzGrpc", "authz.sec.svc.cluster.local", 9000),
+        ),
+        default_tracing_providers=("otel",),
+        default_access_logging_providers=("envoy",),
+        dns_capture=True,
+        discovery_selectors=(
+            (("mesh", "In", ("on",)),),
+            (("env", "In", ("prod", "test")), ("off", "DoesNotExist", ())),
+        ),
+    )
+
+
+def test_without_a_config_map_istios_defaults_count_with_a_note() -> None:
+    mesh = mesh_of_objects()
+
+    assert mesh.config == MeshConfig(extension_providers=BUILT_IN_PROVIDERS) == config("")
+    assert notes_of(mesh, "no ConfigMap") == ["ConfigMap istio-system/istio"]
+
+
+def test_a_provider_of_a_built_in_name_replaces_it() -> None:
+    mesh = 'extensionProviders: [{name: envoy, zipkin: {service: "z.example", port: 9411}}]'
+
+    assert config(mesh).extension_providers[2] == ExtensionProvider(
+        "envoy", "zipkin", "z.example", 9411
+    )
+
+
+@pytest.mark.parametrize(
+    ("mesh", "mode"),
+    [
+        ("outboundTrafficPolicy: null", "ALLOW_ANY"),
+        ("outboundTrafficPolicy: {}", "REGISTRY_ONLY"),
+        ("outboundTrafficPolicy: {mode: ALLOW_ANY}", "ALLOW_ANY"),
+    ],
+)
+def test_a_policy_without_a_mode_is_registry_only(mesh: str, mode: str) -> None:
+    assert config(mesh).outbound_traffic_policy == mode
+
+
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        "a: [",
+        "just text",
+        "rootNamespace: [a]",
+        "defaultServiceExportTo: '*'",
+        "extensionProviders: [{name: a}]",
+        "extensionProviders: [{name: a, zipkin: {port: x}}]",
+        "defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: true}}",
+    ],
+)
+def test_a_mesh_config_that_istiod_would_refuse_is_not_used_with_a_note(mesh: str) -> None:
+    found = mesh_of_objects(config_map(mesh))
+
+    assert found.config == MeshConfig(extension_providers=BUILT_IN_PROVIDERS)
+    assert notes_of(found, "istiod would refuse") == ["ConfigMap istio-system/istio"]
+
+
+def test_of_several_config_maps_the_default_revisions_counts() -> None:
+    maps = [
+        config_map("trustDomain: canary", "istio-1-31"),
+        config_map("trustDomain: default", "istio"),
+        config_map("trustDomain: elsewhere", "istio", "other"),
+        config_map("trustDomain: unrelated", "mesh"),
+    ]
+    mesh = mesh_of_objects(*maps)
+
+    assert mesh.config.trust_domain == "default"
+    assert notes_of(mesh, "another MeshConfig") == ["ConfigMap istio-system/istio-1-31"]
+    assert mesh_of_objects(maps[0]).config.trust_domain == "canary"
+
+
+def test_a_given_root_namespace_holds_the_config_map_and_counts() -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: root}\n"
+    mesh = mesh_of(
+        f"{text}data: {{mesh: 'trustDomain: root'}}",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+        "data: {mesh: 'rootNamespace: istio-system'}",
+        root_namespace="root",
+    )
+
+    assert (mesh.config.root_namespace, mesh.config.trust_domain) == ("root", "root")

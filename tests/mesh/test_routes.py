@@ -1,0 +1,180 @@
+"""VirtualServices, and the Gateway API routes that become some."""
+
+import pytest
+
+from recommender.mesh import Destination, Mesh, Route, RouteMatch, VirtualService
+from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
+
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+ECHO = Destination("echo.shop.svc.cluster.local", port=80)
+
+
+def routes_of(**spec: object) -> tuple[Route, ...]:
+    mesh = mesh_of_objects(obj("networking.istio.io/v1", "VirtualService", "cart", spec=spec))
+    return mesh.virtual_services[0].routes
+
+
+def to_echo(*parents: Object, **more: object) -> Object:
+    backend = {"backendRefs": [{"name": "echo", "port": 80}]}
+    return {"parentRefs": list(parents), "rules": [backend], **more}
+
+
+def parent(name: str, **more: object) -> Object:
+    return {"group": "", "kind": "Service", "name": name, **more}
+
+
+def made(mesh: Mesh) -> dict[str, VirtualService]:
+    return {vs.meta.name: vs for vs in mesh.virtual_services}
+
+
+def test_an_http_route_keeps_what_decides_scope() -> None:
+    destination = {"host": "cart", "subset": "v2", "port": {"number": 8080}}
+    match = {"gateways": ["mesh"], "sourceNamespace": "web", "sourceLabels": {"a": "b"}, "port": 80}
+    (route,) = routes_of(
+        http=[
+            {
+                "name": "moved",
+                "match": [match, {"uri": {"prefix": "/"}}],
+                "route": [
+                    {"destination": destination, "weight": 0},
+                    {"destination": {"host": "b"}},
+                ],
+                "mirror": {"host": "old"},
+                "mirrors": [{"destination": {"host": "new"}}],
+                "rewrite": {"authority": "cart.example"},
+            }
+        ]
+    )
+
+    assert route == Route(
+        protocol="http",
+        name="moved",
+        matches=(RouteMatch(("mesh",), "web", {"a": "b"}, 80), RouteMatch()),
+        destinations=(Destination("cart", "v2", 8080), Destination("b")),
+        mirrors=(Destination("old"), Destination("new")),
+        rewrite_authority="cart.example",
+    )
+
+
+def test_a_delegate_without_namespace_is_in_the_roots() -> None:
+    first, second = routes_of(
+        http=[{"delegate": {"name": "d"}}, {"delegate": {"name": "d", "namespace": "x"}}]
+    )
+
+    assert (first.delegate, second.delegate) == (("shop", "d"), ("x", "d"))
+
+
+def test_tls_and_tcp_routes_are_kept() -> None:
+    target = [{"destination": {"host": "db"}}]
+    tls, tcp = routes_of(
+        tcp=[{"match": [{"port": 5432}], "route": target}],
+        tls=[{"match": [{"port": 443, "sniHosts": ["a.example"]}], "route": target}],
+    )
+
+    assert (tls.protocol, tls.matches) == ("tls", (RouteMatch(port=443, sni_hosts=("a.example",)),))
+    assert (tcp.protocol, tcp.matches) == ("tcp", (RouteMatch(port=5432),))
+    assert tls.destinations == tcp.destinations == (Destination("db"),)
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
+def test_a_route_of_a_service_becomes_a_virtual_service_of_its_host(kind: str) -> None:
+    spec = to_echo(parent("cart"), parent("api", namespace="web"))
+    found = made(mesh_of_objects(obj(GATEWAY_API, kind, "r", spec=spec)))
+
+    assert set(found) == {"shop~cart.shop.svc.cluster.local", "shop~api.web.svc.cluster.local"}
+    vs = found["shop~api.web.svc.cluster.local"]
+    assert (vs.meta.namespace, vs.hosts) == ("shop", ("api.web.svc.cluster.local",))
+    assert vs.gateway_api
+    assert vs.gateways == ("mesh",)
+    assert vs.routes == (Route("http", "shop.r.0", destinations=(ECHO,)),)
+    assert vs.meta.annotations == {"internal.istio.io/parents": f"{kind}/r.shop"}
+
+
+def test_a_parents_port_limits_the_route() -> None:
+    rules = [{"matches": [{"path": {}}, {"path": {}}]}, {"backendRefs": [{"name": "echo"}]}]
+    spec = {"parentRefs": [parent("cart", port=80), parent("cart", port=81)], "rules": rules}
+    found = made(mesh_of_objects(obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)))
+
+    assert set(found) == {
+        "shop~80~cart.shop.svc.cluster.local",
+        "shop~81~cart.shop.svc.cluster.local",
+    }
+    first, second = found["shop~81~cart.shop.svc.cluster.local"].routes
+    assert first.matches == (RouteMatch(port=81), RouteMatch(port=81))
+    assert second.matches == (RouteMatch(port=81),)
+
+
+def test_routes_of_one_service_are_merged_oldest_first() -> None:
+    young = obj(GATEWAY_API, "HTTPRoute", "a", created="2026-02-01T00:00:00Z")
+    old = obj(GATEWAY_API, "GRPCRoute", "b", created="2026-01-01T00:00:00Z")
+    young["spec"] = old["spec"] = to_echo(parent("cart"))
+    (vs,) = mesh_of_objects(young, old).virtual_services
+
+    assert [route.name for route in vs.routes] == ["shop.b.0", "shop.a.0"]
+    assert vs.meta.created is not None
+    assert vs.meta.created.month == 1
+    assert vs.meta.annotations == {"internal.istio.io/parents": "GRPCRoute/b.shop,HTTPRoute/a.shop"}
+
+
+def test_backends_mirrors_and_rewrites_are_kept() -> None:
+    rule = {
+        "name": "named",
+        "filters": [
+            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "m", "port": 1}}},
+            {"type": "URLRewrite", "urlRewrite": {"hostname": "x.example"}},
+        ],
+        "backendRefs": [
+            {"name": "far", "namespace": "web", "port": 80},
+            {"name": "none", "weight": 0},
+            {"kind": "Hostname", "group": "networking.istio.io", "name": "api.example"},
+            {"kind": "ServiceImport", "group": "multicluster.x-k8s.io", "name": "imp"},
+            {"kind": "InferencePool", "group": "inference.networking.k8s.io", "name": "p"},
+        ],
+    }
+    spec = {"parentRefs": [parent("cart")], "rules": [rule]}
+    (vs,) = mesh_of_objects(obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)).virtual_services
+
+    assert vs.routes == (
+        Route(
+            "http",
+            "named",
+            destinations=(
+                Destination("far.web.svc.cluster.local", port=80),
+                Destination("api.example"),
+                Destination("imp.shop.svc.cluster.local"),
+            ),
+            mirrors=(Destination("m.shop.svc.cluster.local", port=1),),
+            rewrite_authority="x.example",
+        ),
+    )
+
+
+def test_a_service_entry_can_be_a_parent() -> None:
+    entry = obj("networking.istio.io/v1", "ServiceEntry", "ext", spec={"hosts": ["a.ex", "b.ex"]})
+    ref: Object = {"group": "networking.istio.io", "kind": "ServiceEntry", "name": "ext"}
+    mesh = mesh_of_objects(entry, obj(GATEWAY_API, "HTTPRoute", "r", spec=to_echo(ref)))
+
+    assert set(made(mesh)) == {"shop~a.ex", "shop~b.ex"}
+
+
+def test_tcp_and_tls_routes_become_virtual_services() -> None:
+    mesh = mesh_of_objects(
+        obj(GATEWAY_API, "TCPRoute", "t", spec=to_echo(parent("cart", port=5432))),
+        obj(GATEWAY_API, "TLSRoute", "s", spec=to_echo(parent("cart"), hostnames=["*.ex"])),
+        obj(GATEWAY_API, "TLSRoute", "u", spec=to_echo(parent("cart"))),
+    )
+    found = {vs.meta.name.split("~")[0]: vs.routes[0] for vs in mesh.virtual_services}
+
+    assert found["t"].matches == (RouteMatch(port=5432),)
+    assert found["s"].matches == (RouteMatch(sni_hosts=("*.ex",)),)
+    assert found["u"].matches == (RouteMatch(sni_hosts=("cart.shop.svc.cluster.local",)),)
+
+
+@pytest.mark.parametrize(
+    "ref", [{"name": "gateway"}, {"name": "x", "kind": "Service"}, parent("x", kind="Pod")]
+)
+def test_a_route_of_no_service_makes_nothing_and_no_note(ref: Object) -> None:
+    mesh = mesh_of_objects(obj(GATEWAY_API, "HTTPRoute", "r", spec=to_echo(ref)))
+
+    assert not mesh.virtual_services
+    assert not notes_of(mesh, "left out")
