@@ -6,39 +6,124 @@ user agent, no client address. Flows of two parts of a log merge into the flows 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
 import polars as pl
+
+from recommender.access_logs import LineCounts, LogBatch, merge_line_counts
 
 FLOW_SCHEMA = pl.Schema(
     {
         # the UTC day the requests started
-        "day": pl.Date,
+        "day": pl.Date(),
         # the pod whose proxy wrote the lines
-        "source_namespace": pl.String,
-        "source_pod": pl.String,
+        "source_namespace": pl.String(),
+        "source_pod": pl.String(),
         # "outbound" or "inbound"; "unrouted" when the line names no Envoy cluster (NR, NC,
         # block_all, redirects ...)
-        "direction": pl.String,
+        "direction": pl.String(),
         # "http" or "tcp" (TLS passthrough included)
-        "protocol": pl.String,
+        "protocol": pl.String(),
         # Envoy cluster as logged, one trailing ";" removed; null when there was none
-        "cluster": pl.String,
+        "cluster": pl.String(),
         # the parts of `outbound|port|subset|host` and `outbound_.port_.subset_.host`; null for
         # PassthroughCluster, BlackHoleCluster and other names
-        "destination_host": pl.String,
-        "destination_port": pl.Int32,
-        "destination_subset": pl.String,
+        "destination_host": pl.String(),
+        "destination_port": pl.Int32(),
+        "destination_subset": pl.String(),
         # :authority without its port and trailing dot, lower case; null when absent or inbound
-        "authority": pl.String,
+        "authority": pl.String(),
         # the server name of the TLS handshake, null when absent or inbound
-        "server_name": pl.String,
+        "server_name": pl.String(),
         # downstream_local_address, `ip:port`: where the caller connected to
-        "destination_address": pl.String,
+        "destination_address": pl.String(),
         # Envoy's route name; null when absent
-        "route": pl.String,
-        "requests": pl.Int64,
+        "route": pl.String(),
+        "requests": pl.Int64(),
         # requests answered with 5xx or with a response flag of a failed upstream or route
-        "errors": pl.Int64,
+        "errors": pl.Int64(),
         "first_seen": pl.Datetime("ms", "UTC"),
         "last_seen": pl.Datetime("ms", "UTC"),
     }
 )
+
+_SUMS: Final = ("requests", "errors", "first_seen", "last_seen")
+_KEYS: Final = tuple(name for name in FLOW_SCHEMA if name not in _SUMS)
+_FEW_ROWS: Final = 100_000
+_MANY_PARTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Hold the flows of some lines, with FLOW_SCHEMA, sorted by what tells them apart."""
+
+    frame: pl.DataFrame
+    lines: LineCounts
+
+    @property
+    def writers(self) -> pl.DataFrame:
+        """List the pods that logged, over all their lines, received requests too.
+
+        Columns: source_namespace, source_pod, requests, first_seen, last_seen; sorted.
+        """
+        keys = ["source_namespace", "source_pod"]
+        return (
+            self.frame.group_by(keys)
+            .agg(
+                pl.col("requests").sum(),
+                pl.col("first_seen").min(),
+                pl.col("last_seen").max(),
+            )
+            .sort(keys)
+        )
+
+
+def summarise_flows(batches: Iterable[LogBatch]) -> Flows:
+    """Sum requests up to flows; memory grows with the flows, not with the requests."""
+    return merge_flows(_flows_of(batch) for batch in batches)
+
+
+def merge_flows(parts: Iterable[Flows]) -> Flows:
+    """Merge the flows of different lines; in whatever order and groups, the result is the same."""
+    frames = [FLOW_SCHEMA.to_frame()]
+    counts = [LineCounts()]
+    waiting = 0
+    for part in parts:
+        frames.append(part.frame)
+        counts.append(part.lines)
+        waiting += part.frame.height
+        # Merging what is there each time it has doubled costs little and holds little.
+        if waiting > max(frames[0].height, _FEW_ROWS) or len(counts) > _MANY_PARTS:
+            frames, counts = [_merged(frames)], [merge_line_counts(counts)]
+            waiting = 0
+    return Flows(_merged(frames).sort(_KEYS), merge_line_counts(counts))
+
+
+def _flows_of(batch: LogBatch) -> Flows:
+    frame = (
+        batch.requests.with_columns(pl.col("start_time").dt.date().alias("day"))
+        .group_by(_KEYS)
+        .agg(
+            pl.len().cast(pl.Int64).alias("requests"),
+            pl.col("failed").sum().cast(pl.Int64).alias("errors"),
+            pl.col("start_time").min().alias("first_seen"),
+            pl.col("start_time").max().alias("last_seen"),
+        )
+    )
+    return Flows(frame, batch.lines)
+
+
+def _merged(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    return (
+        pl.concat(frames)
+        .group_by(_KEYS)
+        .agg(
+            pl.col("requests").sum(),
+            pl.col("errors").sum(),
+            pl.col("first_seen").min(),
+            pl.col("last_seen").max(),
+        )
+        .select(*FLOW_SCHEMA)
+    )

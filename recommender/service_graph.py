@@ -20,16 +20,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import networkx as nx
 import polars as pl
 
 from recommender.flows import Flows
-from recommender.istio.sidecar_scope import ScopeRules
-from recommender.mesh import MeshIndex, WorkloadId, workload_of_pod
+from recommender.istio.registry import build_registry
+from recommender.mesh import Mesh, MeshIndex, WorkloadId, index_mesh, workload_of_pod
 
-Graph = nx.DiGraph
+Graph: TypeAlias = "nx.DiGraph[Any]"
 
 _CALL_COLUMNS = (
     "direction",
@@ -90,11 +90,13 @@ class UnknownPod:
     requests: int
 
 
-def build_service_graph(flows: Flows, index: MeshIndex, rules: ScopeRules) -> Graph:
+def build_service_graph(flows: Flows, mesh: Mesh) -> Graph:
     """Build the service graph of some flows over a mesh.
 
     Lines of a proxy about requests that it received are evidence of logging, never a call.
     """
+    index = index_mesh(mesh)
+    hostnames = build_registry(mesh).by_hostname
     workloads, unknown = _attribute(flows.writers, index)
     graph: Graph = nx.DiGraph(unknown_pods=unknown)
     _add_workloads(graph, flows.writers, workloads)
@@ -105,7 +107,7 @@ def build_service_graph(flows: Flows, index: MeshIndex, rules: ScopeRules) -> Gr
         by_edge[row["workload"], row["host"]].append(_call(row))
     for row in _evidence(calls, ["workload", "host"]).iter_rows(named=True):
         host, found = row["host"], tuple(by_edge[row["workload"], row["host"]])
-        known = host in rules.registry.by_hostname or any(c.destination_host for c in found)
+        known = host in hostnames or any(c.destination_host for c in found)
         graph.add_node(host, kind="service" if known else "unknown")
         evidence = {name: row[name] for name in _EVIDENCE_COLUMNS}
         graph.add_edge(ids[row["workload"]], host, calls=found, **evidence)

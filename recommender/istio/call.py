@@ -1,211 +1,260 @@
-"""Which host of a scope a call was addressed to, before any VirtualService moved it.
+"""Where a call of a proxy goes: listener, route, Envoy clusters.
 
-An access log names the Envoy cluster that was chosen in the end. The caller's own words are the
-authority, the server name and the address it connected to; from these istiod's listeners and
-virtual hosts find the service and the VirtualService. Source: istio networking/core
-listener.go (`buildSidecarOutboundListener`), httproute.go (`generateVirtualHostDomains`),
-route/route.go (`separateVSHostsAndServices`).
+```
+address:port ─> listener ─┬─> HTTP: route configuration ─> virtual host ─> routes ─> clusters
+                          ├─> TCP or TLS: filter chain ─> clusters
+                          └─> neither: pass-through or black hole
+```
+
+Source: istio pilot/pkg/simulation/traffic.go, networking/core/listener_builder.go
+(`buildOutboundCatchAllNetworkFilterChains`), httproute.go (`buildCatchAllVirtualHost`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
-from recommender.istio.host_names import is_subset, is_wildcard
-from recommender.istio.protocols import Protocol
-from recommender.istio.registry import RegistryService
-from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
+from recommender.istio.filter_chains import FilterChain
+from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listeners
+from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
+from recommender.istio.registry import RegistryService, ServiceKey
+from recommender.istio.routes import BuiltRoute
+from recommender.istio.sidecar_scope import ListenerScope, SidecarScope
+from recommender.istio.virtual_hosts import (
+    VirtualHost,
+    VirtualHosts,
+    index_virtual_hosts,
+    virtual_hosts,
+)
 from recommender.mesh.objects import VirtualService
 
-VIRTUAL_SERVICE_ONLY_PORT = 80
+VIRTUAL_OUTBOUND = "virtualOutbound"
+
+
+class Fate(Enum):
+    """Name what becomes of a call."""
+
+    ROUTED = "routed"
+    ANSWERED = "answered by the proxy"
+    PASSTHROUGH = "passes through"
+    BLACKHOLE = "is refused"
+    NO_ROUTE = "finds no route"
 
 
 @dataclass(frozen=True, slots=True)
-class CalledHost:
-    """Name the host a call was addressed to.
+class OutboundCall:
+    """Describe a call as its caller makes it: names in lower case, no port in `authority`.
 
-    At least one of `service` and `virtual_service` is set; `host` is the name to import a
-    VirtualService by: the service's host name, or the VirtualService's own host. `alias` is the
-    ExternalName that the caller used for the service.
+    `address` None means that it is not known. `headless_host` names a headless service whose
+    endpoint the address once was, where a log tells so.
     """
 
-    host: str
-    service: RegistryService | None
-    virtual_service: VirtualService | None
-    alias: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Addressed:
-    """Hold a caller's own words: lower-case authority and server name, address and port."""
-
+    address: str | None
+    port: int
+    http: bool
     authority: str | None = None
     server_name: str | None = None
-    address: str | None = None
-    port: int | None = None
+    headless_host: str | None = None
+
+
+class Cluster(NamedTuple):
+    """Name an Envoy cluster and the service behind it, None where the proxy lacks the cluster."""
+
+    name: str
+    service: ServiceKey | None
 
 
 @dataclass(frozen=True, slots=True)
-class ScopeIndex:
-    """Hold one scope's listener services and VirtualService hosts, ready to be looked up."""
+class Resolution:
+    """Say where a call goes.
+
+    `service` is whose listener or virtual host took the call, None for a VirtualService's own
+    host; `host` the host name of that; `alias` the ExternalName the caller used.
+    """
+
+    fate: Fate
+    listener: str
+    http: bool = False
+    route_config: str | None = None
+    virtual_host: str | None = None
+    routes: tuple[BuiltRoute, ...] = ()
+    clusters: frozenset[Cluster] = frozenset()
+    service: ServiceKey | None = None
+    host: str | None = None
+    alias: ServiceKey | None = None
+    virtual_service: VirtualService | None = None
+
+    def same_outcome(self, other: Resolution) -> bool:
+        """Tell whether a caller would see no difference.
+
+        Calls that are not routed are alike when they end alike: at which listener a call passes
+        through changes what the access log can name, not where the call goes.
+        """
+        if self.fate is not other.fate:
+            return False
+        if self.fate not in (Fate.ROUTED, Fate.ANSWERED):
+            return True
+        return self._outcome() == other._outcome()
+
+    def _outcome(self) -> tuple[object, ...]:
+        vs = self.virtual_service
+        decided_by = (vs.meta.namespace, vs.meta.name) if vs else None
+        named = (self.http, self.virtual_host, self.service, self.alias, decided_by)
+        return (*named, self.routes, self.clusters)
+
+
+@dataclass(slots=True)
+class ProxyConfig:
+    """Hold what istiod sends to a proxy, made port by port when it is first asked for."""
 
     scope: SidecarScope
+    proxy: Proxy
     domain: str
-    services: Mapping[str, RegistryService]
-    addresses: Mapping[str, tuple[RegistryService, ...]]
-    aliases: Mapping[str, RegistryService]
-    virtual_services: tuple[VirtualService, ...]
-    exact_hosts: Mapping[str, VirtualService]
-    wildcard_hosts: tuple[tuple[str, VirtualService], ...]
+    outbound_traffic_policy: str = ALLOW_ANY
+    _listeners: dict[int, dict[str, OutboundListener]] = field(default_factory=dict)
+    _virtual_hosts: dict[int, tuple[VirtualHost, ...]] = field(default_factory=dict)
+    _indexed: dict[int, VirtualHosts] = field(default_factory=dict)
 
-    def virtual_service_of(self, host: str) -> VirtualService | None:
-        """Return the VirtualService that decides for a host: exact first, else most specific."""
-        found = self.exact_hosts.get(host.lower())
-        if found is not None:
-            return found
-        return next((vs for p, vs in self.wildcard_hosts if is_subset(host.lower(), p)), None)
+    def listeners(self, port: int) -> dict[str, OutboundListener]:
+        """Return the outbound listeners of a port by address."""
+        if port not in self._listeners:
+            self._listeners[port] = outbound_listeners(self.scope, self.proxy, port, self.domain)
+        return self._listeners[port]
+
+    def virtual_hosts(self, port: int) -> tuple[VirtualHost, ...]:
+        """Return the virtual hosts of a port."""
+        if port not in self._virtual_hosts:
+            imported = listener_for_routes(self.scope, port)
+            made = virtual_hosts(imported, self.proxy, port, self.domain) if imported else ()
+            self._virtual_hosts[port] = made
+        return self._virtual_hosts[port]
+
+    def find_virtual_host(self, port: int, authority: str) -> VirtualHost | None:
+        """Find the virtual host of an authority on a port's shared route configuration."""
+        if port not in self._indexed:
+            self._indexed[port] = index_virtual_hosts(self.virtual_hosts(port))
+        return self._indexed[port].find(authority)
 
 
-def index_scope(rules: ScopeRules, scope: SidecarScope) -> ScopeIndex:
-    """Prepare a scope for looking up called hosts."""
-    services = {name.lower(): s for name, s in scope.listener_services().items()}
-    addresses: dict[str, list[RegistryService]] = defaultdict(list)
-    for listener in scope.listeners:
-        for service in listener.services:
-            for address in service.addresses:
-                addresses[address].append(service)
-    exact: dict[str, VirtualService] = {}
-    wildcard: dict[str, VirtualService] = {}
-    for vs in scope.virtual_services():
-        for host in vs.hosts:
-            (wildcard if is_wildcard(host) else exact).setdefault(host.lower(), vs)
-    return ScopeIndex(
-        scope,
-        rules.mesh.cluster_domain,
-        services,
-        {address: tuple(found) for address, found in addresses.items()},
-        {a.hostname.lower(): s for s in services.values() for a in s.aliases},
-        scope.virtual_services(),
-        exact,
-        tuple(sorted(wildcard.items(), key=lambda item: -len(item[0]))),
+def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
+    """Return the egress listener that a port's routes are made from (`GetEgressListenerForRDS`)."""
+    for imported in scope.listeners:
+        if imported.listener.port in (None, port):
+            return imported
+    return None
+
+
+def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
+    """Tell where a call goes."""
+    listener = _find_listener(config, call)
+    if listener is None:
+        return Resolution(_unknown_fate(config), VIRTUAL_OUTBOUND)
+    chain = listener.chain_for(
+        call.address or listener.address, http=call.http, server_name=call.server_name
+    )
+    if chain is None:
+        return Resolution(_unknown_fate(config), listener.name)
+    if chain.route_config is None:
+        return _through_chain(config, listener, chain)
+    return _through_routes(config, call, listener, chain)
+
+
+def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener | None:
+    """Find the listener of the address, then that of an endpoint, then that of any address."""
+    listeners = config.listeners(call.port)
+    if call.address in config.proxy.addresses:
+        return None
+    if call.address in listeners:
+        return listeners[call.address]
+    if call.address and call.headless_host:
+        service = _imported(config.scope, call.headless_host)
+        if service is not None and service.headless:
+            found = endpoint_listener(
+                config.scope, config.proxy, service, call.port, call.address, config.domain
+            )
+            if found is not None:
+                return found
+    return listeners.get(config.proxy.wildcard)
+
+
+def _imported(scope: SidecarScope, hostname: str) -> RegistryService | None:
+    for imported in scope.listeners:
+        for service in imported.services:
+            if service.hostname == hostname:
+                return service
+    return None
+
+
+def _unknown_fate(config: ProxyConfig) -> Fate:
+    allowed = config.outbound_traffic_policy in (ALLOW_ANY, DYNAMIC_DNS)
+    return Fate.PASSTHROUGH if allowed else Fate.BLACKHOLE
+
+
+def _through_chain(
+    config: ProxyConfig, listener: OutboundListener, chain: FilterChain
+) -> Resolution:
+    return Resolution(
+        Fate.ROUTED,
+        listener.name,
+        clusters=_clusters(config.scope, chain.clusters),
+        service=chain.service,
+        host=chain.service.hostname,
+        virtual_service=chain.virtual_service,
     )
 
 
-def find_called(index: ScopeIndex, addressed: Addressed) -> CalledHost | None:
-    """Find the host a call was addressed to, None when the scope has no such host.
-
-    A virtual IP with a listener of its own (TCP, TLS, sniffed) decides before any name; on a
-    shared HTTP listener the authority decides, and the address does not matter.
-    """
-    own_listener = _by_address(index, addressed)
-    if own_listener is not None:
-        return _called(index, own_listener)
-    if addressed.authority is not None:
-        return _by_authority(index, addressed.authority, addressed.port)
-    if addressed.server_name is not None:
-        return _by_name(index, addressed.server_name, addressed.port, http=False)
-    return None
-
-
-def _called(index: ScopeIndex, service: RegistryService) -> CalledHost:
-    return CalledHost(service.hostname, service, index.virtual_service_of(service.hostname))
-
-
-def _by_address(index: ScopeIndex, addressed: Addressed) -> RegistryService | None:
-    for service in index.addresses.get(addressed.address or "", ()):
-        port = service.port(addressed.port or 0)
-        if port is None or port.protocol in (Protocol.HTTP, Protocol.HTTP_PROXY, Protocol.UDP):
-            continue
-        shared = len(index.addresses[addressed.address or ""]) > 1
-        if shared and addressed.server_name and not _covers(service, addressed.server_name):
-            continue
-        return service
-    return None
-
-
-def _covers(service: RegistryService, name: str) -> bool:
-    return is_subset(name, service.hostname.lower())
-
-
-def _by_authority(index: ScopeIndex, authority: str, port: int | None) -> CalledHost | None:
-    for service in index.addresses.get(authority, ()):
-        if _serves(service, port, http=True):
-            return _called(index, service)
-    for name in _full_names(index, authority):
-        found = _by_name(index, name, port, http=True)
-        if found is not None:
-            return found
-    return None
+def _through_routes(
+    config: ProxyConfig, call: OutboundCall, listener: OutboundListener, chain: FilterChain
+) -> Resolution:
+    name = chain.route_config or ""
+    authority = call.authority or ""
+    own_host, own, _ = name.rpartition(":")
+    if own:
+        # The route configuration of one sniffed virtual IP: its service takes any authority.
+        found = next(
+            (v for v in config.virtual_hosts(call.port) if own_host.lower() in v.domains), None
+        )
+        if found is None:
+            return Resolution(
+                Fate.NO_ROUTE,
+                listener.name,
+                http=True,
+                route_config=name,
+                service=chain.service,
+                host=chain.service.hostname,
+            )
+    else:
+        found = config.find_virtual_host(call.port, authority)
+        if found is None:
+            fate = _unknown_fate(config)
+            return Resolution(fate, listener.name, http=True, route_config=name)
+    names = [cluster for r in found.routes for cluster in (*r.clusters, *r.mirrors)]
+    return Resolution(
+        Fate.ROUTED if names else Fate.ANSWERED,
+        listener.name,
+        http=True,
+        route_config=name,
+        virtual_host=found.name,
+        routes=found.routes,
+        clusters=_clusters(config.scope, names),
+        service=found.service,
+        host=found.host,
+        alias=None if own else found.aliases.get(authority),
+        virtual_service=found.virtual_service,
+    )
 
 
-def _by_name(index: ScopeIndex, name: str, port: int | None, *, http: bool) -> CalledHost | None:
-    service = index.services.get(name)
-    if service is not None and _serves(service, port, http=http):
-        return _called(index, service)
-    target = index.aliases.get(name)
-    if target is not None and _serves(target, port, http=http):
-        return replace(_called(index, target), alias=name)
-    vs = index.exact_hosts.get(name)
-    covering = _covering_service(index, name, port, http=http)
-    if vs is not None and (covering or not http or port in (None, VIRTUAL_SERVICE_ONLY_PORT)):
-        return CalledHost(name, covering, vs)
-    if covering is not None:
-        return _called(index, covering)
-    vs = index.virtual_service_of(name)
-    if vs is not None and port in (None, VIRTUAL_SERVICE_ONLY_PORT):
-        return CalledHost(name, None, vs)
-    return None
+def _clusters(scope: SidecarScope, names: list[str] | tuple[str, ...]) -> frozenset[Cluster]:
+    return frozenset(Cluster(name, _service_behind(scope, name)) for name in names)
 
 
-def _covering_service(
-    index: ScopeIndex, name: str, port: int | None, *, http: bool
-) -> RegistryService | None:
-    """Find the longest wildcard host, or the headless service, that a name lies under."""
-    labels = name.split(".")
-    for cut in range(1, len(labels)):
-        parent = ".".join(labels[cut:])
-        for host in (f"*.{parent}", *_full_names(index, parent)):
-            service = index.services.get(host)
-            if service is None or not _serves(service, port, http=http):
-                continue
-            if is_wildcard(host) or (service.kubernetes and service.headless):
-                return service
-    everything = index.services.get("*")
-    return everything if everything and _serves(everything, port, http=http) else None
-
-
-def _serves(service: RegistryService, port: int | None, *, http: bool) -> bool:
-    if service.alias_for is not None:
-        return False
-    if port is None:
-        return True
-    found = service.port(port)
-    return found is not None and (found.protocol.may_be_http if http else True)
-
-
-def _full_names(index: ScopeIndex, name: str) -> Iterator[str]:
-    """Yield what a name may stand for: itself, and the Kubernetes short forms of a service.
-
-    Short names are relative to the client's namespace, as in `generateVirtualHostDomains`.
-    """
-    yield name
-    if _is_address(name):
-        return
-    labels = name.count(".")
-    if labels == 0:
-        yield f"{name}.{index.scope.namespace}.svc.{index.domain}"
-    elif labels == 1:
-        yield f"{name}.svc.{index.domain}"
-    elif labels == 2 and name.endswith(".svc"):
-        yield f"{name}.{index.domain}"
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
+def _service_behind(scope: SidecarScope, cluster: str) -> ServiceKey | None:
+    """Find the service that has a cluster in the scope: the host at that port."""
+    _, port, _, host = cluster.split("|", 3)
+    service = scope.services.get(host)
+    if service is None or service.alias_for is not None:
+        return None
+    number = service.port(int(port))
+    return None if number is None else service.key

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 
 class Protocol(Enum):
-    """Name how Envoy handles a port; SNIFFED stands for istiod's `Unsupported`."""
+    """Name how Envoy handles a port; SNIFFED stands for istiod's `Unsupported`.
+
+    MONGO and MYSQL are TCP that never shares a listener with another protocol.
+    """
 
     HTTP = "HTTP"
     HTTP_PROXY = "HTTP_PROXY"
     TCP = "TCP"
+    MONGO = "MONGO"
+    MYSQL = "MYSQL"
     TLS = "TLS"
     UDP = "UDP"
     SNIFFED = "SNIFFED"
@@ -27,12 +32,17 @@ class Protocol(Enum):
         """Tell whether requests on such a port are routed by authority."""
         return self in (Protocol.HTTP, Protocol.HTTP_PROXY, Protocol.SNIFFED)
 
+    @property
+    def is_tcp(self) -> bool:
+        """Tell whether connections on such a port are not looked into, but for their SNI."""
+        return self in (Protocol.TCP, Protocol.MONGO, Protocol.MYSQL, Protocol.TLS)
+
 
 _BY_NAME = {
     "tcp": Protocol.TCP,
-    "mongo": Protocol.TCP,
+    "mongo": Protocol.MONGO,
     "redis": Protocol.TCP,
-    "mysql": Protocol.TCP,
+    "mysql": Protocol.MYSQL,
     "udp": Protocol.UDP,
     "http": Protocol.HTTP,
     "http2": Protocol.HTTP,
@@ -68,6 +78,6 @@ def kubernetes_port_protocol(port: ServicePort) -> Protocol:
     return found
 
 
-def service_entry_port_protocol(port: ServicePort) -> Protocol:
-    """Take the protocol of a ServiceEntry port: what it declares, else sniffed."""
-    return _BY_NAME.get(port.protocol.lower(), Protocol.SNIFFED)
+def protocol_of(text: str) -> Protocol:
+    """Read a declared protocol, as a ServiceEntry's or a Sidecar's port has it; else sniffed."""
+    return _BY_NAME.get(text.lower(), Protocol.SNIFFED)

@@ -1,28 +1,51 @@
 """The service registry: Kubernetes Services and ServiceEntry hosts as istiod sees them.
 
-One ServiceEntry yields one registry service per host and address. Source: istio
-serviceregistry/kube/conversion.go `ConvertService`, serviceregistry/serviceentry/conversion.go
-`convertServices`, model/push_context.go `initServiceRegistry` and `resolveServiceAliases`.
+Source: istio serviceregistry/kube/conversion.go `ConvertService`,
+serviceregistry/serviceentry/conversion.go `convertServices`, model/push_context.go
+`initServiceRegistry` and `resolveServiceAliases`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import Enum
+from ipaddress import ip_network
 from typing import NamedTuple
 
+from recommender.istio.endpoints import Endpoints, find_endpoints
 from recommender.istio.protocols import (
     Protocol,
     kubernetes_port_protocol,
-    service_entry_port_protocol,
+    protocol_of,
 )
 from recommender.mesh.objects import Mesh, Service, ServiceEntry
 
 EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo"
 PUBLIC, PRIVATE, NOBODY = "*", ".", "~"
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+class Resolution(Enum):
+    """Name how Envoy finds the endpoints of a service (istio model/service.go `Resolution`)."""
+
+    CLIENT_SIDE_LB = "ClientSideLB"
+    DNS = "DNSLB"
+    DNS_ROUND_ROBIN = "DNSRoundRobinLB"
+    PASSTHROUGH = "Passthrough"
+    DYNAMIC_DNS = "DynamicDNS"
+    ALIAS = "Alias"
+
+
+_SERVICE_ENTRY_RESOLUTIONS = {
+    "NONE": Resolution.PASSTHROUGH,
+    "STATIC": Resolution.CLIENT_SIDE_LB,
+    "DNS": Resolution.DNS,
+    "DNS_ROUND_ROBIN": Resolution.DNS_ROUND_ROBIN,
+    "DYNAMIC_DNS": Resolution.DYNAMIC_DNS,
+}
 
 
 class ServiceKey(NamedTuple):
@@ -49,8 +72,10 @@ class RegistryService:
     """Describe one service of istiod's registry.
 
     `name` is the object's name (several hosts of one ServiceEntry share it); `addresses` the
-    virtual IPs; `alias_for` the external name of an ExternalName Service; `aliases` the
-    ExternalName Services that stand for this one; `resolution` istiod's word for it.
+    virtual IPs, or one CIDR, empty where a proxy has none to listen on; `endpoints` the endpoint
+    addresses of a headless service by port number; `alias_for` the external name of an
+    ExternalName Service; `aliases` the ExternalName Services that stand for this one;
+    `selected` tells that endpoints are chosen by labels, so that they may come and go.
     """
 
     hostname: str
@@ -59,8 +84,9 @@ class RegistryService:
     kubernetes: bool
     ports: tuple[RegistryPort, ...] = ()
     addresses: tuple[str, ...] = ()
-    headless: bool = False
-    resolution: str = "ClientSideLB"
+    resolution: Resolution = Resolution.CLIENT_SIDE_LB
+    endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    selected: bool = False
     export_to: frozenset[str] = frozenset({PUBLIC})
     created: datetime = _NO_TIME
     alias_for: str | None = None
@@ -70,6 +96,11 @@ class RegistryService:
     def key(self) -> ServiceKey:
         """Return the namespace and host name that `egress.hosts` would use."""
         return ServiceKey(self.namespace, self.hostname)
+
+    @property
+    def headless(self) -> bool:
+        """Tell whether callers reach the endpoints themselves: no virtual IP, nothing resolved."""
+        return self.resolution is Resolution.PASSTHROUGH and not self.addresses
 
     def port(self, number: int) -> RegistryPort | None:
         """Return the port with this number, or None."""
@@ -101,10 +132,10 @@ class Registry:
 
 def build_registry(mesh: Mesh) -> Registry:
     """Build the registry of a mesh."""
-    default_export = frozenset(mesh.config.default_service_export_to)
-    found = [_from_kubernetes(s, mesh.cluster_domain, default_export) for s in mesh.services]
+    endpoints = find_endpoints(mesh)
+    found = [_from_kubernetes(s, mesh, endpoints) for s in mesh.services]
     for entry in mesh.service_entries:
-        found += _from_service_entry(entry, default_export)
+        found += _from_service_entry(entry, mesh, endpoints)
     found.sort(key=lambda s: (s.created, s.name, s.namespace))
     return _indexed(_with_aliases(found))
 
@@ -118,17 +149,17 @@ def is_visible(service: RegistryService, namespace: str) -> bool:
     )
 
 
-def _from_kubernetes(
-    service: Service, domain: str, default_export: frozenset[str]
-) -> RegistryService:
+def _from_kubernetes(service: Service, mesh: Mesh, endpoints: Endpoints) -> RegistryService:
     meta = service.meta
     annotation = meta.annotations.get(EXPORT_TO_ANNOTATION)
-    export_to = (
-        frozenset(part.strip() for part in annotation.split(",")) if annotation else default_export
+    export_to = frozenset(
+        (part.strip() for part in annotation.split(","))
+        if annotation
+        else mesh.config.default_service_export_to
     )
     alias = service.external_name if service.type == "ExternalName" else None
     return RegistryService(
-        hostname=f"{meta.name}.{meta.namespace}.svc.{domain}",
+        hostname=f"{meta.name}.{meta.namespace}.svc.{mesh.cluster_domain}",
         namespace=meta.namespace,
         name=meta.name,
         kubernetes=True,
@@ -136,43 +167,61 @@ def _from_kubernetes(
             RegistryPort(p.number, p.name, kubernetes_port_protocol(p)) for p in service.ports
         ),
         addresses=service.cluster_ips,
-        headless=service.headless,
         resolution=_kubernetes_resolution(service, alias),
+        endpoints=endpoints.of_service(service) if service.headless else {},
+        selected=True,
         export_to=export_to,
         created=meta.created or _NO_TIME,
         alias_for=alias,
     )
 
 
-def _kubernetes_resolution(service: Service, alias: str | None) -> str:
+def _kubernetes_resolution(service: Service, alias: str | None) -> Resolution:
     if alias is not None:
-        return "Alias"
-    return "Passthrough" if service.headless else "ClientSideLB"
+        return Resolution.ALIAS
+    return Resolution.PASSTHROUGH if service.headless else Resolution.CLIENT_SIDE_LB
 
 
 def _from_service_entry(
-    entry: ServiceEntry, default_export: frozenset[str]
+    entry: ServiceEntry, mesh: Mesh, endpoints: Endpoints
 ) -> list[RegistryService]:
+    """Make one registry service per host and address; without addresses one per host."""
     meta = entry.meta
+    resolution = _SERVICE_ENTRY_RESOLUTIONS.get(entry.resolution, Resolution.PASSTHROUGH)
+    export_to = entry.export_to or mesh.config.default_service_export_to
     template = RegistryService(
         hostname="",
         namespace=meta.namespace,
         name=meta.name,
         kubernetes=False,
-        ports=tuple(
-            RegistryPort(p.number, p.name, service_entry_port_protocol(p)) for p in entry.ports
+        ports=tuple(RegistryPort(p.number, p.name, protocol_of(p.protocol)) for p in entry.ports),
+        resolution=resolution,
+        endpoints=(
+            endpoints.of_service_entry(entry) if resolution is Resolution.PASSTHROUGH else {}
         ),
-        headless=entry.resolution == "NONE",
-        resolution=entry.resolution,
-        export_to=frozenset(entry.export_to) if entry.export_to else default_export,
+        selected=entry.workload_selector is not None,
+        export_to=frozenset(export_to),
         created=meta.created or _NO_TIME,
     )
-    addresses: tuple[tuple[str, ...], ...] = tuple((a,) for a in entry.addresses) or ((),)
+    valid = [address for address in map(_listen_address, entry.addresses) if address]
     return [
-        replace(template, hostname=host, addresses=address)
+        replace(template, hostname=host, addresses=addresses)
         for host in entry.hosts
-        for address in addresses
+        for addresses in (
+            [(address,) for address in valid]
+            if entry.addresses
+            else [entry.allocated.get(host, ()) if mesh.config.dns_capture else ()]
+        )
     ]
+
+
+def _listen_address(text: str) -> str | None:
+    """Return an IP address or a CIDR as istiod keeps it, None for what is neither."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return str(network.network_address) if network.num_addresses == 1 else text
 
 
 def _with_aliases(services: list[RegistryService]) -> list[RegistryService]:

@@ -48,6 +48,10 @@ class ScopeRules:
         """Return Istio's root namespace."""
         return self.mesh.config.root_namespace
 
+    def with_sidecars(self, sidecars: tuple[Sidecar, ...]) -> ScopeRules:
+        """Return the same rules with other Sidecars, which must be in order."""
+        return replace(self, sidecars=sidecars)
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerScope:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from recommender.istio.host_names import expand_short_name
+from recommender.istio.proxy import MESH_GATEWAY
 from recommender.istio.registry import NOBODY, PRIVATE, PUBLIC
 from recommender.mesh.objects import Destination, Mesh, Route, VirtualService
 
-MESH_GATEWAY = "mesh"
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
@@ -26,6 +26,18 @@ class MeshVirtualServices:
     private: Mapping[str, tuple[VirtualService, ...]]
     exported: Mapping[str, tuple[VirtualService, ...]]
     public: tuple[VirtualService, ...]
+
+    def source_labels(self) -> frozenset[str]:
+        """Return the keys of every pod label that some route match asks for."""
+        groups = (*self.private.values(), *self.exported.values(), self.public)
+        return frozenset(
+            key
+            for group in groups
+            for vs in group
+            for route in vs.routes
+            for match in route.matches
+            for key in match.source_labels
+        )
 
     def visible_from(self, namespace: str) -> Iterator[VirtualService]:
         """Yield in order of precedence: private, exported to the namespace, public.

@@ -32,7 +32,7 @@ from recommender.mesh.objects import (
     Workload,
     WorkloadId,
 )
-from recommender.mesh.pod_names import workload_of_gone_pod
+from recommender.mesh.pod_names import workload_of_gone_pod, workload_of_pod
 
 __all__ = [
     "AuthorizationPolicy",
@@ -67,4 +67,5 @@ __all__ = [
     "index_mesh",
     "load_mesh",
     "workload_of_gone_pod",
+    "workload_of_pod",
 ]

@@ -169,7 +169,7 @@ def _rule(
     mirrors: list[Destination] = []
     authority = None
     if protocol == "http":
-        matches = tuple(RouteMatch() for _ in fields.mappings(rule, "matches"))
+        matches = tuple(map(_http_match, fields.mappings(rule, "matches")))
         for filter_ in fields.mappings(rule, "filters"):
             mirror = fields.mapping(fields.mapping(filter_, "requestMirror"), "backendRef")
             found = _backend(mirror, meta, domain) if mirror else None
@@ -184,6 +184,14 @@ def _rule(
         mirrors=tuple(mirrors),
         rewrite_authority=authority,
     )
+
+
+def _http_match(match: Fields) -> RouteMatch:
+    path = fields.mapping(match, "path")
+    kind, value = fields.text(path, "type") or "PathPrefix", fields.text(path, "value") or "/"
+    any_path = (kind, value) in (("PathPrefix", "/"), ("RegularExpression", ".*"))
+    other = ("headers", "queryParams", "method")
+    return RouteMatch(conditional=not any_path or any(match.get(name) for name in other))
 
 
 def _backend(entry: Fields, meta: ObjectMeta, domain: str) -> Destination | None:

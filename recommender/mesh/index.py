@@ -28,6 +28,7 @@ class MeshIndex:
     mesh: Mesh
     namespaces: Mapping[str, Namespace]
     services: Mapping[Key, Service]
+    services_by_namespace: Mapping[str, tuple[Service, ...]]
     pods: Mapping[Key, Pod]
     pods_by_workload: Mapping[WorkloadId, tuple[Pod, ...]]
     pods_by_ip: Mapping[str, tuple[Pod, ...]]
@@ -46,6 +47,7 @@ def index_mesh(mesh: Mesh) -> MeshIndex:
         mesh=mesh,
         namespaces=MappingProxyType({n.meta.name: n for n in mesh.namespaces}),
         services=MappingProxyType({(s.meta.namespace, s.meta.name): s for s in mesh.services}),
+        services_by_namespace=_grouped(mesh.services, lambda s: s.meta.namespace),
         pods=MappingProxyType({(p.meta.namespace, p.meta.name): p for p in mesh.pods}),
         pods_by_workload=_grouped(mesh.pods, lambda pod: pod.workload),
         pods_by_ip=MappingProxyType({ip: tuple(found) for ip, found in by_ip.items()}),

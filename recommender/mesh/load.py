@@ -189,7 +189,10 @@ class _Found:
 
     def noted(self) -> list[MeshNote]:
         """List the notes, equal ones counted together."""
-        return [MeshNote(reason, where, count) for (reason, where), count in self.notes.items()]
+        return [
+            MeshNote(reason, where, count, is_loss=reason.startswith(_LEFT_OUT))
+            for (reason, where), count in self.notes.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)

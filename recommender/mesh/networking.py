@@ -5,6 +5,7 @@ Each API version of a kind has the same fields. Names and fields: istio.io/api n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 from recommender.mesh import fields
@@ -25,6 +26,14 @@ from recommender.mesh.objects import (
 )
 
 _MOST_SPEC_DEPTH: Final = 50
+_REQUEST_CONDITIONS: Final = (
+    "authority",
+    "headers",
+    "method",
+    "queryParams",
+    "scheme",
+    "withoutHeaders",
+)
 
 
 def virtual_service(meta: ObjectMeta, document: Fields) -> VirtualService:
@@ -90,6 +99,7 @@ def service_entry(meta: ObjectMeta, document: Fields) -> ServiceEntry:
         endpoints=fields.each(spec, "endpoints", _workload_entry),
         workload_selector=_workload_selector(spec),
         export_to=_export_to(spec),
+        allocated=_allocated(fields.mapping(document, "status")),
     )
 
 
@@ -142,16 +152,27 @@ def _plain_route(entry: Fields, protocol: Literal["tls", "tcp"]) -> Route:
 
 def _match(entry: Fields) -> RouteMatch:
     return RouteMatch(
+        name=fields.text(entry, "name"),
         gateways=fields.texts(entry, "gateways"),
         source_namespace=fields.text(entry, "sourceNamespace") or None,
         source_labels=fields.labels(entry, "sourceLabels"),
         port=fields.port(entry, "port") or None,
         sni_hosts=fields.texts(entry, "sniHosts"),
+        destination_subnets=fields.texts(entry, "destinationSubnets"),
+        conditional=_is_conditional(entry),
     )
 
 
+def _is_conditional(entry: Fields) -> bool:
+    """Tell whether an http match asks for more than any path (`IsCatchAllRoute`)."""
+    uri = fields.mapping(entry, "uri")
+    any_path = not uri or uri.get("prefix") == "/" or uri.get("regex") == ".*"
+    return not any_path or any(entry.get(name) for name in _REQUEST_CONDITIONS)
+
+
 def _route_destination(entry: Fields) -> Destination:
-    return _destination(fields.mapping(entry, "destination"))
+    found = _destination(fields.mapping(entry, "destination"))
+    return replace(found, weight=fields.integer(entry, "weight"))
 
 
 def _destination(entry: Fields) -> Destination:
@@ -167,6 +188,16 @@ def _has_connection_pool(holder: Fields) -> bool:
     policy = fields.mapping(holder, "trafficPolicy")
     levels = (policy, *fields.mappings(policy, "portLevelSettings"))
     return any(fields.optional_mapping(level, "connectionPool") is not None for level in levels)
+
+
+def _allocated(status: Fields) -> dict[str, tuple[str, ...]]:
+    """Read the addresses in the status; an entry that names no host is of no use."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in fields.mappings(status, "addresses"):
+        host, value = fields.text(entry, "host"), fields.text(entry, "value")
+        if host and value:
+            found[host] = (*found.get(host, ()), value)
+    return found
 
 
 def _service_entry_port(entry: Fields) -> ServicePort:

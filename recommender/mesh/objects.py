@@ -155,7 +155,10 @@ class EndpointSlice:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """Describe an Istio ServiceEntry; `export_to` None means the mesh's default."""
+    """Describe an Istio ServiceEntry; `export_to` None means the mesh's default.
+
+    `allocated` holds the addresses that istiod gave to each host that has none (`status`).
+    """
 
     meta: ObjectMeta
     hosts: tuple[str, ...]
@@ -166,26 +169,37 @@ class ServiceEntry:
     endpoints: tuple[Endpoint, ...] = ()
     workload_selector: Labels | None = None
     export_to: tuple[str, ...] | None = None
+    allocated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Describe where a VirtualService route sends a call; `host` as written."""
+    """Describe where a VirtualService route sends a call; `host` as written.
+
+    `weight` is None for a mirror, and where none is written.
+    """
 
     host: str
     subset: str = ""
     port: int | None = None
+    weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """Describe the parts of a route match that istiod itself decides by (not Envoy)."""
+    """Describe the parts of a route match that decide without a request at hand.
 
+    `conditional` tells that an http match also asks for a path, a header or the like.
+    """
+
+    name: str = ""
     gateways: tuple[str, ...] = ()
     source_namespace: str | None = None
     source_labels: Labels = field(default_factory=dict)
     port: int | None = None
     sni_hosts: tuple[str, ...] = ()
+    destination_subnets: tuple[str, ...] = ()
+    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,11 +356,15 @@ class MeshConfig:
 
 @dataclass(frozen=True, slots=True, order=True)
 class MeshNote:
-    """Say what of a mesh source was not used, or what the dump lacks, and where."""
+    """Say what of a mesh source was not used, or what the dump lacks, and where.
+
+    `is_loss` marks an object that was meant to count and could not be used.
+    """
 
     reason: str
     where: str
     count: int = 1
+    is_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)

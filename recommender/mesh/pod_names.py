@@ -34,6 +34,12 @@ _VERSION_LENGTHS: Final = range(1, 7)
 _ALWAYS_KEPT: Final = 50  # of a name, however it is cut
 
 
+def workload_of_pod(index: MeshIndex, namespace: str, pod_name: str) -> WorkloadId | None:
+    """Find the workload of a pod: by its owners if the dump has it, else by its name."""
+    pod = index.pods.get((namespace, pod_name))
+    return pod.workload if pod else workload_of_gone_pod(index, namespace, pod_name)
+
+
 def workload_of_gone_pod(index: MeshIndex, namespace: str, pod_name: str) -> WorkloadId | None:
     """Find the one workload of the mesh that may have made a pod of this name.
 

@@ -6,8 +6,8 @@ from recommender.recommendation.model import (
     LeftOut,
     Note,
     Recommendation,
-    RecommendedHost,
     Recommendations,
+    RecommendedHost,
 )
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "LeftOut",
     "Note",
     "Recommendation",
-    "RecommendedHost",
     "Recommendations",
+    "RecommendedHost",
     "recommend",
 ]

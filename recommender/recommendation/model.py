@@ -18,7 +18,10 @@ ReasonKind = Literal[
     "alias",
     "own service",
     "provider",
-    "port 80",
+    "every address",
+    "listener",
+    "beside",
+    "widened",
     "pinned",
     "nothing called",
 ]

@@ -1,156 +1,222 @@
-"""Calls -> needs: the services and VirtualServices without which a call would change.
+"""Calls -> needs: the hosts without which a call would go elsewhere.
 
-A log names the destination *after* routing. So each call is first traced back to the host it was
-addressed to; needed are that host's service, the VirtualService that decides for it, and, where
-the two do not explain the destination in the log, everything that could.
+A log names the destination *after* routing. So each call is resolved again in the scope that
+must stay, and needed is what it met there: the service whose listener or virtual host took it,
+and the VirtualService that decides for it, which brings along every destination it can choose.
+Where that does not explain the destination in the log, everything that could is needed too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from recommender.istio.call import Addressed, CalledHost, ScopeIndex, find_called
-from recommender.istio.registry import RegistryService
+from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.registry import Registry, RegistryService, ServiceKey
+from recommender.istio.sidecar_scope import ScopeRules
+from recommender.istio.validation import egress_host_problem
 from recommender.istio.virtual_services import can_reach
-from recommender.mesh.objects import VirtualService
-from recommender.recommendation.model import Note
+from recommender.mesh import VirtualService
+from recommender.recommendation.model import HostReason, Note, ReasonKind
+from recommender.recommendation.views import View, is_own
 from recommender.service_graph import Call
+
+HTTPS_PORT, HTTP_PORT = 443, 80
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """Hold what one call needs in scope; `called` lists each host that must stay as it is."""
+class HostNeed:
+    """Name an `egress.hosts` entry and why it is needed."""
+
+    host: str
+    reason: HostReason
+
+
+@dataclass(frozen=True, slots=True)
+class CallNeeds:
+    """Hold what one call needs: `baseline` is where it goes, and must go on going."""
 
     call: Call
-    called: tuple[CalledHost, ...]
+    outbound: OutboundCall
+    baseline: Resolution
+    hosts: tuple[HostNeed, ...] = ()
     notes: tuple[Note, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """Hold what a workload sees: today's scope, and the one without any Sidecar.
-
-    The second counts only where today's Sidecar is this tool's own: what it missed is learnt.
-    """
-
-    today: ScopeIndex
-    fallback: ScopeIndex | None
-
-
-def needs_of(call: Call, view: View) -> Need:
-    """Work out what a call needs."""
-    found = find_called(view.today, addressed_by(call))
-    if call.destination_host is None:
-        return _unrouted_need(call, found, view)
-    if found is not None and _explains(found, call.destination_host):
-        return Need(call, (found, *_rewriting(call, view.today)))
-    return _unexplained_need(call, found, view)
-
-
-def addressed_by(call: Call) -> Addressed:
-    """Take the caller's own words from a call."""
-    port = call.address_port if call.address_port is not None else call.destination_port
-    return Addressed(call.authority, call.server_name, call.address, port)
-
-
-def _explains(found: CalledHost, destination: str) -> bool:
-    if found.virtual_service is not None and can_reach(found.virtual_service, destination):
-        return True
-    return found.service is not None and found.service.hostname == destination
-
-
-def _unrouted_need(call: Call, found: CalledHost | None, view: View) -> Need:
-    """Need what a call without a destination was addressed to, if the mesh has it."""
-    if found is not None:
-        if call.cluster is None:
-            return Need(call, (found,))
-        note = Note(
-            "disagreement",
-            f"the log says {call.cluster} for {found.host}, the mesh dump has a route for it: "
-            "configuration changed since, or the model is wrong; it stays in scope",
-        )
-        return Need(call, (found,), (note,))
-    missed = find_called(view.fallback, addressed_by(call)) if view.fallback else None
-    if missed is not None:
-        note = Note("missed call", f"today's Sidecar lacks {missed.host}, which was called")
-        return Need(call, (missed,), (note,))
-    target = call.authority or call.server_name or call.address or "an unnamed destination"
-    fate = "was refused" if call.cluster in (None, "BlackHoleCluster") else "passes through"
-    return Need(call, (), (Note("unknown destination", f"{target} {fate}, before and after"),))
-
-
-def _unexplained_need(call: Call, found: CalledHost | None, view: View) -> Need:
-    """Keep everything that may have led to a destination that the called host does not explain."""
-    destination = call.destination_host or ""
-    index = view.today
-    called = [found] if found is not None else []
-    service = _known_service(index, destination)
+def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
+    """Work out what a call needs in a view."""
+    outbound = outbound_call(call, rules.registry)
+    baseline = resolve_call(view.baseline, outbound)
+    hosts = list(_met(baseline, call))
     notes = []
-    if service is None and view.fallback is not None:
-        service = _known_service(view.fallback, destination)
-    if service is None:
-        notes.append(
-            Note("gone", f"{destination} was called but is not in today's scope: no host for it")
-        )
+    if call.destination_host is not None:
+        if not _explains(baseline, call.destination_host):
+            more, note = _unexplained(call, baseline, view.baseline)
+            hosts += more
+            notes.append(note)
+        hosts += _rewriting(call, view.baseline)
+    elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
+        notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
-        called.append(CalledHost(service.hostname, service, _virtual_service(index, service)))
-    called += _through_virtual_services(index, destination)
-    if found is not None and service is not None:
-        notes.append(
-            Note(
-                "disagreement",
-                f"a call to {found.host} went to {destination}, the mesh dump says otherwise: "
-                "configuration changed since, or the model is wrong; both stay in scope",
-            )
-        )
-    return Need(call, _distinct(called), tuple(notes))
+        notes.append(_unknown_destination(call, baseline))
+    return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes))
 
 
-def _known_service(index: ScopeIndex, hostname: str) -> RegistryService | None:
-    return index.services.get(hostname.lower()) or index.scope.services.get(hostname)
+def outbound_call(call: Call, registry: Registry) -> OutboundCall:
+    """Put what a log says of a call as its caller made it.
+
+    Where the log has no address, the virtual IP of the destination stands for it.
+    """
+    http = call.protocol == "http"
+    port = call.address_port or call.destination_port or (HTTP_PORT if http else HTTPS_PORT)
+    address = call.address
+    if address is None and call.destination_host is not None:
+        known = registry.by_hostname.get(call.destination_host, {})
+        address = next((s.addresses[0] for s in known.values() if s.addresses), None)
+    return OutboundCall(
+        address, port, http, call.authority, call.server_name, call.destination_host
+    )
 
 
-def _virtual_service(index: ScopeIndex, service: RegistryService) -> VirtualService | None:
-    return index.virtual_service_of(service.hostname)
+def service_host(key: ServiceKey) -> str:
+    """Write the entry that imports a service."""
+    return host_entry(key.namespace, key.hostname)
 
 
-def _through_virtual_services(index: ScopeIndex, destination: str) -> list[CalledHost]:
-    """List every host whose VirtualService can send a call to the destination."""
-    return [
-        CalledHost(host, index.services.get(host.lower()), vs)
-        for vs in index.virtual_services
-        if can_reach(vs, destination)
-        for host in vs.hosts
-        if index.virtual_service_of(host) is vs
-    ]
+def host_entry(namespace: str, host: str) -> str:
+    """Write an `egress.hosts` entry for a host; all of the namespace if istiod refuses it."""
+    entry = f"{namespace}/{host}"
+    return f"{namespace}/*" if egress_host_problem(entry) else entry
 
 
-def _rewriting(call: Call, index: ScopeIndex) -> tuple[CalledHost, ...]:
-    """List hosts whose VirtualService may have put the logged authority in place of another.
+def _met(resolution: Resolution, call: Call) -> Iterator[HostNeed]:
+    """Yield the hosts of what a call met on its way."""
+    if resolution.service is not None:
+        yield _need(service_host(resolution.service), "called", _called_as(call), call)
+    if resolution.alias is not None and resolution.service is not None:
+        alias = host_entry(resolution.service.namespace, resolution.alias.hostname)
+        detail = f"ExternalName {resolution.alias} stands for {resolution.service.hostname}"
+        yield _need(alias, "alias", detail, call)
+    vs = resolution.virtual_service
+    if vs is not None and resolution.host is not None:
+        detail = f"{_name(vs)} decides for {resolution.host}: {_destinations(vs)}"
+        entry = host_entry(vs.meta.namespace, resolution.host)
+        yield _need(entry, "virtual service", detail, call)
+
+
+def _explains(resolution: Resolution, destination: str) -> bool:
+    """Tell whether the destination that a log names is one a call can reach."""
+    return any(name.split("|", 3)[3] == destination for name, _ in resolution.clusters)
+
+
+def _unexplained(
+    call: Call, baseline: Resolution, config: ProxyConfig
+) -> tuple[list[HostNeed], Note]:
+    """Keep everything that may have led to a destination that the mesh does not explain."""
+    destination = call.destination_host or ""
+    service = config.scope.services.get(destination)
+    target = baseline.host or call.authority or call.server_name or call.address or "a host"
+    if service is None:
+        detail = f"{destination} was called but is not in today's scope: no host for it"
+        return [], Note("gone", detail)
+    detail = "named by the log"
+    hosts = [_need(service_host(service.key), "called", detail, call)]
+    hosts += _through_virtual_services(call, config, destination)
+    note = Note(
+        "disagreement",
+        f"a call to {target} went to {destination}, the mesh dump says it "
+        f"{_goes(baseline)}: configuration changed since, or the model is wrong; "
+        "both stay in scope",
+    )
+    return hosts, note
+
+
+def _goes(resolution: Resolution) -> str:
+    if resolution.fate is Fate.ROUTED and resolution.clusters:
+        return f"goes to {', '.join(sorted({n.split('|', 3)[3] for n, _ in resolution.clusters}))}"
+    return resolution.fate.value
+
+
+def _through_virtual_services(
+    call: Call, config: ProxyConfig, destination: str
+) -> Iterator[HostNeed]:
+    """Yield every host whose VirtualService can send a call to the destination."""
+    for vs in config.scope.virtual_services():
+        if can_reach(vs, destination):
+            yield from _of_virtual_service(vs, call, config, f"can lead to {destination}")
+
+
+def _rewriting(call: Call, config: ProxyConfig) -> Iterator[HostNeed]:
+    """Yield hosts whose VirtualService may have put the logged authority in place of another.
 
     Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
     """
-    authority = call.authority
-    if authority is None or call.destination_host is None:
-        return ()
-    return tuple(
-        CalledHost(host, index.services.get(host.lower()), vs)
-        for vs in index.virtual_services
+    for vs in config.scope.virtual_services():
         if any(
-            _without_port(r.rewrite_authority) == authority
-            and any(d.host == call.destination_host for d in r.destinations)
-            for r in vs.routes
+            call.authority is not None
+            and _without_port(route.rewrite_authority) == call.authority
+            and any(d.host == call.destination_host for d in route.destinations)
+            for route in vs.routes
+        ):
+            yield from _of_virtual_service(vs, call, config, f"rewrites to {call.authority}")
+
+
+def _of_virtual_service(
+    vs: VirtualService, call: Call, config: ProxyConfig, does: str
+) -> Iterator[HostNeed]:
+    """Yield the hosts of a VirtualService, and the services of the same names."""
+    listed = config.scope.listener_services()
+    for host in vs.hosts:
+        detail = f"{_name(vs)} {does}"
+        yield _need(host_entry(vs.meta.namespace, host), "virtual service", detail, call)
+        service: RegistryService | None = listed.get(host)
+        if service is not None:
+            yield _need(service_host(service.key), "called", detail, call)
+
+
+def _unrouted_in_log(
+    call: Call, outbound: OutboundCall, baseline: Resolution, view: View
+) -> Iterator[Note]:
+    """Say so where the log has no destination for what the mesh has a route to."""
+    target = baseline.host or call.authority or "a host"
+    if is_own(view.sidecar) and not resolve_call(view.today, outbound).same_outcome(baseline):
+        yield Note("missed call", f"today's Sidecar lacks {target}, which was called")
+    elif call.cluster is not None:
+        yield Note(
+            "disagreement",
+            f"the log says {call.cluster} for {target}, the mesh dump has a route for it: "
+            "configuration changed since, or the model is wrong; it stays in scope",
         )
-        for host in vs.hosts
-        if index.virtual_service_of(host) is vs
-    )
+
+
+def _unknown_destination(call: Call, baseline: Resolution) -> Note:
+    target = call.authority or call.server_name or call.address or "an unnamed destination"
+    return Note("unknown destination", f"{target} {baseline.fate.value}, before and after")
+
+
+def _need(host: str, kind: ReasonKind, detail: str, call: Call) -> HostNeed:
+    return HostNeed(host, HostReason(kind, detail, call.evidence))
+
+
+def _called_as(call: Call) -> str:
+    name = call.authority or call.server_name
+    if name is None:
+        return "by address" if call.address else ""
+    return f"as {name}"
+
+
+def _name(vs: VirtualService) -> str:
+    return f"VirtualService {vs.meta.namespace}/{vs.meta.name}"
+
+
+def _destinations(vs: VirtualService) -> str:
+    hosts = {d.host for r in vs.routes for d in (*r.destinations, *r.mirrors)}
+    return ", ".join(sorted(hosts)) or "no destination"
 
 
 def _without_port(authority: str | None) -> str | None:
     return authority.lower().rsplit(":", 1)[0] if authority else None
 
 
-def _distinct(called: Iterable[CalledHost]) -> tuple[CalledHost, ...]:
-    found = {(c.host, c.alias, c.service.key if c.service else None): c for c in called}
-    return tuple(found.values())
+def _distinct(needs: Iterable[HostNeed]) -> tuple[HostNeed, ...]:
+    return tuple(dict.fromkeys(needs))

@@ -34,6 +34,7 @@ type Mesh struct {
 	Objects []runtime.Object
 	Configs []config.Config
 	Config  *meshconfig.MeshConfig
+	only    string // skip other kinds; empty for none
 }
 
 // kindOf is the part every object has.
@@ -50,7 +51,7 @@ func Load(dir string) (*Mesh, error) {
 		return nil, err
 	}
 	for _, entry := range entries {
-		if !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(entry.Name())) {
+		if !hasObjects(entry.Name()) {
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())
@@ -63,6 +64,10 @@ func Load(dir string) (*Mesh, error) {
 		}
 	}
 	return m, nil
+}
+
+func hasObjects(path string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path))
 }
 
 func (m *Mesh) addStream(raw []byte) error {
@@ -91,6 +96,9 @@ func (m *Mesh) add(document json.RawMessage) error {
 				return err
 			}
 		}
+		return nil
+	}
+	if m.only != "" && kind.Kind != m.only {
 		return nil
 	}
 	group, _, _ := strings.Cut(kind.APIVersion, "/")

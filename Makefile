@@ -1,0 +1,50 @@
+# What a newcomer types; CI runs the same.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GO ?= go
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format record benchmark clean
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+# The stamps are newer than what they were made from, so that nothing is installed twice.
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.made pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	touch $(VENV)/.base $@
+
+demo: $(VENV)/.base ## recommend Sidecars for the recorded shop
+	$(BIN)/recommend-sidecars recommend --logs fixtures/shop/logs --mesh fixtures/shop/mesh --out out/shop
+
+test: $(VENV)/.tools ## run every test; those against istiod need Go
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.tools ## check format, style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.tools ## put the format right
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic mesh
+	$(BIN)/python -m benchmarks.stages
+
+record: $(VENV)/.tools ## record the shop again from real Envoys: Linux, root, Go
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[record]'
+	$(BIN)/python -m fixtures.shop.record --check
+
+clean: ## remove what make made
+	rm -rf $(VENV) out build *.egg-info

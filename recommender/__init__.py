@@ -1,0 +1,117 @@
+"""Derive a minimal Istio Sidecar per workload from Envoy access logs.
+
+The steps of the command line, one function each:
+
+    flows = summarise_flows(read_access_logs(["logs/"]))
+    mesh = load_mesh(["mesh/"])
+    graph = build_service_graph(flows, mesh)
+    recommendations = recommend(graph, mesh)
+
+`recommend_sidecars` runs them in a row. Names are imported when they are first used, so that
+`import recommender` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recommender.access_logs import LineCounts, LogBatch, SkippedLines, read_access_logs
+    from recommender.errors import InputError, OutputError, RecommenderError, UsageError
+    from recommender.flows import FLOW_SCHEMA, Flows, merge_flows, summarise_flows
+    from recommender.mesh import Mesh, WorkloadId, load_mesh
+    from recommender.pipeline import Sources, recommend_sidecars
+    from recommender.recommendation import (
+        LeftOut,
+        Recommendation,
+        Recommendations,
+        recommend,
+    )
+    from recommender.report import Report, render_json, render_table
+    from recommender.service_graph import Call, Evidence, build_service_graph, calls_of
+    from recommender.settings import Settings, load_settings
+    from recommender.sidecars import render_sidecar, write_sidecars
+
+_HOMES = {
+    "FLOW_SCHEMA": "flows",
+    "Call": "service_graph",
+    "Evidence": "service_graph",
+    "Flows": "flows",
+    "InputError": "errors",
+    "LeftOut": "recommendation",
+    "LineCounts": "access_logs",
+    "LogBatch": "access_logs",
+    "Mesh": "mesh",
+    "OutputError": "errors",
+    "Recommendation": "recommendation",
+    "Recommendations": "recommendation",
+    "RecommenderError": "errors",
+    "Report": "report",
+    "Settings": "settings",
+    "SkippedLines": "access_logs",
+    "Sources": "pipeline",
+    "UsageError": "errors",
+    "WorkloadId": "mesh",
+    "build_service_graph": "service_graph",
+    "calls_of": "service_graph",
+    "load_mesh": "mesh",
+    "load_settings": "settings",
+    "merge_flows": "flows",
+    "read_access_logs": "access_logs",
+    "recommend": "recommendation",
+    "recommend_sidecars": "pipeline",
+    "render_json": "report",
+    "render_sidecar": "sidecars",
+    "render_table": "report",
+    "summarise_flows": "flows",
+    "write_sidecars": "sidecars",
+}
+
+__all__ = [
+    "FLOW_SCHEMA",
+    "Call",
+    "Evidence",
+    "Flows",
+    "InputError",
+    "LeftOut",
+    "LineCounts",
+    "LogBatch",
+    "Mesh",
+    "OutputError",
+    "Recommendation",
+    "Recommendations",
+    "RecommenderError",
+    "Report",
+    "Settings",
+    "SkippedLines",
+    "Sources",
+    "UsageError",
+    "WorkloadId",
+    "build_service_graph",
+    "calls_of",
+    "load_mesh",
+    "load_settings",
+    "merge_flows",
+    "read_access_logs",
+    "recommend",
+    "recommend_sidecars",
+    "render_json",
+    "render_sidecar",
+    "render_table",
+    "summarise_flows",
+    "write_sidecars",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

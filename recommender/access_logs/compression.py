@@ -1,0 +1,109 @@
+"""Bytes of a file -> its content, unpacked when it is gzip or zstd."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+import zstandard
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
+_PLAIN_BLOCK: Final = 1 << 20
+# Small, because what such a block holds before a damaged byte is lost, and because a few packed
+# bytes may unpack to very many.
+_PACKED_BLOCK: Final = 1 << 12
+_MOST_UNPACKED: Final = 1 << 20
+
+
+class DamagedStreamError(Exception):
+    """Indicate packed data that cannot be unpacked from some byte on.
+
+    Args:
+        packing: `gzip` or `zstd`.
+        offset: The byte of the packed file up to which all of it could be unpacked.
+    """
+
+    def __init__(self, packing: str, offset: int) -> None:
+        super().__init__(f"damaged {packing} data after byte {offset}")
+        self.packing = packing
+        self.offset = offset
+
+
+def unpacked(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the content of a file in blocks; its first bytes tell how it is packed.
+
+    Raises:
+        DamagedStreamError: The packed data is damaged or cut short.
+        OSError: The file cannot be read.
+    """
+    start = _read(stream, len(_ZSTD))
+    if start.startswith(_GZIP):
+        return _from_gzip(_blocks(stream, start, _PACKED_BLOCK))
+    if start == _ZSTD or start[1:] == _ZSTD_SKIPPABLE:
+        return _from_zstd(_blocks(stream, start, _PACKED_BLOCK))
+    return _blocks(stream, start, _PLAIN_BLOCK)
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """Read so many bytes, fewer only at the end; a pipe may hand them out one by one."""
+    found = b""
+    while len(found) < size and (more := stream.read(size - len(found))):
+        found += more
+    return found
+
+
+def _blocks(stream: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:
+    if start:
+        yield start
+    while block := stream.read(size):
+        yield block
+
+
+def _from_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    done = 0
+    member = zlib.decompressobj(wbits=31)
+    begun = True
+    for block in blocks:
+        rest = block
+        while rest:
+            if not begun:
+                # Tapes and some tools pad the end with zero bytes.
+                rest = rest.lstrip(b"\0")
+                member, begun = zlib.decompressobj(wbits=31), bool(rest)
+                continue
+            try:
+                content = member.decompress(rest, _MOST_UNPACKED)
+            except zlib.error as error:
+                raise DamagedStreamError("gzip", done) from error
+            if content:
+                yield content
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+            begun = not member.eof
+        done += len(block)
+    if begun:
+        raise DamagedStreamError("gzip", done)
+
+
+def _from_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    done = 0
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    begun = False
+    for block in blocks:
+        rest = block
+        while rest:
+            if not begun:
+                frame, begun = zstandard.ZstdDecompressor().decompressobj(), True
+            try:
+                content = frame.decompress(rest)
+            except zstandard.ZstdError as error:
+                raise DamagedStreamError("zstd", done) from error
+            if content:
+                yield content
+            rest = frame.unused_data if frame.eof else b""
+            begun = not frame.eof
+        done += len(block)
+    if begun:
+        raise DamagedStreamError("zstd", done)

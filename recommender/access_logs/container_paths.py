@@ -1,0 +1,38 @@
+"""Who wrote a log, from the path that Kubernetes gives it on a node."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+PROXY_CONTAINER: Final = "istio-proxy"
+
+# A log keeps its name when it is rotated or packed: 0.log.20260824-020000, 0.log.20260824-020000.gz
+_ROTATED: Final = r"\.log(?:\.[A-Za-z0-9._-]+)?"
+_NAMESPACE: Final = r"(?P<namespace>[a-z0-9][a-z0-9-]*)"
+_POD: Final = r"(?P<pod>[a-z0-9][a-z0-9.-]*)"
+_CONTAINER: Final = r"(?P<container>[a-z0-9][a-z0-9-]*)"
+_IN_CONTAINERS: Final = re.compile(rf"{_POD}_{_NAMESPACE}_{_CONTAINER}-[0-9a-f]{{64}}{_ROTATED}")
+_IN_PODS: Final = re.compile(
+    rf"{_NAMESPACE}_{_POD}_[0-9a-f-]{{32,36}}/{_CONTAINER}/[0-9]+{_ROTATED}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLog:
+    """Name the container whose log a file is."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+def container_log(path: PurePath) -> ContainerLog | None:
+    """Read the writer from a path below `/var/log/containers` or `/var/log/pods`.
+
+    Only the end of the path counts, so that a copied folder serves too; None for other names.
+    """
+    match = _IN_CONTAINERS.fullmatch(path.name) or _IN_PODS.fullmatch("/".join(path.parts[-3:]))
+    return ContainerLog(match["namespace"], match["pod"], match["container"]) if match else None

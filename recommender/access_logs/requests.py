@@ -1,0 +1,202 @@
+"""Fields as logged -> requests: what a line says about where its writer sent a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import polars as pl
+
+NO_START_TIME: Final = "no usable start time"
+UNKNOWN_POD: Final = "from a pod that is not known"
+
+REQUEST_SCHEMA: Final = pl.Schema(
+    {
+        # the pod whose proxy wrote the line
+        "source_namespace": pl.String(),
+        "source_pod": pl.String(),
+        "start_time": pl.Datetime("ms", "UTC"),
+        # "outbound" or "inbound"; "unrouted" when the line names no Envoy cluster
+        "direction": pl.String(),
+        # "http" or "tcp" (TLS passthrough included)
+        "protocol": pl.String(),
+        # Envoy cluster as logged, one trailing ";" removed
+        "cluster": pl.String(),
+        # the parts of the cluster's name; null when it is not made of them, or inbound
+        "destination_host": pl.String(),
+        "destination_port": pl.Int32(),
+        "destination_subset": pl.String(),
+        # host name or address, lower case, without port and trailing dot; null when inbound
+        "authority": pl.String(),
+        # the server name of the TLS handshake, lower case; null when inbound
+        "server_name": pl.String(),
+        # downstream_local_address, `ip:port`; the port is 0 for a received request without a
+        # cluster of its own, because strangers choose it
+        "destination_address": pl.String(),
+        "route": pl.String(),
+        # answered with 5xx or with a response flag of FAILURE_FLAGS
+        "failed": pl.Boolean(),
+    }
+)
+
+# The upstream or the route failed. Not what the caller did (DC, DPE, DI), what a policy refused
+# (UAEX, RL, FI) nor what merely happened (SI, RFCF).
+FAILURE_FLAGS: Final = (
+    "DF", "LH", "LR", "NC", "NFCF", "NR", "UC", "UF", "UH", "UMSDR", "UO", "UPE", "UR", "URX", "UT",
+)  # fmt: skip
+
+_CLUSTER: Final = r"^[a-z-]+\|(?P<port>[0-9]{1,5})\|(?P<subset>[^|]*)\|(?P<host>[^|]*)$"
+_SNI_CLUSTER: Final = r"^[a-z-]+_\.(?P<port>[0-9]{1,5})_\.(?P<subset>.*?)_\.(?P<host>.*)$"
+_INBOUND: Final = r"^(?:inbound(?:-vip)?(?:\||_\.)|InboundPassthroughCluster)"
+_OUTBOUND: Final = r"^outbound(?:\||_\.)"
+_HOST_NAME: Final = r"^[a-z0-9_*-][a-z0-9._*-]{0,254}$"
+_ADDRESS: Final = r"^[0-9a-f]*:[0-9a-f:.]*$"
+# Envoy is younger than the first; a clock that stands behind the second is wrong.
+_FIRST_YEAR, _LAST_YEAR = 2015, 2099
+
+
+def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
+    """Make requests of logged fields.
+
+    `fields` has FIELD_SCHEMA, `source_namespace`, `source_pod` and `reason`. What comes back has
+    REQUEST_SCHEMA, `reason` and the columns of `fields` that are no field.
+    """
+    authority = _host_name(_without_port(_value("authority")))
+    server_name = _host_name(_value("requested_server_name"))
+    start = pl.col("start_time").str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.fZ", strict=False, time_unit="ms", time_zone="UTC"
+    )
+    return (
+        fields.lazy()
+        .with_columns(
+            start.alias("start_time"),
+            _value("downstream_local_address").alias("destination_address"),
+            _value("route_name").alias("route"),
+            _failed().alias("failed"),
+            _protocol(),
+        )
+        .pipe(_with_facts, "upstream_cluster", _clusters)
+        .pipe(_with_facts, "authority", lambda f: f.with_columns(authority.alias("host")))
+        .drop("authority")
+        .rename({"host": "authority"})
+        .pipe(
+            _with_facts,
+            "requested_server_name",
+            lambda f: f.with_columns(server_name.alias("server_name")),
+        )
+        .with_columns(*_nothing_of_inbound(), _inbound_address())
+        .with_columns(pl.coalesce("reason", _reason()).alias("reason"))
+        .collect()
+    )
+
+
+def _with_facts(
+    frame: pl.LazyFrame, column: str, facts: Callable[[pl.LazyFrame], pl.LazyFrame]
+) -> pl.LazyFrame:
+    """Add what follows from a column, worked out once for each value: logs repeat themselves."""
+    known = facts(frame.select(column).unique())
+    return frame.join(known, on=column, how="left", nulls_equal=True)
+
+
+def _clusters(names: pl.LazyFrame) -> pl.LazyFrame:
+    name = _value("upstream_cluster").str.strip_suffix(";").replace("", None)
+    cluster = pl.when(pl.col("cluster").str.contains(_OUTBOUND)).then("cluster")
+    plain, sni = pl.col("plain").struct, pl.col("sni").struct
+    port = pl.col("destination_port").cast(pl.Int32)
+    usable = port.is_between(1, 65535) & pl.col("destination_host").is_not_null()
+    return (
+        names.with_columns(name.alias("cluster"))
+        .with_columns(
+            _direction(),
+            cluster.str.extract_groups(_CLUSTER).alias("plain"),
+            cluster.str.extract_groups(_SNI_CLUSTER).alias("sni"),
+        )
+        .with_columns(
+            pl.coalesce(plain.field(part), sni.field(part))
+            .replace("", None)
+            .alias(f"destination_{part}")
+            for part in ("host", "port", "subset")
+        )
+        .with_columns(
+            pl.when(usable).then("destination_host").alias("destination_host"),
+            pl.when(usable).then(port).alias("destination_port"),
+            pl.when(usable).then("destination_subset").alias("destination_subset"),
+        )
+        .drop("plain", "sni")
+    )
+
+
+def _value(column: str) -> pl.Expr:
+    """Read a field; all three ways to log that there is none give null."""
+    return pl.when(~pl.col(column).is_in(["", "-"])).then(column)
+
+
+def _without_port(authority: pl.Expr) -> pl.Expr:
+    lower = authority.str.to_lowercase()
+    host = lower.str.replace(r"^(\[[^\]]*\]|[^:]*):[0-9]*$", "${1}")
+    return host.str.replace(r"^\[(.*)\]$", "${1}").str.strip_suffix(".")
+
+
+def _host_name(text: pl.Expr) -> pl.Expr:
+    """Keep host names and addresses.
+
+    A caller can write any text; what is neither matches no host of the mesh.
+    """
+    lower = text.str.to_lowercase()
+    return pl.when(lower.str.contains(_HOST_NAME) | lower.str.contains(_ADDRESS)).then(lower)
+
+
+def _failed() -> pl.Expr:
+    flags = "|".join(FAILURE_FLAGS)
+    return (
+        pl.col("response_code").str.contains(r"^5[0-9][0-9]$")
+        | pl.col("response_flags").str.contains(rf"(?:^|,)(?:{flags})(?:,|$)")
+    ).fill_null(value=False)
+
+
+def _direction() -> pl.Expr:
+    return (
+        pl.when(pl.col("cluster").is_null())
+        .then(pl.lit("unrouted"))
+        .when(pl.col("cluster").str.contains(_INBOUND))
+        .then(pl.lit("inbound"))
+        .otherwise(pl.lit("outbound"))
+        .alias("direction")
+    )
+
+
+def _protocol() -> pl.Expr:
+    """Tell TCP by the lack of all that HTTP has.
+
+    Method and protocol alone can be forged by a path; authority and route cannot.
+    """
+    names = ("method", "protocol", "route_name", "authority")
+    has_none = pl.all_horizontal(_value(name).is_null() for name in names)
+    return pl.when(has_none).then(pl.lit("tcp")).otherwise(pl.lit("http")).alias("protocol")
+
+
+def _nothing_of_inbound() -> list[pl.Expr]:
+    """Drop what the callers of a pod choose: it says nothing about whom the pod calls."""
+    names = ("authority", "server_name", "route")
+    return [pl.when(pl.col("direction") != "inbound").then(name).alias(name) for name in names]
+
+
+def _inbound_address() -> pl.Expr:
+    passed_through = pl.col("cluster").str.starts_with("InboundPassthroughCluster")
+    address = pl.col("destination_address")
+    return (
+        pl.when(passed_through)
+        .then(address.str.replace(r":[0-9]+$", ":0"))
+        .otherwise(address)
+        .alias("destination_address")
+    )
+
+
+def _reason() -> pl.Expr:
+    year = pl.col("start_time").dt.year()
+    return (
+        pl.when(~year.is_between(_FIRST_YEAR, _LAST_YEAR).fill_null(value=False))
+        .then(pl.lit(NO_START_TIME))
+        .when(pl.col("source_pod").is_null())
+        .then(pl.lit(UNKNOWN_POD))
+    )

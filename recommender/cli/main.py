@@ -1,0 +1,76 @@
+"""The command `recommend-sidecars`; a subcommand is a module, imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from recommender.errors import RecommenderError
+
+DONE, FOUND, FAILED = 0, 1, 2
+_COMMANDS = {
+    "recommend": "Write a minimal Sidecar per workload.",
+}
+
+
+class _Commands(click.Group):
+    """List the commands by name and import one when it is asked for: a quick `--help`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"recommender.cli.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="recommend-sidecars", prog_name="recommend-sidecars")
+def cli() -> None:
+    """Derive a minimal Istio Sidecar per workload from Envoy access logs.
+
+    Exit status: 0 done, 2 the job could not be done.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; errors become one sentence on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = cli.main(given, prog_name="recommend-sidecars", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return FAILED
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return FAILED
+    except RecommenderError as error:
+        click.echo(f"recommend-sidecars: {printable(str(error))}", err=True)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return status if isinstance(status, int) else DONE
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal could obey or show wrongly: names come from strangers."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

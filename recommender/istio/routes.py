@@ -1,0 +1,95 @@
+"""The Envoy clusters that the routes of a VirtualService lead to.
+
+Source: istio networking/core/route/route.go (`BuildHTTPRoutesForVirtualService`,
+`TranslateRoute`, `GetDestinationCluster`), networking/core/networkfilter.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from recommender.istio.proxy import Proxy, matches_source
+from recommender.istio.registry import RegistryService
+from recommender.mesh.objects import Destination, Route, RouteMatch, VirtualService
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRoute:
+    """Describe a route by its name and the Envoy clusters it chooses from.
+
+    A route without clusters answers by itself: a redirect or a direct response.
+    """
+
+    name: str
+    clusters: tuple[str, ...]
+    mirrors: tuple[str, ...] = ()
+
+
+def cluster_name(host: str, port: int, subset: str = "") -> str:
+    """Name an outbound Envoy cluster (`BuildSubsetKey`)."""
+    return f"outbound|{port}|{subset}|{host}"
+
+
+def http_routes(
+    vs: VirtualService, proxy: Proxy, port: int, services: Mapping[str, RegistryService]
+) -> tuple[BuiltRoute, ...]:
+    """List the routes a proxy is sent for a listener port, up to the first that takes all.
+
+    `services` are the listener's services that have the port, by lower-case host name.
+    """
+    built: list[BuiltRoute] = []
+    for route in vs.routes:
+        if route.protocol != "http":
+            continue
+        for match in route.matches or (RouteMatch(),):
+            if not matches_source(match, proxy, port, http=True):
+                continue
+            built.append(_http_route(route, match, port, services))
+            if not match.conditional:
+                return tuple(built)
+    return tuple(built)
+
+
+def tcp_clusters(
+    route: Route, port: int, services: Mapping[str, RegistryService]
+) -> tuple[str, ...]:
+    """List the clusters of a tcp or tls route; `services` are those of the whole scope."""
+    chosen = route.destinations
+    if len(chosen) > 1:
+        chosen = tuple(d for d in chosen if d.weight)
+    return tuple(_tcp_cluster(d, port, services.get(d.host)) for d in chosen)
+
+
+def _http_route(
+    route: Route, match: RouteMatch, port: int, services: Mapping[str, RegistryService]
+) -> BuiltRoute:
+    name = f"{route.name}.{match.name}" if match.name else route.name
+    chosen = route.destinations
+    if len(chosen) > 1:
+        chosen = tuple(d for d in chosen if d.weight)
+    return BuiltRoute(
+        name,
+        tuple(_http_clusters(chosen, port, services)),
+        tuple(_http_clusters(route.mirrors, port, services)),
+    )
+
+
+def _http_clusters(
+    destinations: Iterable[Destination], port: int, services: Mapping[str, RegistryService]
+) -> Iterable[str]:
+    """Name the clusters; without a port of its own a destination has the listener's.
+
+    An ExternalName is replaced by what it stands for only where the listener has it.
+    """
+    for destination in destinations:
+        service = services.get(destination.host)
+        host = (service.alias_for if service else None) or destination.host
+        yield cluster_name(host, destination.port or port, destination.subset)
+
+
+def _tcp_cluster(destination: Destination, port: int, service: RegistryService | None) -> str:
+    host = (service.alias_for if service else None) or destination.host
+    if destination.port is None and service is not None and len(service.ports) == 1:
+        port = service.ports[0].number
+    return cluster_name(host, destination.port or port, destination.subset)

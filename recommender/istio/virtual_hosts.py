@@ -1,0 +1,264 @@
+"""The virtual hosts of an outbound route configuration: which names lead to which routes.
+
+Source: istio networking/core/httproute.go (`BuildSidecarOutboundVirtualHosts`,
+`selectVirtualServices`, `generateVirtualHostDomains`, `dedupeDomains`) and
+networking/core/route/route.go (`BuildSidecarVirtualHostWrapper`, `separateVSHostsAndServices`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from recommender.istio.host_names import is_subset, is_wildcard, overlaps
+from recommender.istio.proxy import Proxy
+from recommender.istio.registry import RegistryService, Resolution, ServiceKey
+from recommender.istio.routes import BuiltRoute, cluster_name, http_routes
+from recommender.istio.sidecar_scope import ListenerScope
+from recommender.mesh.objects import VirtualService
+
+VIRTUAL_SERVICE_ONLY_PORT = 80
+"""The port on which a VirtualService's host needs no service (`listenerPort != 80`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """Describe a virtual host; `service` is None for a host of a VirtualService alone.
+
+    `aliases` maps the domains of ExternalNames to them.
+    """
+
+    name: str
+    host: str
+    domains: tuple[str, ...]
+    routes: tuple[BuiltRoute, ...]
+    service: ServiceKey | None
+    virtual_service: VirtualService | None
+    aliases: Mapping[str, ServiceKey]
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHosts:
+    """Hold the virtual hosts of one port, ready to be looked up as Envoy does."""
+
+    exact: Mapping[str, VirtualHost]
+    suffixes: tuple[tuple[str, VirtualHost], ...]
+
+    def find(self, authority: str) -> VirtualHost | None:
+        """Find the virtual host of an authority: exact first, then the longest wildcard."""
+        found = self.exact.get(authority)
+        if found is not None:
+            return found
+        for suffix, host in self.suffixes:
+            if len(authority) > len(suffix) and authority.endswith(suffix):
+                return host
+        return self.exact.get("*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Hold hosts and services that share routes (`VirtualHostWrapper`)."""
+
+    virtual_service: VirtualService | None
+    hosts: tuple[str, ...]
+    services: tuple[RegistryService, ...]
+    routes: tuple[BuiltRoute, ...]
+
+
+def virtual_hosts(
+    listener: ListenerScope, proxy: Proxy, port: int, domain: str
+) -> tuple[VirtualHost, ...]:
+    """Build the virtual hosts of a port, in istiod's order of precedence."""
+    imported = {s.hostname.lower(): s for s in listener.services if s.port(port) is not None}
+    services = {lower: replace(s, hostname=lower) for lower, s in imported.items()}
+    groups = list(_groups(listener, proxy, port, services))
+    known = {s.hostname for group in groups for s in group.services}
+    built: list[VirtualHost] = []
+    names: set[str] = set()
+    taken: set[str] = set()
+    for group in groups:
+        for host, service in _named(group):
+            name = f"{host}:{port}"
+            if name in names:
+                continue
+            names.add(name)
+            domains, alternative = _domains(host, service, proxy, domain)
+            kept = tuple(
+                d
+                for d in dict.fromkeys(domains)
+                if d.lower() not in taken and not (d in alternative and d in known)
+            )
+            taken.update(d.lower() for d in kept)
+            if kept:
+                aliases = _alias_domains(service, kept, proxy, domain) if service else {}
+                key = imported[host].key if service else None
+                vs = group.virtual_service
+                built.append(VirtualHost(name, host, kept, group.routes, key, vs, aliases))
+    return tuple(built)
+
+
+def index_virtual_hosts(hosts: Iterable[VirtualHost]) -> VirtualHosts:
+    """Prepare virtual hosts for looking up an authority."""
+    exact: dict[str, VirtualHost] = {}
+    suffixes: dict[str, VirtualHost] = {}
+    for host in hosts:
+        for name in host.domains:
+            lower = name.lower()
+            if lower != "*" and is_wildcard(lower):
+                suffixes.setdefault(lower[1:], host)
+            else:
+                exact.setdefault(lower, host)
+    ordered = sorted(suffixes.items(), key=lambda item: -len(item[0]))
+    return VirtualHosts(exact, tuple(ordered))
+
+
+def _groups(
+    listener: ListenerScope, proxy: Proxy, port: int, services: Mapping[str, RegistryService]
+) -> Iterator[_Group]:
+    served: set[str] = set()
+    wildcards = [host for host in services if is_wildcard(host)]
+    index: _MostSpecific | None = None
+    for vs in listener.virtual_services:
+        only_hosts = port == VIRTUAL_SERVICE_ONLY_PORT
+        if not (only_hosts or _concerns(vs, services, wildcards)):
+            continue
+        routes = http_routes(vs, proxy, port, services)
+        if not routes:
+            continue
+        index = index or _MostSpecific.of(listener)
+        hosts, matching = _separated(vs, services, index)
+        if vs.gateway_api and not any(
+            vs.meta.namespace in (s.namespace, proxy.namespace) for s in matching
+        ):
+            continue
+        matching = tuple(s for s in matching if _is_http(s, port))
+        if matching or only_hosts:
+            served |= {s.hostname for s in matching}
+            yield _Group(vs, hosts, matching, routes)
+    for name in sorted(services):
+        service = services[name]
+        if name in served or service.resolution is Resolution.ALIAS or not _is_http(service, port):
+            continue
+        route = BuiltRoute("default", (cluster_name(service.hostname, port),))
+        yield _Group(None, (), (service,), (route,))
+
+
+def _is_http(service: RegistryService, port: int) -> bool:
+    found = service.port(port)
+    return found is not None and found.protocol.may_be_http
+
+
+def _concerns(
+    vs: VirtualService, services: Mapping[str, RegistryService], wildcards: list[str]
+) -> bool:
+    """Tell whether a host of a VirtualService is that of a service (`selectVirtualServices`)."""
+    for host in map(str.lower, vs.hosts):
+        if host in services:
+            return True
+        others: Iterable[str] = services if is_wildcard(host) else wildcards
+        if any(overlaps(host, other) for other in others):
+            return True
+    return False
+
+
+def _separated(
+    vs: VirtualService, services: Mapping[str, RegistryService], index: _MostSpecific
+) -> tuple[tuple[str, ...], tuple[RegistryService, ...]]:
+    """Split a VirtualService's hosts into those without a service, and the services of the rest."""
+    alone: list[str] = []
+    matching: list[RegistryService] = []
+    for host in vs.hosts:
+        lower = host.lower()
+        if is_wildcard(lower):
+            continue
+        if lower in services:
+            matching.append(services[lower])
+        else:
+            alone.append(lower)
+    for host in vs.hosts:
+        lower = host.lower()
+        if not is_wildcard(lower):
+            continue
+        covered = [] if vs.gateway_api else [n for n in services if overlaps(n, lower)]
+        if not covered:
+            alone.append(lower)
+        matching += [services[n] for n in covered if index.decides(vs, n)]
+    return tuple(alone), tuple({s.hostname: s for s in matching}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _MostSpecific:
+    """Tell which VirtualService has the most specific host for a service.
+
+    Source: model/sidecar.go `computeWildcardHostVirtualServiceIndex`.
+    """
+
+    exact: Mapping[str, VirtualService]
+    wildcard: tuple[tuple[str, VirtualService], ...]
+
+    @classmethod
+    def of(cls, listener: ListenerScope) -> _MostSpecific:
+        """Index the hosts of a listener's VirtualServices; the first of equal ones counts."""
+        exact: dict[str, VirtualService] = {}
+        wildcard: dict[str, VirtualService] = {}
+        for vs in listener.virtual_services:
+            for host in vs.hosts:
+                (wildcard if is_wildcard(host) else exact).setdefault(host, vs)
+        ordered = sorted(wildcard.items(), key=lambda item: (-len(item[0]), item[0]))
+        return cls(exact, tuple(ordered))
+
+    def decides(self, vs: VirtualService, hostname: str) -> bool:
+        """Tell whether `vs` is the one for a service's host name."""
+        found = None if is_wildcard(hostname) else self.exact.get(hostname)
+        if found is None:
+            found = next((v for p, v in self.wildcard if is_subset(hostname, p)), None)
+        return found is not None and found.meta == vs.meta
+
+
+def _named(group: _Group) -> Iterator[tuple[str, RegistryService | None]]:
+    yield from ((host, None) for host in group.hosts)
+    yield from ((service.hostname, service) for service in group.services)
+
+
+def _alias_domains(
+    service: RegistryService, domains: tuple[str, ...], proxy: Proxy, domain: str
+) -> dict[str, ServiceKey]:
+    return {
+        text: alias
+        for alias in service.aliases
+        for text in (alias.hostname, *alternative_names(alias.hostname, proxy.namespace, domain))
+        if text in domains
+    }
+
+
+def _domains(
+    host: str, service: RegistryService | None, proxy: Proxy, domain: str
+) -> tuple[list[str], set[str]]:
+    """List the domains of a virtual host, and which of them are only alternative names."""
+    if service is None:
+        return [host], set()
+    domains: list[str] = []
+    alternative: list[str] = []
+    for name in (host, *(alias.hostname for alias in service.aliases)):
+        others = alternative_names(name, proxy.namespace, domain)
+        domains += [name, *others]
+        alternative += others
+    if service.kubernetes and service.resolution is Resolution.PASSTHROUGH:
+        domains += [f"*.{name}" for name in domains]
+    domains += [f"[{a}]" if ":" in a and "/" not in a else a for a in service.addresses]
+    return domains, set(alternative)
+
+
+def alternative_names(host: str, namespace: str, domain: str) -> list[str]:
+    """List the other names of a host for a client's namespace (`GenerateAltVirtualHosts`).
+
+    The name with a trailing dot is left out: an authority is compared without it.
+    """
+    if not host.endswith(f".{domain}") and host != domain:
+        return []
+    before, found, _ = host.partition(".svc.")
+    if not found or "." not in before:
+        return []
+    if before.split(".", 1)[1] != namespace:
+        return [before, f"{before}.svc"]
+    return [before.split(".", 1)[0], f"{before}.svc", before]

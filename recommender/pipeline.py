@@ -1,0 +1,149 @@
+"""The stages in a row: logs and a mesh in, a report and Sidecar files out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from recommender.access_logs import LineCounts, LogBatch, read_access_logs
+from recommender.errors import InputError
+from recommender.flows import Flows, summarise_flows
+from recommender.istio.sidecar_scope import NEWEST_VERSION
+from recommender.mesh import Mesh, load_mesh
+from recommender.recommendation import Recommendations, recommend
+from recommender.report import Report
+from recommender.service_graph import Graph, build_service_graph
+from recommender.settings import Settings
+from recommender.sidecars import (
+    WrittenFiles,
+    render_sidecar,
+    without_unusable_names,
+    write_sidecars,
+)
+
+Progress = Callable[[str], None]
+"""Is told in a few words what is going on."""
+
+_STRICT_HINT = "without --strict they are counted and passed over"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Name what a run reads: log and mesh sources, and the standard input for the log source `-`.
+
+    `source_pod` is the namespace and name of the pod whose log has no path to tell.
+    """
+
+    logs: tuple[str | Path, ...]
+    mesh: tuple[str | Path, ...]
+    stdin: BinaryIO | None = None
+    source_pod: tuple[str, str] | None = None
+
+
+def recommend_sidecars(
+    sources: Sources,
+    out: Path | None = None,
+    settings: Settings | None = None,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Read logs and a mesh, decide for every workload, and write the Sidecars to a folder.
+
+    Raises:
+        InputError: A source cannot be read, no line can be used, no pod is known, or a line or
+            object could not be used and the settings are strict.
+        OutputError: The folder cannot be written.
+    """
+    settings = settings or Settings()
+    mesh = read_mesh(sources, settings, progress)
+    flows = read_flows(sources, settings, progress)
+    progress("building the service graph")
+    graph = build_service_graph(flows, mesh)
+    _check_known(graph, flows)
+    progress(f"deciding for {len(mesh.workloads):,} workloads")
+    recommendations = without_unusable_names(recommend(graph, mesh, settings))
+    written = None
+    if out is not None:
+        progress(f"writing {len(recommendations.recommended):,} Sidecars")
+        written = write_recommendations(recommendations, out, settings)
+    return Report(
+        recommendations=recommendations,
+        lines=flows.lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+        out=None if out is None else str(out),
+        written=written,
+    )
+
+
+def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
+    """Load the mesh; strict settings allow no object that had to be left out."""
+    progress("loading the mesh")
+    mesh = load_mesh(
+        sources.mesh,
+        cluster_domain=settings.cluster_domain,
+        root_namespace=settings.root_namespace,
+    )
+    refused = [note for note in mesh.notes if note.is_loss]
+    if settings.strict and refused:
+        what = f"{refused[0].reason}; {len(refused)} objects could not be used"
+        raise InputError(what, where=refused[0].where, hint=_STRICT_HINT)
+    return mesh
+
+
+def read_flows(sources: Sources, settings: Settings, progress: Progress) -> Flows:
+    """Read the logs and sum them up."""
+    progress("reading the logs")
+    batches = read_access_logs(sources.logs, stdin=sources.stdin, source_pod=sources.source_pod)
+    flows = summarise_flows(_reporting(batches, progress))
+    _check_lines(flows.lines, settings)
+    return flows
+
+
+def write_recommendations(
+    recommendations: Recommendations, out: Path, settings: Settings
+) -> WrittenFiles:
+    """Write every recommended Sidecar to a folder."""
+    rendered = {
+        (r.workload.namespace, r.name): render_sidecar(r, settings)
+        for r in recommendations.recommended
+    }
+    return write_sidecars(out, rendered)
+
+
+def _reporting(batches: Iterable[LogBatch], progress: Progress) -> Iterator[LogBatch]:
+    read = 0
+    for batch in batches:
+        read += batch.lines.read
+        progress(f"reading the logs: {read:,} lines")
+        yield batch
+
+
+def _check_lines(lines: LineCounts, settings: Settings) -> None:
+    lost = [skipped for skipped in lines.skipped if not skipped.expected]
+    most = max(lost or lines.skipped, key=lambda s: s.lines, default=None)
+    if lines.used == 0:
+        reason = f", most of them: {most.reason}" if most else ""
+        raise InputError(
+            f"none of the {lines.read:,} lines can be used{reason}",
+            where=most.example if most else None,
+            hint="name access logs of istio-proxy containers, in Istio's default text or JSON",
+        )
+    if settings.strict and lost and most:
+        total = sum(skipped.lines for skipped in lost)
+        what = f"{total:,} lines cannot be used, most of them: {most.reason}"
+        raise InputError(what, where=most.example, hint=_STRICT_HINT)
+
+
+def _check_known(graph: Graph, flows: Flows) -> None:
+    """Refuse logs of another mesh."""
+    unknown = graph.graph["unknown_pods"]
+    if unknown and len(unknown) == flows.writers.height:
+        first = unknown[0]
+        raise InputError(
+            f"the mesh knows none of the {len(unknown):,} pods that logged, "
+            f"such as {first.namespace}/{first.name}",
+            hint="dump the pods and their controllers of the mesh that these logs come from",
+        )

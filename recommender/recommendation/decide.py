@@ -1,0 +1,187 @@
+"""Graph and mesh -> one answer per workload: a Sidecar, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from recommender.istio.call import ProxyConfig
+from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
+from recommender.mesh import Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
+from recommender.recommendation.entries import recommended_hosts, without_covered
+from recommender.recommendation.existing import Plan, names_in_use, plan
+from recommender.recommendation.guards import guards
+from recommender.recommendation.hosts import Prover
+from recommender.recommendation.injection import proxy_to_come
+from recommender.recommendation.model import LeftOut, Note, Recommendation, Recommendations
+from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
+from recommender.recommendation.selectors import Selection, select_pods
+from recommender.recommendation.views import View, Views, build_views, is_ipv6_only, pod_labels
+from recommender.service_graph import Graph, calls_of, merge_evidence
+from recommender.settings import Settings
+
+_ENDED = ("Succeeded", "Failed")
+
+
+def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Recommendations:
+    """Decide for every workload of a mesh.
+
+    Each recommended Sidecar is proved: every call in the graph goes where it goes today, by the
+    rules of istiod (`recommender.istio`), for every kind of pod the workload has.
+    """
+    rules, index = build_scope_rules(mesh), index_mesh(mesh)
+    decider = _Decider(graph, index, rules, settings or Settings(), build_views(rules))
+    decider.taken |= names_in_use(rules.sidecars)
+    answers = [decider.decide(index.workloads[id_]) for id_ in sorted(index.workloads)]
+    return Recommendations(
+        tuple(a for a in answers if isinstance(a, Recommendation)),
+        tuple(sorted(a for a in answers if isinstance(a, LeftOut))),
+        graph.graph["unknown_pods"],
+    )
+
+
+@dataclass(slots=True)
+class _Decider:
+    graph: Graph
+    index: MeshIndex
+    rules: ScopeRules
+    settings: Settings
+    views: Views
+    taken: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    prover: Prover = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prover = Prover(self.views, self.rules.registry)
+
+    def decide(self, workload: Workload) -> Recommendation | LeftOut:
+        """Recommend a Sidecar for a workload, or say why not."""
+        id_ = workload.id
+        pods = self.index.pods_by_workload.get(id_, ())
+        reason = _unscoped(workload, pods, self.index, logged=id_ in self.graph)
+        if reason is not None:
+            return replace(reason, workload=id_)
+        labels = pod_labels(self.index, id_)
+        views = self.views.of_pods(id_.namespace, labels, is_ipv6_only(pods))
+        taken = self.taken[id_.namespace]
+        planned = plan(self.index, id_, views, taken, adopt=self.settings.adopt)
+        if planned.hand_made is not None:
+            return _left_alone(id_, planned)
+        selection = select_pods(self.index, id_)
+        if selection.problem:
+            return LeftOut(id_, "no selector of its own", selection.problem)
+        answer = self._recommend(id_, views, planned, selection)
+        if isinstance(answer, Recommendation):
+            taken.add(planned.name)
+        return answer
+
+    def _recommend(
+        self, id_: WorkloadId, views: list[View], planned: Plan, selection: Selection
+    ) -> Recommendation | LeftOut:
+        calls = calls_of(self.graph, id_)
+        hosts: list[HostNeed] = []
+        notes = list(selection.notes)
+        proved: list[tuple[View, list[CallNeeds]]] = []
+        for view in views:
+            needs = [needs_of(call, view, self.rules) for call in calls]
+            labels = pod_labels(self.index, id_)
+            kept, doubts = guards(self.rules, self.index, id_, labels, view, self.settings)
+            proof = self.prover.prove(view, needs, kept)
+            hosts += proof.hosts
+            notes += [*doubts, *proof.notes, *(note for need in needs for note in need.notes)]
+            proved.append((view, needs))
+        hosts = self._without_covered(proved, hosts)
+        unproved = self._unproved(proved, hosts)
+        if unproved:
+            return LeftOut(id_, "not proved", _unproved_detail(unproved))
+        logged = set(self.graph.nodes[id_]["pods"])
+        live = {pod.meta.name for pod in self._live(id_)}
+        notes += _pod_notes(live, logged)
+        scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
+        return Recommendation(
+            workload=id_,
+            name=planned.name,
+            selector=selection.labels,
+            hosts=recommended_hosts(hosts),
+            evidence=merge_evidence(call.evidence for call in calls),
+            calls=len(calls),
+            services_before=_services(views[0].today),
+            services_after=_services(scoped),
+            pods=len(live) or len(logged),
+            pods_logged=len(live & logged) if live else len(logged),
+            origin=planned.origin,
+            other_spec=planned.keeps.other_spec if planned.keeps else {},
+            notes=tuple(sorted(set(notes))),
+        )
+
+    def _live(self, id_: WorkloadId) -> list[Pod]:
+        pods = self.index.pods_by_workload.get(id_, ())
+        return [p for p in pods if p.proxy == "sidecar" and p.phase not in _ENDED]
+
+    def _without_covered(
+        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
+    ) -> list[HostNeed]:
+        """Drop entries that a wider one covers, unless that would change a call after all."""
+        fewer = without_covered(hosts)
+        if self._unproved(proved, fewer) and not self._unproved(proved, hosts):
+            return hosts
+        return fewer
+
+    def _unproved(
+        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
+    ) -> list[CallNeeds]:
+        return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
+
+
+_NOBODY = WorkloadId("", "", "")
+
+
+def _unscoped(
+    workload: Workload, pods: Iterable[Pod], index: MeshIndex, *, logged: bool
+) -> LeftOut | None:
+    """Say why a workload is none that a Sidecar can or may scope."""
+    pods = list(pods)
+    kinds = {pod.proxy for pod in pods if pod.proxy is not None}
+    kinds |= {workload.proxy} if workload.proxy and not pods else set()
+    for kind in ("gateway", "waypoint", "ztunnel"):
+        if kind in kinds:
+            return LeftOut(_NOBODY, kind, "Istio ignores Sidecars there")
+    if logged:
+        return None
+    if not kinds and (pods or not proxy_to_come(workload, index)):
+        return LeftOut(_NOBODY, "no proxy", "nothing to scope")
+    silent = [pod for pod in pods if pod.proxy is not None]
+    detail = f"{len(silent)} with a proxy" if silent else "no pod now"
+    return LeftOut(_NOBODY, "logged nothing", f"silence is no evidence; {detail}")
+
+
+def _left_alone(id_: WorkloadId, planned: Plan) -> LeftOut:
+    sidecar = planned.hand_made
+    name = f"{sidecar.meta.namespace}/{sidecar.meta.name}" if sidecar else ""
+    if planned.also_selects:
+        others = ", ".join(map(str, planned.also_selects[:3]))
+        detail = f"{name} also selects {others}: it cannot be adopted for one workload"
+    else:
+        detail = f"{name} selects it; --adopt takes it over"
+    return LeftOut(id_, "hand-made Sidecar", detail)
+
+
+def _unproved_detail(unproved: list[CallNeeds]) -> str:
+    """Name the first calls that no hosts leave as they are."""
+    targets = sorted(
+        {n.baseline.host or n.call.authority or n.call.address or "a host" for n in unproved}
+    )
+    more = f" and {len(targets) - 3} more" if len(targets) > 3 else ""
+    return f"no hosts leave the calls to {', '.join(targets[:3])}{more} as they are"
+
+
+def _pod_notes(live: set[str], logged: set[str]) -> list[Note]:
+    silent = sorted(live - logged)
+    if not silent:
+        return []
+    detail = f"{len(silent)} of {len(live)} pods logged nothing: {', '.join(silent[:3])}"
+    return [Note("silent pods", detail)]
+
+
+def _services(config: ProxyConfig) -> int:
+    return sum(s.alias_for is None for s in config.scope.services.values())

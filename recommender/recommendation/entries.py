@@ -1,0 +1,89 @@
+"""Host needs -> `egress.hosts` entries: each entry once, with every reason for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from recommender.istio.host_names import is_subset
+from recommender.recommendation.model import (
+    EMPTY_SCOPE,
+    HostReason,
+    ReasonKind,
+    RecommendedHost,
+)
+from recommender.recommendation.needs import HostNeed
+from recommender.service_graph import Evidence, merge_evidence
+
+_MOST_NAMES = 4
+
+
+def recommended_hosts(needs: Iterable[HostNeed]) -> tuple[RecommendedHost, ...]:
+    """Put needs together as entries in order; without any, the documented empty form."""
+    by_host: dict[str, list[HostReason]] = defaultdict(list)
+    for need in needs:
+        by_host[need.host].append(need.reason)
+    if not by_host:
+        reason = HostReason("nothing called", "an empty list of hosts is not allowed")
+        return (RecommendedHost(EMPTY_SCOPE, (reason,)),)
+    return tuple(RecommendedHost(host, merged_reasons(by_host[host])) for host in sorted(by_host))
+
+
+def without_covered(needs: Iterable[HostNeed]) -> list[HostNeed]:
+    """Move the reasons of entries that a wider entry covers to the wider one."""
+    each = list(needs)
+    hosts = sorted({need.host for need in each})
+    wide = {host: next((o for o in hosts if _covers(o, host)), host) for host in hosts}
+    return [HostNeed(wide[need.host], need.reason) for need in each]
+
+
+def merged_reasons(reasons: Iterable[HostReason]) -> tuple[HostReason, ...]:
+    """Merge reasons of a kind: names that a host was called by, and equal details."""
+    grouped: dict[tuple[ReasonKind, str], list[HostReason]] = defaultdict(list)
+    for reason in reasons:
+        detail = "as " if _is_name(reason) else reason.detail
+        grouped[reason.kind, detail].append(reason)
+    merged = [
+        HostReason(kind, _names(found) if detail == "as " else detail, _evidence(found))
+        for (kind, detail), found in grouped.items()
+    ]
+    return tuple(sorted(merged, key=lambda r: (_ORDER.index(r.kind), r.detail)))
+
+
+_ORDER: tuple[ReasonKind, ...] = (
+    "called",
+    "virtual service",
+    "alias",
+    "destination",
+    "every address",
+    "listener",
+    "beside",
+    "widened",
+    "own service",
+    "provider",
+    "pinned",
+    "nothing called",
+)
+
+
+def _covers(wide: str, host: str) -> bool:
+    """Tell whether an entry for a namespace, or a host in every one, brings all of another."""
+    if wide == host or wide.startswith("~") or host.startswith("~"):
+        return False
+    wide_namespace, _, wide_host = wide.partition("/")
+    namespace, _, name = host.partition("/")
+    return wide_namespace in (namespace, "*") and is_subset(name, wide_host)
+
+
+def _is_name(reason: HostReason) -> bool:
+    return reason.kind == "called" and reason.detail.startswith("as ")
+
+
+def _names(reasons: Iterable[HostReason]) -> str:
+    names = sorted({reason.detail.removeprefix("as ") for reason in reasons})
+    more = f" and {len(names) - _MOST_NAMES} more names" if len(names) > _MOST_NAMES else ""
+    return f"as {', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _evidence(reasons: Iterable[HostReason]) -> Evidence | None:
+    return merge_evidence(r.evidence for r in reasons if r.evidence is not None)

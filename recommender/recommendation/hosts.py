@@ -1,0 +1,176 @@
+"""Needs -> hosts: entries that provably leave every call as it is.
+
+Each call is first proved by itself, so that what it needs does not depend on the other calls:
+more log never removes a host. Then all are proved together, since an import may also move a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from recommender.istio.call import Resolution, resolve_call
+from recommender.istio.protocols import Protocol
+from recommender.istio.registry import Registry, ServiceKey
+from recommender.recommendation.model import HostReason, Note, ReasonKind
+from recommender.recommendation.needs import CallNeeds, HostNeed, host_entry, service_host
+from recommender.recommendation.views import View, Views
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Hold the hosts that leave all calls as they are, or the calls that none could."""
+
+    hosts: tuple[HostNeed, ...]
+    unproved: tuple[CallNeeds, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Hold a call that some hosts do not leave as it is."""
+
+    registry: Registry
+    view: View
+    need: CallNeeds
+
+
+_Widening = Callable[[_Case], Iterator[HostNeed]]
+
+
+@dataclass(slots=True)
+class Prover:
+    """Prove calls in a mesh; what was proved of a call is remembered for other workloads."""
+
+    views: Views
+    registry: Registry
+    _alone: dict[tuple[object, ...], tuple[HostNeed, ...]] = field(default_factory=dict)
+
+    def prove(self, view: View, needs: Iterable[CallNeeds], guards: Iterable[HostNeed]) -> Proof:
+        """Choose hosts for some calls in a view, beside those that guards keep."""
+        calls = list(needs)
+        hosts = list(guards)
+        notes: list[Note] = []
+        for need in calls:
+            more = self._alone_needs(view, need)
+            hosts += need.hosts + more
+            notes += map(_widened, more)
+        changed = self.changed(view, calls, hosts)
+        for widening in (_beside, _namespaces):
+            more = tuple(h for n in changed for h in widening(_Case(self.registry, view, n)))
+            notes += map(_widened, more)
+            hosts += more
+            changed = self.changed(view, calls, hosts) if changed else []
+        return Proof(tuple(dict.fromkeys(hosts)), tuple(changed), tuple(dict.fromkeys(notes)))
+
+    def changed(
+        self, view: View, needs: Iterable[CallNeeds], hosts: Iterable[HostNeed]
+    ) -> list[CallNeeds]:
+        """List the calls that would go elsewhere with some hosts."""
+        config = self.views.with_hosts(view, {need.host for need in hosts})
+        return [n for n in needs if not resolve_call(config, n.outbound).same_outcome(n.baseline)]
+
+    def _alone_needs(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
+        """Find what a call needs beyond what it met, if it were the only one."""
+        key = (id(view.baseline), need.outbound, frozenset(h.host for h in need.hosts))
+        if key not in self._alone:
+            self._alone[key] = self._search(view, need)
+        evidence = need.call.evidence
+        return tuple(
+            HostNeed(h.host, replace(h.reason, evidence=evidence)) for h in self._alone[key]
+        )
+
+    def _search(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
+        """Widen until the call stays, then take away what turned out not to be needed."""
+        added: list[HostNeed] = []
+        for widening in _WIDENINGS:
+            if not self.changed(view, [need], (*need.hosts, *added)):
+                break
+            added += widening(_Case(self.registry, view, need))
+        if self.changed(view, [need], (*need.hosts, *added)):
+            return ()
+        for candidate in list(added):
+            others = [host for host in added if host is not candidate]
+            if not self.changed(view, [need], (*need.hosts, *others)):
+                added = others
+        return tuple(added)
+
+
+def _destinations(case: _Case) -> Iterator[HostNeed]:
+    """Yield the services a VirtualService leads to: it may bring another one of the name."""
+    for name, service in sorted(case.need.baseline.clusters, key=str):
+        if service is not None:
+            yield _host(service_host(service), "destination", f"a route leads to {name}")
+
+
+def _every_address(case: _Case) -> Iterator[HostNeed]:
+    """Yield `*/host` for a host with several objects, of which an exact entry brings only one."""
+    for service in sorted(_services(case.need.baseline)):
+        if len(case.registry.objects.get(service, ())) > 1:
+            detail = f"{service} has several addresses or objects, an exact entry brings one"
+            yield _host(host_entry("*", service.hostname), "every address", detail)
+
+
+def _port_listener(case: _Case) -> Iterator[HostNeed]:
+    """Yield an HTTP service at the call's port: without any there is no listener to route at."""
+    port, view = case.need.outbound.port, case.view
+    if not case.need.baseline.http:
+        return
+    serving = [
+        service
+        for service in view.baseline.scope.listener_services().values()
+        if (found := service.port(port)) is not None
+        and found.protocol is Protocol.HTTP
+        and service.alias_for is None
+    ]
+    own = view.proxy.namespace
+    for service in sorted(serving, key=lambda s: (s.namespace != own, s.key))[:1]:
+        detail = f"without any HTTP service at port {port} a proxy has no listener to route at"
+        yield _host(service_host(service.key), "listener", detail)
+
+
+def _beside(case: _Case) -> Iterator[HostNeed]:
+    """Yield the services that share the call's listener, or a name with it, today."""
+    outbound, baseline = case.need.outbound, case.view.baseline
+    listeners = baseline.listeners(outbound.port)
+    listener = listeners.get(outbound.address or "") or listeners.get(case.view.proxy.wildcard)
+    keys = {chain.service for chain in listener.chains} if listener else set()
+    keys |= {
+        host.service
+        for host in baseline.virtual_hosts(outbound.port)
+        if host.service is not None and outbound.authority in host.domains
+    }
+    for key in sorted(keys):
+        yield _host(service_host(key), "beside", f"shares port {outbound.port} with a call")
+
+
+def _namespaces(case: _Case) -> Iterator[HostNeed]:
+    """Yield whole namespaces: of what the call met and of what its routes lead to."""
+    baseline = case.need.baseline
+    found = {service.namespace for service in _services(baseline)}
+    if baseline.virtual_service is not None:
+        found.add(baseline.virtual_service.meta.namespace)
+    for namespace in sorted(found):
+        yield _host(f"{namespace}/*", "widened", "no exact host leaves a call as it is")
+
+
+_WIDENINGS: tuple[_Widening, ...] = (
+    _destinations,
+    _every_address,
+    _port_listener,
+    _beside,
+    _namespaces,
+)
+
+
+def _services(resolution: Resolution) -> set[ServiceKey]:
+    found = {service for _, service in resolution.clusters if service is not None}
+    return found | ({resolution.service} if resolution.service else set())
+
+
+def _host(host: str, kind: ReasonKind, detail: str) -> HostNeed:
+    return HostNeed(host, HostReason(kind, detail))
+
+
+def _widened(need: HostNeed) -> Note:
+    return Note("widened", f"{need.host}: {need.reason.detail}")

@@ -1,0 +1,134 @@
+"""Selectors: pod labels that choose one workload's pods, and go on doing so.
+
+Labels come from the workload's own selector, which a controller never changes, and where that is
+not enough from its pod template. Labels that differ from one rollout or pod to the next are never
+used; labels that name a version only where nothing else tells two workloads apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from recommender.mesh import Labels, MeshIndex, WorkloadId
+from recommender.recommendation.model import Note
+
+_VOLATILE = frozenset(
+    (
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/job-name",
+        "controller-revision-hash",
+        "controller-uid",
+        "job-name",
+        "pod-template-generation",
+        "pod-template-hash",
+        "rollouts-pod-template-hash",
+        "security.istio.io/tlsMode",
+        "service.istio.io/canonical-name",
+        "service.istio.io/canonical-revision",
+        "service.istio.io/workload-name",
+        "statefulset.kubernetes.io/pod-name",
+        "istio.io/rev",
+    )
+)
+_VOLATILE_WORD = re.compile(
+    r"(^|[-_./])(hash|checksum|sha|digest|commit|revision|timestamp|uid)($|[-_./])", re.IGNORECASE
+)
+_VOLATILE_PREFIXES = ("topology.kubernetes.io/", "failure-domain.", "kubernetes.io/")
+# What a controller of the application may set anew: the primary of a database, say.
+_CHANGING = frozenset({"deployment", "role"})
+_VERSION_WORD = re.compile(r"(^|[-_./])(version|chart|release-track|image|tag|build)($|[-_./])")
+_MOST_ADDED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Hold a selector proved to choose one workload's pods alone, or why there is none."""
+
+    labels: Labels
+    problem: str = ""
+    notes: tuple[Note, ...] = ()
+
+
+def select_pods(index: MeshIndex, workload: WorkloadId) -> Selection:
+    """Find the labels for a workload's Sidecar.
+
+    The proof is over every pod of the namespace in the dump, with or without a proxy, and over
+    the templates of its workloads, of which some may have no pod now.
+    """
+    own = _own_labels(index, workload)
+    others = _other_labels(index, workload)
+    shared = {key: value for key, value in _common(own).items() if not _is_volatile(key)}
+    described = index.workloads.get(workload)
+    fixed = dict(described.selector) if described else {}
+    lasting = {key: value for key, value in sorted(fixed.items()) if shared.get(key) == value}
+    pool = {k: v for k, v in shared.items() if k not in lasting and k not in _CHANGING}
+    plain = {k: v for k, v in pool.items() if not _VERSION_WORD.search(k)}
+    version = {k: v for k, v in pool.items() if k not in plain}
+    for labels in (plain, pool):
+        found = _smallest(lasting, labels, others)
+        if found is not None:
+            return Selection(found, notes=_doubts(found, version))
+    if not shared:
+        return Selection({}, "its pods have no label that survives a rollout")
+    mates = sorted({str(id_) for id_, labels in others if shared.items() <= labels.items()})
+    return Selection({}, f"its lasting labels also select {', '.join(mates[:3])}")
+
+
+def _smallest(
+    lasting: Labels, pool: Labels, others: list[tuple[WorkloadId, Labels]]
+) -> dict[str, str] | None:
+    """Add as few labels as possible to the lasting ones, the first by name, to select no other."""
+    for size in range(_MOST_ADDED + 1):
+        for keys in combinations(sorted(pool), size):
+            labels = dict(sorted({**lasting, **{key: pool[key] for key in keys}}.items()))
+            if labels and not any(labels.items() <= found.items() for _, found in others):
+                return labels
+    return None
+
+
+def _doubts(labels: Labels, version: Labels) -> tuple[Note, ...]:
+    used = sorted(set(labels) & set(version))
+    if not used:
+        return ()
+    detail = f"selected by {', '.join(used)}: once that changes, so must the Sidecar"
+    return (Note("version label", detail),)
+
+
+def _own_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:
+    described = index.workloads.get(workload)
+    template = described.template_labels if described else None
+    pods = [pod.meta.labels for pod in index.pods_by_workload.get(workload, ())]
+    return pods if template is None else [template, *pods]
+
+
+def _other_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[WorkloadId, Labels]]:
+    found: list[tuple[WorkloadId, Labels]] = []
+    for other in index.workloads_by_namespace.get(workload.namespace, ()):
+        if other.id == workload:
+            continue
+        if other.template_labels is not None:
+            found.append((other.id, other.template_labels))
+        found += [(other.id, pod.meta.labels) for pod in index.pods_by_workload.get(other.id, ())]
+    return found
+
+
+def _common(labels: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Keep what every pod has, in the order of the keys."""
+    each = list(labels)
+    if not each:
+        return {}
+    first = sorted(each[0].items())
+    return {key: value for key, value in first if all(one.get(key) == value for one in each)}
+
+
+def _is_volatile(key: str) -> bool:
+    return (
+        key in _VOLATILE
+        or key.startswith(_VOLATILE_PREFIXES)
+        or _VOLATILE_WORD.search(key) is not None
+    )

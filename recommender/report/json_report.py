@@ -1,0 +1,117 @@
+"""A report as JSON, for programs.
+
+The shape, version 1; a later version may add fields, and gets another number if one changes:
+
+```
+schema           1
+istio            {version: "1.30", known: bool}
+totals           {workloads, recommended, new, own, adopted, noted, left_out, requests,
+                  services_before, services_after,
+                  median_services_before, median_services_after}
+recommended[]    {workload: {namespace, kind, name}, sidecar: {namespace, name}, origin,
+                  selector: {label: value}, hosts: [{host, reasons: [{kind, detail, evidence}]}],
+                  kept_fields: [name], evidence, calls, services_before, services_after,
+                  pods, pods_logged, notes: [{name, detail}]}
+left_out[]       {workload: {namespace, kind, name}, reason, detail}
+unknown_pods[]   {namespace, name, requests}
+lines            {read, used, skipped: [{reason, lines, example}]}
+mesh_notes[]     {reason, where, count}
+out              the folder of the Sidecars, or null
+written          {created, changed, refreshed, unchanged, removed: [file]}, or null
+```
+
+`evidence` is `{requests, errors, first_seen, last_seen, days}` or null. Times are ISO 8601 in UTC.
+`origin` is `new`, `own` (replaces a Sidecar of this tool) or `adopted` (takes over another one,
+whose fields in `kept_fields` stay). Text from logs and manifests is as it was found.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from recommender.mesh import WorkloadId
+from recommender.recommendation.model import Recommendation, RecommendedHost
+from recommender.report.model import Report, totals_of
+from recommender.service_graph import Evidence
+
+SCHEMA = 1
+Json = dict[str, object]
+
+
+def render_json(report: Report) -> str:
+    """Write a report as JSON; the module's docstring has the shape."""
+    found = report.recommendations
+    major, minor = report.istio_version
+    lines = report.lines
+    document: Json = {
+        "schema": SCHEMA,
+        "istio": {"version": f"{major}.{minor}", "known": report.istio_version_known},
+        "totals": {**asdict(totals_of(found)), "left_out": len(found.left_out)},
+        "recommended": [_recommendation(r) for r in found.recommended],
+        "left_out": [
+            {"workload": _workload(w.workload), "reason": w.reason, "detail": w.detail}
+            for w in found.left_out
+        ],
+        "unknown_pods": [asdict(pod) for pod in found.unknown_pods],
+        "lines": {
+            "read": lines.read,
+            "used": lines.used,
+            "skipped": [
+                {"reason": s.reason, "lines": s.lines, "example": s.example} for s in lines.skipped
+            ],
+        },
+        "mesh_notes": [asdict(note) for note in report.mesh_notes],
+        "out": report.out,
+        "written": asdict(report.written) if report.written else None,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _recommendation(recommendation: Recommendation) -> Json:
+    r = recommendation
+    return {
+        "workload": _workload(r.workload),
+        "sidecar": {"namespace": r.workload.namespace, "name": r.name},
+        "origin": r.origin,
+        "selector": dict(sorted(r.selector.items())),
+        "hosts": [_host(host) for host in r.hosts],
+        "kept_fields": sorted(r.other_spec),
+        "evidence": _evidence(r.evidence),
+        "calls": r.calls,
+        "services_before": r.services_before,
+        "services_after": r.services_after,
+        "pods": r.pods,
+        "pods_logged": r.pods_logged,
+        "notes": [{"name": note.name, "detail": note.detail} for note in r.notes],
+    }
+
+
+def _workload(workload: WorkloadId) -> Json:
+    return {"namespace": workload.namespace, "kind": workload.kind, "name": workload.name}
+
+
+def _host(host: RecommendedHost) -> Json:
+    reasons = [
+        {"kind": r.kind, "detail": r.detail, "evidence": _evidence(r.evidence)}
+        for r in host.reasons
+    ]
+    return {"host": host.host, "reasons": reasons}
+
+
+def _evidence(evidence: Evidence | None) -> Json | None:
+    if evidence is None:
+        return None
+    return {
+        "requests": evidence.requests,
+        "errors": evidence.errors,
+        "first_seen": _time(evidence.first_seen),
+        "last_seen": _time(evidence.last_seen),
+        "days": evidence.days,
+    }
+
+
+def _time(time: datetime) -> str:
+    text = time.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,258 @@
+"""A report for people at a terminal.
+
+First what asks for a look, then the workloads, the most noteworthy first, then everything by
+group, and last what was written. Groups are cut to a readable length and say so; JSON has it all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from recommender.recommendation.model import Note, Recommendation
+from recommender.report.layout import Page, Row
+from recommender.report.model import Report, totals_of
+from recommender.service_graph import Evidence
+from recommender.sidecars.words import counted
+
+_WIDTH: Final = 120
+_MOST_NAMES: Final = 8
+_MOST_SENTENCES: Final = 10
+_MOST_ROWS: Final = 20
+_URGENT: Final = ("missed call", "disagreement", "gone")
+"""Notes that say that something is wrong today; others tell what was done or not known."""
+
+
+class _Remark(NamedTuple):
+    """Say something about something, under a heading."""
+
+    group: str
+    sentence: str
+    about: str
+
+
+def render_table(report: Report, *, width: int | None = None, colour: bool = False) -> str:
+    """Write a report for a terminal of `width` columns, 120 if that is not known."""
+    page = Page(_WIDTH if width is None else width, colour)
+    _add_summary(page, report)
+    _add_workloads(page, report)
+    _add_notes(page, report)
+    _add_left_out(page, report)
+    _add_unknown_pods(page, report)
+    _add_lines(page, report)
+    _add_mesh(page, report)
+    _add_files(page, report)
+    return page.text()
+
+
+def _add_summary(page: Page, report: Report) -> None:
+    """Add the totals, and a line for everything that asks for a look."""
+    totals = totals_of(report.recommendations)
+    made = ((totals.new, "new"), (totals.own, "replaced"), (totals.adopted, "adopted"))
+    kinds = _listed([f"{number:,} {kind}" for number, kind in made if number])
+    page.heading(
+        f"Sidecars for {totals.recommended:,} of {counted(totals.workloads, 'workload')}"
+        + (f": {kinds}" if kinds else "")
+    )
+    if totals.recommended:
+        page.paragraph(
+            f"Services in scope, median: {totals.median_services_before:,} → "
+            f"{totals.median_services_after:,}; all workloads together: "
+            f"{totals.services_before:,} → {totals.services_after:,}"
+        )
+    for warning in _warnings(report):
+        page.warning(warning)
+
+
+def _warnings(report: Report) -> Iterable[str]:
+    found, lines = report.recommendations, report.lines
+    if not report.istio_version_known:
+        yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
+    if skipped := lines.read - lines.used:
+        share = _share(skipped, lines.read)
+        yield f"Log lines skipped: {skipped:,} of {lines.read:,} ({share})"
+    if found.unknown_pods:
+        yield f"Pods of no known workload: {len(found.unknown_pods):,}"
+    if found.left_out:
+        reasons = _tally(entry.reason for entry in found.left_out)
+        yield f"Workloads left out: {len(found.left_out):,} – {reasons}"
+    if noted := totals_of(found).noted:
+        names = _tally(name for r in found.recommended for name in {note.name for note in r.notes})
+        yield f"Workloads with notes: {noted:,} – {names}"
+    if report.written and report.written.removed:
+        yield f"Sidecars no longer recommended, files removed: {len(report.written.removed):,}"
+
+
+def _add_workloads(page: Page, report: Report) -> None:
+    found = report.recommendations.recommended
+    if not found:
+        return
+    page.lines.append("")
+    head = Row("WORKLOAD", ("HOSTS", "SERVICES", "REQUESTS", "LOGGED", "SEEN"), "NOTES")
+    in_order = sorted(found, key=lambda r: (_urgency_of(r), r.workload))
+    # The arrow stands in one column only if both of its sides have a fixed width.
+    before = max(len(f"{r.services_before:,}") for r in found)
+    after = max(len(f"{r.services_after:,}") for r in found)
+    page.table(head, [_row(r, before, after) for r in in_order])
+
+
+def _urgency_of(recommendation: Recommendation) -> int:
+    least = len(_URGENT) + 1
+    return min((_urgency(note.name) for note in recommendation.notes), default=least)
+
+
+def _urgency(name: str) -> int:
+    return _URGENT.index(name) if name in _URGENT else len(_URGENT)
+
+
+def _row(recommendation: Recommendation, before: int, after: int) -> Row:
+    r = recommendation
+    figures = (
+        f"{len(r.hosts):,}",
+        f"{r.services_before:>{before},} → {r.services_after:>{after},}",
+        f"{r.evidence.requests if r.evidence else 0:,}",
+        f"{r.pods_logged:,}/{r.pods:,}",
+        _seen(r.evidence),
+    )
+    return Row(str(r.workload), figures, _note_names(r.notes))
+
+
+def _seen(evidence: Evidence | None) -> str:
+    if evidence is None:
+        return "never"
+    first, last = evidence.first_seen.date(), evidence.last_seen.date()
+    if first == last:
+        return f"{first}"
+    return f"{first} – {last:%m-%d}" if first.year == last.year else f"{first} – {last}"
+
+
+def _note_names(notes: Sequence[Note]) -> str:
+    names = Counter(note.name for note in notes)
+    return ", ".join(f"{name} ({n:,})" if n > 1 else name for name, n in _by_urgency(names))
+
+
+def _add_notes(page: Page, report: Report) -> None:
+    remarks = [
+        _Remark(note.name, note.detail, str(r.workload))
+        for r in report.recommendations.recommended
+        for note in r.notes
+    ]
+    _add_remarks(page, "Notes", remarks)
+
+
+def _add_left_out(page: Page, report: Report) -> None:
+    remarks = [
+        _Remark(entry.reason, entry.detail, str(entry.workload))
+        for entry in report.recommendations.left_out
+    ]
+    _add_remarks(page, f"Left out: {counted(len(remarks), 'workload')}", remarks)
+
+
+def _add_remarks(page: Page, heading: str, remarks: Sequence[_Remark]) -> None:
+    """Add remarks by group, those of one sentence together, the most frequent ones first."""
+    if not remarks:
+        return
+    page.heading(heading)
+    groups: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for remark in remarks:
+        groups[remark.group][remark.sentence].add(remark.about)
+    sizes = {group: len(set().union(*groups[group].values())) for group in groups}
+    for group, size in _by_urgency(sizes):
+        sentences = groups[group]
+        page.paragraph(f"{group}: {counted(size, 'workload')}", 2, hang=2)
+        frequent = sorted(sentences.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+        for sentence, about in frequent[:_MOST_SENTENCES]:
+            names = _listed(sorted(about), _MOST_NAMES)
+            page.paragraph(f"{names}: {sentence}" if sentence else names, 4, hang=2)
+        if len(frequent) > _MOST_SENTENCES:
+            page.paragraph(f"and {len(frequent) - _MOST_SENTENCES:,} more", 4)
+
+
+def _add_unknown_pods(page: Page, report: Report) -> None:
+    pods = sorted(report.recommendations.unknown_pods, key=lambda pod: (-pod.requests, pod))
+    if not pods:
+        return
+    requests = counted(sum(pod.requests for pod in pods), "request")
+    page.heading(
+        f"Pods that logged but belong to no workload of the mesh dump: {len(pods):,}, {requests}"
+    )
+    rows = [(f"{pod.requests:,}", f"{pod.namespace}/{pod.name}") for pod in pods]
+    _add_tallies(page, rows)
+
+
+def _add_lines(page: Page, report: Report) -> None:
+    lines = report.lines
+    skipped = sorted(lines.skipped, key=lambda entry: (-entry.lines, entry.reason))
+    page.heading(
+        f"Log lines: {lines.read:,} read, {lines.used:,} used, {lines.read - lines.used:,} skipped"
+    )
+    rows = [(f"{entry.lines:,}", f"{entry.reason}, first {entry.example}") for entry in skipped]
+    _add_tallies(page, rows)
+
+
+def _add_tallies(page: Page, rows: Sequence[tuple[str, str]]) -> None:
+    """Add texts behind their numbers."""
+    width = max((len(number) for number, _ in rows), default=0)
+    for number, text in rows[:_MOST_ROWS]:
+        page.paragraph(f"{number:>{width}}  {text}", 2, hang=width + 2)
+    if len(rows) > _MOST_ROWS:
+        page.paragraph(f"and {len(rows) - _MOST_ROWS:,} more", 2)
+
+
+def _add_mesh(page: Page, report: Report) -> None:
+    known = "" if report.istio_version_known else " (assumed)"
+    page.heading(f"Mesh dump: Istio {_version(report)}{known}")
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for note in sorted(report.mesh_notes, key=lambda note: (-note.count, note)):
+        times = f" ({note.count:,})" if note.count > 1 else ""
+        by_reason[note.reason].append(f"{note.where}{times}")
+    for reason, places in sorted(by_reason.items()):
+        page.paragraph(f"{reason}: {_listed(places, _MOST_NAMES)}", 2, hang=2)
+
+
+def _add_files(page: Page, report: Report) -> None:
+    written = report.written
+    if written is None:
+        page.heading("No files written")
+        return
+    outcomes = {
+        "removed": written.removed,
+        "created": written.created,
+        "changed": written.changed,
+        "refreshed (comments only)": written.refreshed,
+        "unchanged": written.unchanged,
+    }
+    counts = [f"{len(files):,} {outcome}" for outcome, files in outcomes.items() if files]
+    page.heading(f"Files in {report.out}: {_listed(counts) or 'none'}")
+    for outcome in ("removed", "created", "changed"):
+        if files := outcomes[outcome]:
+            page.paragraph(f"{outcome}: {_listed(files, _MOST_ROWS)}", 2, hang=2)
+
+
+def _version(report: Report) -> str:
+    major, minor = report.istio_version
+    return f"{major}.{minor}"
+
+
+def _tally(names: Iterable[str]) -> str:
+    """List names with how often each is there."""
+    counts = _by_urgency(Counter(names))
+    return _listed([f"{name} ({number:,})" for name, number in counts], _MOST_NAMES)
+
+
+def _by_urgency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Order names: urgent notes, then the most frequent."""
+    return sorted(counts.items(), key=lambda entry: (_urgency(entry[0]), -entry[1], entry[0]))
+
+
+def _listed(texts: Sequence[str], most: int | None = None) -> str:
+    """Join texts with commas; say how many more there are than `most`."""
+    shown = ", ".join(texts[:most])
+    more = len(texts) - len(texts[:most])
+    return f"{shown} and {more:,} more" if more else shown
+
+
+def _share(part: int, whole: int) -> str:
+    percent = 100 * part / whole
+    return f"{percent:.1f} %" if percent >= 0.1 else "under 0.1 %"

@@ -1,0 +1,7 @@
+"""Recommendations -> Sidecar manifests: the YAML, and a folder of files that holds it."""
+
+from recommender.sidecars.files import WrittenFiles, write_sidecars
+from recommender.sidecars.manifest import render_sidecar
+from recommender.sidecars.names import without_unusable_names
+
+__all__ = ["WrittenFiles", "render_sidecar", "without_unusable_names", "write_sidecars"]

@@ -1,0 +1,120 @@
+"""A recommendation as the YAML of a Sidecar, with the evidence as comments.
+
+Comments quote log text, which anyone who can send a request may write: `printable` keeps them
+comments. Values are quoted for every reader that matters: PyYAML, and Kubernetes' own reading of
+YAML, to which more plain words are numbers and booleans (`y`, `0o17`, `1e3`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import yaml
+
+from recommender.mesh.yaml_scalars import plain_scalar
+from recommender.recommendation.model import HostReason, Note, Recommendation, RecommendedHost
+from recommender.settings import OWN_LABEL, OWN_LABEL_VALUE, Settings
+from recommender.sidecars.words import counted, evidence_in_words, printable
+
+MARKER: Final = "# Written by recommend-sidecars"
+"""How the first line of every file of this tool begins; the rest of it may change."""
+_MOST_REMARKS: Final = 20
+
+
+def render_sidecar(recommendation: Recommendation, settings: Settings) -> str:
+    """Write a recommendation as the manifest of a Sidecar."""
+    manifest: dict[str, object] = {
+        "apiVersion": settings.api_version,
+        "kind": "Sidecar",
+        "metadata": {
+            "name": recommendation.name,
+            "namespace": recommendation.workload.namespace,
+            "labels": {OWN_LABEL: OWN_LABEL_VALUE},
+        },
+    }
+    selector = {"workloadSelector": {"labels": dict(recommendation.selector)}}
+    lines = [*_head(recommendation), *_yaml_lines(manifest), "spec:"]
+    # Istio's own order of the fields; what an existing Sidecar sets stays as it was.
+    before = {k: v for k, v in recommendation.other_spec.items() if k == "ingress"}
+    after = {k: v for k, v in recommendation.other_spec.items() if k != "ingress"}
+    lines += _indented(_yaml_lines(selector), 2)
+    lines += _indented(_yaml_lines(before), 2)
+    lines += ["  egress:", "  - hosts:", *_indented(_host_lines(recommendation.hosts), 4)]
+    lines += _indented(_yaml_lines(after), 2)
+    return "\n".join(lines) + "\n"
+
+
+def _head(recommendation: Recommendation) -> list[str]:
+    """Say what the file is, for whom, and why; each note is a line."""
+    r = recommendation
+    evidence = evidence_in_words(r.evidence) if r.evidence else "no requests"
+    lines = [
+        f"{MARKER}; the next run overwrites changes.",
+        "# To keep a host that no log shows, name it in the setting `pinned_hosts`.",
+        "#",
+        _comment(f"Scope of {r.workload}, {r.pods_logged} of {counted(r.pods, 'pod')} logged"),
+        _comment(f"Evidence: {evidence}"),
+        _comment(f"Checked: {counted(r.calls, 'way')} of calling, addressed as before"),
+        _comment(f"Services in scope: {r.services_before:,} before, {r.services_after:,} after"),
+    ]
+    if r.origin == "adopted":
+        lines.append("# Takes over a Sidecar made by hand; all but its egress hosts is kept.")
+    return [*lines, *_remarks([_note(note) for note in r.notes], "note")]
+
+
+def _host_lines(hosts: tuple[RecommendedHost, ...]) -> Iterator[str]:
+    """Write each host below the reasons for it."""
+    entries = _yaml_lines([entry.host for entry in hosts])
+    for entry, line in zip(hosts, entries, strict=True):
+        yield from _remarks([_reason(reason) for reason in entry.reasons], "reason")
+        yield line
+
+
+def _note(note: Note) -> str:
+    return f"Note, {note.name}: {note.detail}"
+
+
+def _reason(reason: HostReason) -> str:
+    evidence = [evidence_in_words(reason.evidence)] if reason.evidence else []
+    said = "; ".join([*evidence, *([reason.detail] if reason.detail else [])])
+    return f"{reason.kind}: {said}" if said else reason.kind
+
+
+def _remarks(texts: list[str], noun: str) -> list[str]:
+    """Write texts as comments; strangers decide how many there are, so not without end."""
+    lines = [_comment(text) for text in texts[:_MOST_REMARKS]]
+    if len(texts) > _MOST_REMARKS:
+        lines.append(f"# and {counted(len(texts) - _MOST_REMARKS, f'more {noun}')}")
+    return lines
+
+
+def _comment(text: str) -> str:
+    return f"# {printable(text)}"
+
+
+def _indented(lines: list[str] | Iterator[str], by: int) -> list[str]:
+    return [f"{' ' * by}{line}" for line in lines]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Dump text so that it stays text, on one line."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    stays = text.isprintable() and plain_scalar(text) == text
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if stays else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _yaml_lines(value: Mapping[str, object] | list[str]) -> list[str]:
+    if not value:
+        return []
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=True, width=sys.maxsize)
+    return text.splitlines()

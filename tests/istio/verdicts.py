@@ -1,0 +1,119 @@
+"""What the judge answers, as dataclasses that mirror the Go types of `tests/istiod`.
+
+The JSON comes from our own program: a wrong shape is a bug and may raise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyCluster:
+    """Name an Envoy cluster of a route; `digest` covers its configuration and endpoints."""
+
+    name: str
+    weight: int
+    exists: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Tell which way a call takes; `status` is that of a direct response."""
+
+    listener: str
+    filter_chain: str
+    route_config: str
+    virtual_host: str
+    domains: tuple[str, ...]
+    route: str
+    route_digest: str
+    status: int
+    redirect: bool
+    clusters: tuple[EnvoyCluster, ...]
+    mirrors: tuple[EnvoyCluster, ...]
+    error: str
+
+    @property
+    def outcome(self) -> tuple[object, ...]:
+        """Return what must stay the same for the caller not to notice a new Sidecar."""
+        route = (self.route_digest, self.status, self.redirect)
+        return (self.clusters, self.mirrors, *route, self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPort:
+    """Describe a port; `protocol` is istiod's word."""
+
+    number: int
+    name: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedService:
+    """Describe a registry service as a scope holds it; `aliases` are `namespace/hostname`."""
+
+    namespace: str
+    name: str
+    hostname: str
+    kubernetes: bool
+    ports: tuple[JudgedPort, ...]
+    addresses: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedListener:
+    """Describe an egress listener; VirtualServices are `namespace/name`, the winners first."""
+
+    port: int
+    services: tuple[JudgedService, ...]
+    virtual_services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Hold istiod's answer about one proxy.
+
+    `sidecar` is `namespace/name`, empty for the implicit default; `clusters` is empty unless
+    asked for.
+    """
+
+    sidecar: str
+    listeners: tuple[JudgedListener, ...]
+    services: tuple[JudgedService, ...]
+    clusters: tuple[str, ...]
+    calls: tuple[Resolution, ...]
+
+
+def verdict(raw: dict[str, Any]) -> Verdict:
+    """Read the answer about one proxy."""
+    return Verdict(
+        sidecar=raw["sidecar"],
+        listeners=tuple(map(_listener, raw["listeners"])),
+        services=tuple(map(_service, raw["services"])),
+        clusters=tuple(raw["clusters"] or ()),
+        calls=tuple(map(_resolution, raw["calls"] or ())),
+    )
+
+
+def _listener(raw: dict[str, Any]) -> JudgedListener:
+    services = tuple(map(_service, raw["services"]))
+    return JudgedListener(raw["port"], services, tuple(raw["virtual_services"]))
+
+
+def _service(raw: dict[str, Any]) -> JudgedService:
+    ports = tuple(JudgedPort(**port) for port in raw["ports"])
+    lists = {name: tuple(raw[name]) for name in ("addresses", "aliases")}
+    return JudgedService(**{**raw, **lists, "ports": ports})
+
+
+def _resolution(raw: dict[str, Any]) -> Resolution:
+    clusters = {
+        name: tuple(EnvoyCluster(**cluster) for cluster in raw[name] or ())
+        for name in ("clusters", "mirrors")
+    }
+    return Resolution(**{**raw, **clusters, "domains": tuple(raw["domains"] or ())})

@@ -1,0 +1,191 @@
+package judge
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	listener "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/simulation"
+	"istio.io/istio/pilot/pkg/xds/endpoints"
+	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pilot/test/xdstest"
+)
+
+// Call is what an application sends: to an address and port, over http, http2, tcp or tls.
+type Call struct {
+	Address  string            `json:"address"`
+	Port     int               `json:"port"`
+	Protocol string            `json:"protocol"`
+	Host     string            `json:"host"`
+	SNI      string            `json:"sni"`
+	Path     string            `json:"path"`
+	Method   string            `json:"method"`
+	Headers  map[string]string `json:"headers"`
+}
+
+// Resolution is the way a call takes through the proxy.
+type Resolution struct {
+	Listener    string    `json:"listener"`
+	FilterChain string    `json:"filter_chain"`
+	RouteConfig string    `json:"route_config"`
+	VirtualHost string    `json:"virtual_host"`
+	Domains     []string  `json:"domains"`
+	Route       string    `json:"route"`
+	RouteDigest string    `json:"route_digest"`
+	Status      uint32    `json:"status"` // of a direct response
+	Redirect    bool      `json:"redirect"`
+	Clusters    []Cluster `json:"clusters"`
+	Mirrors     []Cluster `json:"mirrors"`
+	Error       string    `json:"error"`
+}
+
+// Cluster is an Envoy cluster that a route names. Digest is of its configuration and endpoints.
+type Cluster struct {
+	Name   string `json:"name"`
+	Weight uint32 `json:"weight"`
+	Exists bool   `json:"exists"`
+	Digest string `json:"digest"`
+}
+
+type resolver struct {
+	t          *testing.T
+	server     *xds.FakeDiscoveryServer
+	proxy      *model.Proxy
+	simulation *simulation.Simulation
+	routes     map[string]*route.RouteConfiguration
+	clusters   map[string]*cluster.Cluster
+}
+
+func newResolver(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy) *resolver {
+	s := simulation.NewSimulation(t, server, proxy)
+	s.Routes = uniqueRoutes(server, proxy, s.Listeners)
+	return &resolver{
+		t:          t,
+		server:     server,
+		proxy:      proxy,
+		simulation: s,
+		routes:     xdstest.ExtractRouteConfigurations(s.Routes),
+		clusters:   xdstest.ExtractClusters(s.Clusters),
+	}
+}
+
+// uniqueRoutes asks once per name: istiod answers a repeated name in one request with other domains.
+func uniqueRoutes(
+	server *xds.FakeDiscoveryServer, proxy *model.Proxy, listeners []*listener.Listener,
+) []*route.RouteConfiguration {
+	names := xdstest.ExtractRoutesFromListeners(listeners)
+	slices.Sort(names)
+	request := &model.PushRequest{Push: server.PushContext()}
+	resources, _ := server.ConfigGen.BuildHTTPRoutes(proxy, request, slices.Compact(names))
+	configs := make([]*route.RouteConfiguration, 0, len(resources))
+	for _, resource := range resources {
+		config := xdstest.SilentlyUnmarshalAny[route.RouteConfiguration](resource.Resource)
+		for _, host := range config.GetVirtualHosts() {
+			for i, domain := range host.Domains {
+				host.Domains[i] = strings.ToLower(domain) // as Envoy does with both sides
+			}
+		}
+		configs = append(configs, config)
+	}
+	return configs
+}
+
+func (r *resolver) clusterNames() []string {
+	names := make([]string, 0, len(r.clusters))
+	for name := range r.clusters {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// resolve takes listener, filter chain and virtual host from Istio's simulation of Envoy. The rest is
+// done here, because the simulation ignores headers, weights, mirrors and missing clusters.
+func (r *resolver) resolve(call Call) Resolution {
+	var chain *listener.FilterChain
+	input := simulation.Call{
+		Address:    call.Address,
+		Port:       call.Port,
+		Path:       call.Path,
+		Protocol:   simulation.Protocol(call.Protocol),
+		HostHeader: strings.ToLower(call.Host),
+		Sni:        strings.ToLower(call.SNI),
+		CallMode:   simulation.CallModeOutbound,
+		CustomListenerValidations: []simulation.CustomFilterChainValidation{
+			func(matched *listener.FilterChain) error { chain = matched; return nil },
+		},
+	}
+	if call.Protocol == "tls" {
+		input.Protocol, input.TLS = simulation.TCP, simulation.TLS
+	}
+	result := r.simulation.Run(input)
+	resolution := Resolution{
+		Listener:    result.ListenerMatched,
+		FilterChain: result.FilterChainMatched,
+		RouteConfig: result.RouteConfigMatched,
+		VirtualHost: result.VirtualHostMatched,
+	}
+	switch {
+	case result.VirtualHostMatched != "":
+		r.followRoutes(&resolution, call)
+	case result.Error != nil:
+		resolution.Error = result.Error.Error()
+	default:
+		r.followTCP(&resolution, chain)
+	}
+	return resolution
+}
+
+func (r *resolver) followTCP(resolution *Resolution, chain *listener.FilterChain) {
+	proxy := xdstest.ExtractTCPProxy(r.t, chain)
+	if name := proxy.GetCluster(); name != "" {
+		resolution.Clusters = []Cluster{r.cluster(name, 0)}
+	}
+	for _, c := range proxy.GetWeightedClusters().GetClusters() {
+		resolution.Clusters = append(resolution.Clusters, r.cluster(c.Name, c.Weight))
+	}
+}
+
+func (r *resolver) followRoutes(resolution *Resolution, call Call) {
+	hosts := r.routes[resolution.RouteConfig].GetVirtualHosts()
+	i := slices.IndexFunc(hosts, func(h *route.VirtualHost) bool { return h.Name == resolution.VirtualHost })
+	resolution.Domains = hosts[i].Domains
+	matched := matchRoute(r.t, hosts[i].Routes, call)
+	if matched == nil {
+		resolution.Error = simulation.ErrNoRoute.Error()
+		return
+	}
+	resolution.Route = matched.Name
+	resolution.RouteDigest = digest(r.t, matched)
+	resolution.Status = matched.GetDirectResponse().GetStatus()
+	resolution.Redirect = matched.GetRedirect() != nil
+	action := matched.GetRoute()
+	if name := action.GetCluster(); name != "" {
+		resolution.Clusters = []Cluster{r.cluster(name, 0)}
+	}
+	for _, c := range action.GetWeightedClusters().GetClusters() {
+		resolution.Clusters = append(resolution.Clusters, r.cluster(c.Name, c.Weight.GetValue()))
+	}
+	for _, mirror := range action.GetRequestMirrorPolicies() {
+		resolution.Mirrors = append(resolution.Mirrors, r.cluster(mirror.Cluster, 0))
+	}
+}
+
+func (r *resolver) cluster(name string, weight uint32) Cluster {
+	config, exists := r.clusters[name]
+	found := Cluster{Name: name, Weight: weight, Exists: exists}
+	if !exists {
+		return found
+	}
+	found.Digest = digest(r.t, config)
+	if config.GetEdsClusterConfig() != nil {
+		builder := endpoints.NewEndpointBuilder(name, r.proxy, r.server.PushContext())
+		assignment := builder.BuildClusterLoadAssignment(r.server.Discovery.Env.EndpointIndex)
+		found.Digest = digest(r.t, config, assignment)
+	}
+	return found
+}

@@ -1,0 +1,106 @@
+"""Reports with defaults, and one of a mesh as it may look some night."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recommender.access_logs import LineCounts, SkippedLines
+from recommender.mesh import MeshNote, WorkloadId
+from recommender.recommendation.model import EMPTY_SCOPE, LeftOut, Note, Recommendations
+from recommender.report import Report
+from recommender.service_graph import UnknownPod
+from recommender.sidecars import WrittenFiles
+from tests.sidecars.helpers import evidence, recommendation
+
+LEGACY = "payments/Deployment/legacy-billing-adapter"
+
+
+def report(*workloads: str, **more: object) -> Report:
+    """Make a report in which all is well, of some workloads."""
+    made = Report(
+        recommendations=Recommendations(tuple(recommendation(w) for w in workloads)),
+        lines=LineCounts(24, 24),
+        mesh_notes=(),
+        istio_version=(1, 30),
+        istio_version_known=True,
+        out="sidecars",
+        written=WrittenFiles(unchanged=tuple(f"{w}.yaml" for w in workloads)),
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def workload(text: str) -> WorkloadId:
+    return WorkloadId(*text.split("/"))
+
+
+def example() -> Report:
+    """Make a report that has everything a report can have."""
+    thin = Note("thin evidence", "seen on 1 day only; a weekly job may call more")
+    provider = Note("provider", "tracing sends to opentelemetry-collector.observability: kept")
+    missed = Note("missed call", "today's Sidecar lacks ledger.payments, which was called")
+    passes = [
+        Note("unknown destination", f"{name} passes through, before and after")
+        for name in ("api.partner.example", "\x1b[31mevil\u202e", "10.20.30.40")
+    ]
+    plain = {
+        "data/StatefulSet/kafka": (1, 14, 220_100),
+        "data/Deployment/inventory": (2, 4, 90_214),
+        "loyalty/Deployment/cart-v2": (3, 9, 12_200),
+        "loyalty/Deployment/points": (1, 2, 600),
+        "payments/Deployment/fraud": (4, 6, 48_011),
+        "shop/Deployment/catalog-v1": (2, 2, 310_554),
+        "shop/Deployment/catalog-v2": (2, 2, 310_001),
+        "shop/Deployment/frontend": (11, 15, 2_204_113),
+        "shop/Deployment/notifier": (1, 1, 92),
+    }
+    made = [
+        recommendation(
+            name,
+            [f"h{i}/s{i}.example" for i in range(hosts)],
+            services_after=after,
+            evidence=evidence(requests),
+            pods_logged=3,
+        )
+        for name, (hosts, after, requests) in plain.items()
+    ]
+    made += [
+        recommendation("shop/Deployment/checkout", notes=(missed, provider), origin="own"),
+        recommendation("shop/CronJob/stock-sync", notes=(thin,), evidence=evidence(12, 0, 1)),
+        recommendation("payments/Deployment/users", notes=(thin, provider)),
+        recommendation(LEGACY, notes=tuple(passes), origin="adopted"),
+        recommendation("shop/Job/noop", [EMPTY_SCOPE], evidence=None, services_after=0),
+    ]
+    hand_made = "Sidecar data/default selects it too; merge them or run with --adopt"
+    left_out = [
+        LeftOut(workload("data/StatefulSet/postgres"), "hand-made Sidecar", hand_made),
+        LeftOut(workload("payments/Deployment/payment"), "no evidence"),
+        LeftOut(workload("shop/DaemonSet/agent"), "no evidence"),
+        LeftOut(workload("shop/Deployment/search"), "no evidence"),
+    ]
+    pods = (UnknownPod("shop", "canary-7d9f8b6c5-x2x4z", 1204), UnknownPod("tmp", "debug", 3))
+    skipped = (
+        SkippedLines("not an access log line", 14_001, "logs/shop/frontend.log:17"),
+        SkippedLines("cut short", 2, "logs/data/kafka-0.log.gz:99120"),
+    )
+    notes = (
+        MeshNote("objects of a kind that plays no part", "Event", 1733),
+        MeshNote("objects of a kind that plays no part", "Secret", 12),
+        MeshNote("left out, since istiod would refuse it: hosts is missing", "VirtualService a/b"),
+    )
+    return Report(
+        recommendations=Recommendations(
+            tuple(sorted(made, key=lambda r: r.workload)), tuple(left_out), pods
+        ),
+        lines=LineCounts(3_214_003, 3_200_000, skipped),
+        mesh_notes=tuple(sorted(notes)),
+        istio_version=(1, 30),
+        istio_version_known=False,
+        out="sidecars",
+        written=WrittenFiles(
+            created=("data/kafka.yaml", "shop/noop.yaml"),
+            changed=("shop/checkout.yaml",),
+            refreshed=tuple(f"shop/{i}.yaml" for i in range(8)),
+            unchanged=tuple(f"shop/u{i}.yaml" for i in range(3)),
+            removed=("shop/search.yaml",),
+        ),
+    )
