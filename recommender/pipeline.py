@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from recommender.access_logs import LineCounts, LogBatch, read_access_logs
+from recommender.access_logs import (
+    OTHER_OUTPUT,
+    UNKNOWN_POD,
+    LineCounts,
+    LogBatch,
+    read_access_logs,
+)
 from recommender.errors import InputError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.sidecar_scope import NEWEST_VERSION
@@ -27,6 +33,11 @@ Progress = Callable[[str], None]
 """Is told in a few words what is going on."""
 
 _STRICT_HINT = "without --strict they are counted and passed over"
+_LOG_HINT = "name access logs of istio-proxy containers, in Istio's default text or JSON"
+_POD_HINT = (
+    "name files as a node does, <pod>_<namespace>_istio-proxy-<id>.log, or tell the pod "
+    "with --source-pod"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +133,14 @@ def _reporting(batches: Iterable[LogBatch], progress: Progress) -> Iterator[LogB
 
 
 def _check_lines(lines: LineCounts, settings: Settings) -> None:
-    lost = [skipped for skipped in lines.skipped if not skipped.expected]
+    lost = [skipped for skipped in lines.skipped if skipped.reason not in OTHER_OUTPUT]
     most = max(lost or lines.skipped, key=lambda s: s.lines, default=None)
     if lines.used == 0:
         reason = f", most of them: {most.reason}" if most else ""
         raise InputError(
             f"none of the {lines.read:,} lines can be used{reason}",
             where=most.example if most else None,
-            hint="name access logs of istio-proxy containers, in Istio's default text or JSON",
+            hint=_POD_HINT if most and most.reason == UNKNOWN_POD else _LOG_HINT,
         )
     if settings.strict and lost and most:
         total = sum(skipped.lines for skipped in lost)

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 import zstandard
 
-_GZIP: Final = b"\x1f\x8b"
+_GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _PLAIN_BLOCK: Final = 1 << 20

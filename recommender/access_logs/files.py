@@ -28,7 +28,8 @@ OTHER_CONTAINER: Final = f"the file of another container than {PROXY_CONTAINER}"
 LINE_TOO_LONG: Final = f"longer than {MOST_LINE_BYTES >> 20} MiB"
 
 _NAMES: Final = re.compile(r"\.(?:log|json|jsonl|ndjson|txt)(?:$|[.-])|\.(?:gz|zst)$", re.I)
-# The kubelet packs a rotated log into such a file first.
+# The kubelet writes such a file, makes the packed log of it and then removes the plain one.
+_ROTATED: Final = re.compile(r"\.log\.[0-9]{8}-[0-9]{6}$")
 _UNFINISHED: Final = re.compile(r"\.(?:tmp|part|swp)$", re.I)
 
 
@@ -74,7 +75,7 @@ def find_log_files(sources: Sequence[str | Path]) -> tuple[list[LogFile], list[S
     if not sources:
         raise InputError("no log source is named", hint="name a log file, a folder or -")
     named = [source for source in sources if str(source) != STANDARD_INPUT]
-    paths = {path for source in named for path in _files(source)}
+    paths = _without_packed({path for source in named for path in _files(source)})
     files, others = [], []
     for path, writer in _each_once(paths):
         if writer and writer.container != PROXY_CONTAINER:
@@ -88,6 +89,12 @@ def find_log_files(sources: Sequence[str | Path]) -> tuple[list[LogFile], list[S
         hint = f"only logs of the container {PROXY_CONTAINER} have access logs"
         raise InputError("no log is that of a proxy", where=others[0].example, hint=hint)
     return files, others
+
+
+def _without_packed(paths: set[Path]) -> set[Path]:
+    """Leave out logs that the kubelet has packed and not yet removed."""
+    packed = {path for path in paths if Path(f"{path}.gz") in paths and _ROTATED.search(path.name)}
+    return paths - packed
 
 
 def _each_once(paths: set[Path]) -> Iterator[tuple[Path, ContainerLog | None]]:

@@ -51,7 +51,12 @@ _TEXT_TAIL: Final = (
 # An address has a port or is a path; other formats have something else in its place.
 _ADDRESS: Final = r"^(?:-|.*[:/].*)?$"
 
-_STRING: Final = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"'
+# Half a surrogate pair is refused by some readers; lines with one go the slower way.
+_CODE: Final = (
+    r"\\u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"
+    r"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+_STRING: Final = rf'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|{_CODE})*"'
 _VALUE: Final = rf"(?:{_STRING}|-?(?:0|[1-9][0-9]{{0,17}})(?:\.[0-9]{{1,18}})?|null|true|false)"
 _MEMBER: Final = rf"[ \t]*{_STRING}[ \t]*:[ \t]*{_VALUE}[ \t]*"
 _FLAT_OBJECT: Final = rf"^\{{{_MEMBER}(?:,{_MEMBER})*\}}[ \t]*$"

@@ -103,7 +103,7 @@ def _batch(
         orient="row",
     )
     parsed = parse_lines(lines.filter(usable).drop("reason"))
-    requests = requests_of(parsed.join(writers, on="file", how="left"))
+    requests = requests_of(parsed.join(writers, on="file", how="left", maintain_order="left"))
     columns = ("file", "number", "reason")
     no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
     used = requests.filter(usable).select(*REQUEST_SCHEMA)

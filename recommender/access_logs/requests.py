@@ -95,7 +95,7 @@ def _with_facts(
 ) -> pl.LazyFrame:
     """Add what follows from a column, worked out once for each value: logs repeat themselves."""
     known = facts(frame.select(column).unique())
-    return frame.join(known, on=column, how="left", nulls_equal=True)
+    return frame.join(known, on=column, how="left", nulls_equal=True, maintain_order="left")
 
 
 def _clusters(names: pl.LazyFrame) -> pl.LazyFrame:

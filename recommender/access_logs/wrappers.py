@@ -103,9 +103,13 @@ def _parts(stored: pl.DataFrame) -> pl.DataFrame:
 
 def _joined(parts: pl.DataFrame) -> pl.DataFrame:
     """Join the parts of each split line; the line is where its first part is."""
-    goes_on = pl.col("tag").shift(1).over("file", "stream") == "P"
-    begin = pl.when(~goes_on.fill_null(value=False)).then("place").forward_fill()
-    marked = parts.with_row_index("place").with_columns(begin.over("file", "stream").alias("begin"))
+    stream = ["file", "stream"]
+    follows = (pl.col("tag").shift(1).over(stream) == "P").fill_null(value=False)
+    marked = (
+        parts.with_row_index("place")
+        .with_columns(pl.when(~follows).then("place").alias("begin"))
+        .with_columns(pl.col("begin").forward_fill().over(stream))
+    )
     split = (pl.col("begin") != pl.col("place")) | (pl.col("tag") == "P").fill_null(value=False)
     joined = (
         marked.filter(split)

@@ -128,7 +128,7 @@ def _has_endpoint_listeners(service: RegistryService, port: RegistryPort) -> boo
     direct = service.resolution is Resolution.PASSTHROUGH and not service.addresses
     if not direct or not (port.protocol.is_tcp or port.protocol is Protocol.SNIFFED):
         return False
-    return service.selected or bool(service.endpoints.get(port.number))
+    return service.selector is not None or bool(service.endpoints.get(port.number))
 
 
 def _at_own_address(

@@ -21,7 +21,7 @@ from recommender.istio.protocols import (
     kubernetes_port_protocol,
     protocol_of,
 )
-from recommender.mesh.objects import Mesh, Service, ServiceEntry
+from recommender.mesh.objects import Labels, Mesh, Service, ServiceEntry
 
 EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo"
 PUBLIC, PRIVATE, NOBODY = "*", ".", "~"
@@ -71,11 +71,12 @@ class RegistryPort:
 class RegistryService:
     """Describe one service of istiod's registry.
 
-    `name` is the object's name (several hosts of one ServiceEntry share it); `addresses` the
-    virtual IPs, or one CIDR, empty where a proxy has none to listen on; `endpoints` the endpoint
-    addresses of a headless service by port number; `alias_for` the external name of an
-    ExternalName Service; `aliases` the ExternalName Services that stand for this one;
-    `selected` tells that endpoints are chosen by labels, so that they may come and go.
+    `name` decides between services of one age: a Service's own, a ServiceEntry's host;
+    `addresses` the virtual IPs, or one CIDR, empty where a proxy has none to listen on;
+    `endpoints` the endpoint addresses of a headless service by port number; `alias_for` the
+    external name of an ExternalName Service; `aliases` the ExternalNames that stand for this one;
+    `selector` is not None where endpoints are chosen by labels, so that they may come and go;
+    `declared_export_to` is None where the object leaves it to the mesh.
     """
 
     hostname: str
@@ -86,8 +87,10 @@ class RegistryService:
     addresses: tuple[str, ...] = ()
     resolution: Resolution = Resolution.CLIENT_SIDE_LB
     endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    selected: bool = False
+    selector: Labels | None = field(default=None, hash=False)
+    labels: Labels = field(default_factory=dict, hash=False)
     export_to: frozenset[str] = frozenset({PUBLIC})
+    declared_export_to: frozenset[str] | None = None
     created: datetime = _NO_TIME
     alias_for: str | None = None
     aliases: tuple[ServiceKey, ...] = ()
@@ -152,11 +155,7 @@ def is_visible(service: RegistryService, namespace: str) -> bool:
 def _from_kubernetes(service: Service, mesh: Mesh, endpoints: Endpoints) -> RegistryService:
     meta = service.meta
     annotation = meta.annotations.get(EXPORT_TO_ANNOTATION)
-    export_to = frozenset(
-        (part.strip() for part in annotation.split(","))
-        if annotation
-        else mesh.config.default_service_export_to
-    )
+    declared = frozenset(part.strip() for part in annotation.split(",")) if annotation else None
     alias = service.external_name if service.type == "ExternalName" else None
     return RegistryService(
         hostname=f"{meta.name}.{meta.namespace}.svc.{mesh.cluster_domain}",
@@ -169,8 +168,10 @@ def _from_kubernetes(service: Service, mesh: Mesh, endpoints: Endpoints) -> Regi
         addresses=service.cluster_ips,
         resolution=_kubernetes_resolution(service, alias),
         endpoints=endpoints.of_service(service) if service.headless else {},
-        selected=True,
-        export_to=export_to,
+        selector=service.selector,
+        labels=meta.labels,
+        export_to=declared or frozenset(mesh.config.default_service_export_to),
+        declared_export_to=declared,
         created=meta.created or _NO_TIME,
         alias_for=alias,
     )
@@ -188,24 +189,26 @@ def _from_service_entry(
     """Make one registry service per host and address; without addresses one per host."""
     meta = entry.meta
     resolution = _SERVICE_ENTRY_RESOLUTIONS.get(entry.resolution, Resolution.PASSTHROUGH)
-    export_to = entry.export_to or mesh.config.default_service_export_to
+    declared = frozenset(entry.export_to) if entry.export_to else None
     template = RegistryService(
         hostname="",
         namespace=meta.namespace,
-        name=meta.name,
+        name="",
         kubernetes=False,
         ports=tuple(RegistryPort(p.number, p.name, protocol_of(p.protocol)) for p in entry.ports),
         resolution=resolution,
         endpoints=(
             endpoints.of_service_entry(entry) if resolution is Resolution.PASSTHROUGH else {}
         ),
-        selected=entry.workload_selector is not None,
-        export_to=frozenset(export_to),
+        selector=entry.workload_selector,
+        labels=meta.labels,
+        export_to=declared or frozenset(mesh.config.default_service_export_to),
+        declared_export_to=declared,
         created=meta.created or _NO_TIME,
     )
     valid = [address for address in map(_listen_address, entry.addresses) if address]
     return [
-        replace(template, hostname=host, addresses=addresses)
+        replace(template, hostname=host, name=host, addresses=addresses)
         for host in entry.hosts
         for addresses in (
             [(address,) for address in valid]

@@ -243,8 +243,8 @@ def _imported(
 ) -> RegistryService | None:
     if not patterns.imports(service.hostname):
         return None
-    if listener.port and listener.port_protocol != "HTTP_PROXY":
-        port = service.port(listener.port)
+    if _limits_ports(listener):
+        port = service.port(listener.port or 0)
         if port is None:
             return None
         service = replace(service, ports=(port,))
@@ -252,6 +252,11 @@ def _imported(
         kept = tuple(a for a in service.aliases if patterns.imports(a.hostname))
         service = replace(service, aliases=kept)
     return service
+
+
+def _limits_ports(listener: EgressListener) -> bool:
+    """Tell whether a listener's own port is the only one it takes of a service."""
+    return bool(listener.port) and (listener.port_protocol or "").upper() != "HTTP_PROXY"
 
 
 def _namespace_winners(
@@ -316,7 +321,7 @@ def _pulled_in(
     service = by_namespace.get(namespace) or _best_visible(rules, by_namespace.values(), namespace)
     if service is None:
         return None
-    wanted = {listener.port} if listener.port else ports
+    wanted = {listener.port} if _limits_ports(listener) else ports
     if 0 in wanted:
         return service
     kept = tuple(port for port in service.ports if port.number in wanted)
@@ -339,14 +344,21 @@ def _add(services: dict[str, RegistryService], new: RegistryService) -> None:
     if current is None or (new.kubernetes and not current.kubernetes):
         services[new.hostname] = new
         return
-    same_object = (new.key, new.resolution, new.kubernetes, new.export_to) == (
-        current.key,
-        current.resolution,
-        current.kubernetes,
-        current.export_to,
-    )
-    if same_object and new.ports != current.ports:
+    if _may_merge(current, new) and new.ports != current.ports:
         services[new.hostname] = replace(current, ports=_joined(current.ports, new.ports))
+
+
+def _may_merge(current: RegistryService, new: RegistryService) -> bool:
+    """Tell whether two services of a host name are alike but for their ports.
+
+    What counts is what the objects declare. Source: `canMergeServices`.
+    """
+
+    def compared(service: RegistryService) -> tuple[object, ...]:
+        declared = (service.declared_export_to or frozenset(), service.selector or {})
+        return (service.namespace, service.resolution, service.kubernetes, service.labels, declared)
+
+    return compared(current) == compared(new)
 
 
 def _joined(

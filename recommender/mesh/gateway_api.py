@@ -20,6 +20,7 @@ from recommender.mesh.objects import (
     ObjectMeta,
     Route,
     RouteMatch,
+    Service,
     ServiceEntry,
     VirtualService,
 )
@@ -85,13 +86,24 @@ def gateway_route(
 
 
 def virtual_services_of_routes(
-    routes: Iterable[GatewayRoute], service_entries: Sequence[ServiceEntry], cluster_domain: str
+    routes: Iterable[GatewayRoute],
+    services: Iterable[Service],
+    service_entries: Iterable[ServiceEntry],
+    cluster_domain: str,
 ) -> list[VirtualService]:
-    """Make the VirtualServices of routes: HTTP and gRPC ones with the same parent are merged."""
-    hosts = {(e.meta.namespace, e.meta.name): e.hosts for e in service_entries}
+    """Make the VirtualServices of routes: HTTP and gRPC ones with the same parent are merged.
+
+    A parent that does not exist makes none (`referenceAllowed`).
+    """
+    hosts: dict[tuple[str, str, str], tuple[str, ...]] = {
+        ("ServiceEntry", e.meta.namespace, e.meta.name): e.hosts for e in service_entries
+    }
+    for service in services:
+        namespace, name = service.meta.namespace, service.meta.name
+        hosts["Service", namespace, name] = (f"{name}.{namespace}.svc.{cluster_domain}",)
     merged: dict[str, list[tuple[GatewayRoute, VirtualService]]] = defaultdict(list)
     for route in sorted(routes, key=_age):
-        for key, vs in _per_parent(route, hosts, cluster_domain):
+        for key, vs in _per_parent(route, hosts):
             merged[f"{vs.meta.namespace}/{key}"].append((route, vs))
     return [_merged(key, merged[key]) for key in sorted(merged)]
 
@@ -102,16 +114,13 @@ def _age(route: GatewayRoute) -> tuple[datetime, str, str, str]:
 
 
 def _per_parent(
-    route: GatewayRoute, entry_hosts: Mapping[tuple[str, str], tuple[str, ...]], domain: str
+    route: GatewayRoute, parent_hosts: Mapping[tuple[str, str, str], tuple[str, ...]]
 ) -> Iterator[tuple[str, VirtualService]]:
     """Yield one VirtualService per parent and host, with the name istiod gives it."""
     meta, protocol = route.meta, _PROTOCOLS[route.kind]
     count = 0
     for parent in route.parents:
-        hosts: tuple[str, ...] = (f"{parent.name}.{parent.namespace}.svc.{domain}",)
-        if parent.kind == "ServiceEntry":
-            hosts = entry_hosts.get((parent.namespace, parent.name), ())
-        for host in hosts:
+        for host in parent_hosts.get((parent.kind, parent.namespace, parent.name), ()):
             name = f"{meta.name}~{protocol}~{count}~{_GATEWAY_NAME}"
             if protocol == "http":
                 port = "" if parent.port is None else f"{parent.port}~"
@@ -163,7 +172,9 @@ def _rule(
     """Convert a rule; backends without weight get no traffic and are left out."""
 
     def backend(entry: Fields) -> Destination | None:
-        return None if fields.integer(entry, "weight") == 0 else _backend(entry, meta, domain)
+        weight = fields.integer(entry, "weight")
+        found = None if weight == 0 else _backend(entry, meta, domain)
+        return found and replace(found, weight=weight or 1)
 
     matches: tuple[RouteMatch, ...] = ()
     mirrors: list[Destination] = []

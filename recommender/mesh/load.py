@@ -95,7 +95,8 @@ def load_mesh(
     version, version_notes = istio_version(versions_seen(pods, controllers))
     placed, workloads = resolve_workloads(pods, controllers)
     entries = objects.of(ServiceEntry)
-    made = virtual_services_of_routes(objects.of(GatewayRoute), entries, cluster_domain)
+    services = objects.of(Service)
+    made = virtual_services_of_routes(objects.of(GatewayRoute), services, entries, cluster_domain)
     notes = [*found.noted(), *config_notes, *version_notes, *_lacking(objects)]
     return Mesh(
         config=config,
@@ -104,7 +105,7 @@ def load_mesh(
         namespaces=tuple(objects.of(Namespace)),
         workloads=tuple(workloads),
         pods=tuple(placed),
-        services=tuple(objects.of(Service)),
+        services=tuple(services),
         endpoint_slices=tuple(objects.of(EndpointSlice)),
         service_entries=tuple(entries),
         virtual_services=tuple(sorted((*objects.of(VirtualService), *made), key=_place)),

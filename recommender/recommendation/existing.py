@@ -44,9 +44,10 @@ def plan(
         others = _others_selected(index, workload, sidecar)
         if not is_own(sidecar) and others:
             return Plan(hand_made=sidecar, also_selects=others)
+        if not is_own(sidecar):
+            return Plan(sidecar.meta.name, "adopted", keeps=sidecar)
         if sidecar.meta.name not in taken:
-            origin: Origin = "own" if is_own(sidecar) else "adopted"
-            return Plan(sidecar.meta.name, origin, keeps=sidecar)
+            return Plan(sidecar.meta.name, "own", keeps=sidecar)
     name = _new_name(index, workload, taken)
     return Plan(name, keeps=default or next(iter(selecting), None))
 

@@ -58,7 +58,7 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
-        notes.append(_unknown_destination(call, baseline))
+        notes.append(_unrouted(call, outbound, baseline, view))
     return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes))
 
 
@@ -189,9 +189,15 @@ def _unrouted_in_log(
         )
 
 
-def _unknown_destination(call: Call, baseline: Resolution) -> Note:
+def _unrouted(call: Call, outbound: OutboundCall, baseline: Resolution, view: View) -> Note:
+    """Name a destination that has no route, before and after; say so if the mesh knows it."""
     target = call.authority or call.server_name or call.address or "an unnamed destination"
-    return Note("unknown destination", f"{target} {baseline.fate.value}, before and after")
+    fate = f"{target} {baseline.fate.value}, before and after"
+    known = resolve_call(view.unscoped, outbound)
+    if known.service is not None and known.fate is Fate.ROUTED:
+        entry = service_host(known.service)
+        return Note("out of scope", f"{fate}; the mesh has {entry}, pin it to route the call")
+    return Note("unknown destination", fate)
 
 
 def _need(host: str, kind: ReasonKind, detail: str, call: Call) -> HostNeed:

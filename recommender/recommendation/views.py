@@ -17,13 +17,15 @@ class View:
     """Hold what proxies with the same configuration see.
 
     `sidecar` is the one that applies today; `today` what it gives them. `baseline` is what must
-    stay: the same, but as if this tool's own Sidecars were not there.
+    stay: the same, but as if this tool's own Sidecars were not there. `unscoped` is what no Sidecar
+    at all would give.
     """
 
     proxy: Proxy
     sidecar: Sidecar | None
     today: ProxyConfig
     baseline: ProxyConfig
+    unscoped: ProxyConfig
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Views:
                     sidecar,
                     self._config(proxy, sidecar, sidecar),
                     self._config(proxy, lasting, policy),
+                    self._config(proxy, None, policy),
                 )
         return [found[key] for key in sorted(found, key=str)]
 

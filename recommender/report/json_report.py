@@ -15,12 +15,13 @@ recommended[]    {workload: {namespace, kind, name}, sidecar: {namespace, name},
 left_out[]       {workload: {namespace, kind, name}, reason, detail}
 unknown_pods[]   {namespace, name, requests}
 lines            {read, used, skipped: [{reason, lines, example}]}
-mesh_notes[]     {reason, where, count}
+mesh_notes[]     {reason, where, count, is_loss}
 out              the folder of the Sidecars, or null
 written          {created, changed, refreshed, unchanged, removed: [file]}, or null
 ```
 
 `evidence` is `{requests, errors, first_seen, last_seen, days}` or null. Times are ISO 8601 in UTC.
+`is_loss` marks objects that were meant to count and could not be used.
 `origin` is `new`, `own` (replaces a Sidecar of this tool) or `adopted` (takes over another one,
 whose fields in `kept_fields` stay). Text from logs and manifests is as it was found.
 """
@@ -54,7 +55,10 @@ def render_json(report: Report) -> str:
             {"workload": _workload(w.workload), "reason": w.reason, "detail": w.detail}
             for w in found.left_out
         ],
-        "unknown_pods": [asdict(pod) for pod in found.unknown_pods],
+        "unknown_pods": [
+            {"namespace": pod.namespace, "name": pod.name, "requests": pod.requests}
+            for pod in found.unknown_pods
+        ],
         "lines": {
             "read": lines.read,
             "used": lines.used,
@@ -62,7 +66,10 @@ def render_json(report: Report) -> str:
                 {"reason": s.reason, "lines": s.lines, "example": s.example} for s in lines.skipped
             ],
         },
-        "mesh_notes": [asdict(note) for note in report.mesh_notes],
+        "mesh_notes": [
+            {"reason": n.reason, "where": n.where, "count": n.count, "is_loss": n.is_loss}
+            for n in report.mesh_notes
+        ],
         "out": report.out,
         "written": asdict(report.written) if report.written else None,
     }

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
-from typing import TYPE_CHECKING
 
+from recommender.access_logs import LineCounts
 from recommender.mesh import MeshNote
 from recommender.recommendation.model import Recommendation, Recommendations
 from recommender.sidecars import WrittenFiles
-
-if TYPE_CHECKING:
-    from recommender.access_logs import LineCounts
 
 
 @dataclass(frozen=True, slots=True)

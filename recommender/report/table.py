@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from recommender.access_logs import OTHER_OUTPUT
 from recommender.recommendation.model import Note, Recommendation
 from recommender.report.layout import Page, Row
 from recommender.report.model import Report, totals_of
@@ -20,8 +21,10 @@ _WIDTH: Final = 120
 _MOST_NAMES: Final = 8
 _MOST_SENTENCES: Final = 10
 _MOST_ROWS: Final = 20
-_URGENT: Final = ("missed call", "disagreement", "gone")
-"""Notes that say that something is wrong today; others tell what was done or not known."""
+_URGENT: Final = ("not proved", "missed call", "disagreement", "gone")
+"""Names of notes and reasons that say that something is wrong; others say what was done."""
+_ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel")
+_ORDINARY: Final = len(_URGENT)
 
 
 class _Remark(NamedTuple):
@@ -69,9 +72,10 @@ def _warnings(report: Report) -> Iterable[str]:
     found, lines = report.recommendations, report.lines
     if not report.istio_version_known:
         yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
-    if skipped := lines.read - lines.used:
-        share = _share(skipped, lines.read)
-        yield f"Log lines skipped: {skipped:,} of {lines.read:,} ({share})"
+    if lost := sum(s.lines for s in lines.skipped if s.reason not in OTHER_OUTPUT):
+        yield f"Log lines lost: {lost:,} of {lines.read:,} ({_share(lost, lines.read)})"
+    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
+        yield f"Objects of the mesh dump that could not be used: {refused:,}"
     if found.unknown_pods:
         yield f"Pods of no known workload: {len(found.unknown_pods):,}"
     if found.left_out:
@@ -98,12 +102,14 @@ def _add_workloads(page: Page, report: Report) -> None:
 
 
 def _urgency_of(recommendation: Recommendation) -> int:
-    least = len(_URGENT) + 1
-    return min((_urgency(note.name) for note in recommendation.notes), default=least)
+    return min((_urgency(note.name) for note in recommendation.notes), default=_ORDINARY + 1)
 
 
 def _urgency(name: str) -> int:
-    return _URGENT.index(name) if name in _URGENT else len(_URGENT)
+    """Rank the name of a note or reason, the most urgent lowest."""
+    if name in _URGENT:
+        return _URGENT.index(name)
+    return _ORDINARY + (name in _ROUTINE)
 
 
 def _row(recommendation: Recommendation, before: int, after: int) -> Row:
@@ -120,7 +126,7 @@ def _row(recommendation: Recommendation, before: int, after: int) -> Row:
 
 def _seen(evidence: Evidence | None) -> str:
     if evidence is None:
-        return "never"
+        return "no calls"
     first, last = evidence.first_seen.date(), evidence.last_seen.date()
     if first == last:
         return f"{first}"
@@ -204,10 +210,10 @@ def _add_mesh(page: Page, report: Report) -> None:
     known = "" if report.istio_version_known else " (assumed)"
     page.heading(f"Mesh dump: Istio {_version(report)}{known}")
     by_reason: dict[str, list[str]] = defaultdict(list)
-    for note in sorted(report.mesh_notes, key=lambda note: (-note.count, note)):
+    for note in sorted(report.mesh_notes, key=lambda n: (not n.is_loss, n.reason, -n.count, n)):
         times = f" ({note.count:,})" if note.count > 1 else ""
         by_reason[note.reason].append(f"{note.where}{times}")
-    for reason, places in sorted(by_reason.items()):
+    for reason, places in by_reason.items():
         page.paragraph(f"{reason}: {_listed(places, _MOST_NAMES)}", 2, hang=2)
 
 

@@ -32,7 +32,7 @@ def failure(*sources: str | Path) -> InputError:
     return caught.value
 
 
-def writers(batch: LogBatch) -> list[object]:
+def writers(batch: LogBatch) -> list[tuple[object, ...]]:
     columns = ["source_namespace", "source_pod"]
     return sorted(batch.requests.select(columns).unique().iter_rows())
 
@@ -61,6 +61,16 @@ def test_a_file_is_read_once_however_often_it_is_named(tmp_path: Path) -> None:
     pattern = str(tmp_path / "**" / "*.log")
 
     assert read(path, path, path.parent, pattern, str(path)).lines.read == 1
+
+
+def test_a_rotated_log_beside_its_packed_copy_is_read_once(tmp_path: Path) -> None:
+    name = "0.log.20260824-020000"
+    write(tmp_path / name, LINE)
+    write(tmp_path / f"{name}.gz", gzip.compress(LINE.encode()))
+    write(tmp_path / "0.log", LINE)
+    write(tmp_path / "0.log.gz", gzip.compress(LINE.encode()))
+
+    assert read(tmp_path).lines.read == 3
 
 
 def test_the_writer_is_read_from_both_layouts_of_a_node(tmp_path: Path) -> None:
@@ -124,16 +134,18 @@ def test_names_that_only_resemble_the_layout_tell_no_writer(tmp_path: Path) -> N
 def test_every_packing_gives_the_same_lines(tmp_path: Path, size: int) -> None:
     content = "".join(text(route_name=f"r{number}") + "\n" for number in range(50)).encode()
     half = content.index(b"\n", len(content) // 2) - 7
+    first, second = content[:half], content[half:]
     stream = zstandard.ZstdCompressor(write_content_size=False)
+    skippable = b"\x50\x2a\x4d\x18\x01\0\0\0x"
     files = [
         write(tmp_path / "plain", content),
         write(tmp_path / "gzip.log", gzip.compress(content)),
-        write(tmp_path / "members.gz", b"".join(map(gzip.compress, (content[:half], content[half:])))),
+        write(tmp_path / "members.gz", gzip.compress(first) + gzip.compress(second)),
         write(tmp_path / "padded.gz", gzip.compress(content) + bytes(100)),
         write(tmp_path / "zstd", zstandard.compress(content)),
-        write(tmp_path / "frames.zst", stream.compress(content[:half]) + stream.compress(content[half:])),
-        write(tmp_path / "skippable.zst", b"\x50\x2a\x4d\x18\x01\0\0\0x" + zstandard.compress(content)),
-    ]  # fmt: skip
+        write(tmp_path / "frames.zst", stream.compress(first) + stream.compress(second)),
+        write(tmp_path / "skippable.zst", skippable + zstandard.compress(content)),
+    ]
 
     expected = read(files[0], batch_bytes=1 << 20)
 
@@ -159,11 +171,11 @@ def test_what_precedes_damage_counts_and_the_rest_is_one_skipped_line(
     found = read(damaged, whole)
 
     assert 100 < found.lines.used < 5000
-    (entry,) = found.lines.skipped
+    (entry,) = (entry for entry in found.lines.skipped if "damaged" in entry.reason)
     assert entry.lines == 1
     assert entry.example == str(damaged)
-    offset = int(entry.reason.partition("after byte ")[2].partition(",")[0])
-    assert middle - 5000 <= offset <= middle + 5000
+    # Garbled gzip may go on to unpack to garbage; only its end tells.
+    assert int(entry.reason.split()[5].rstrip(",")) >= middle - 5000
 
 
 def test_the_line_that_damage_cuts_off_is_not_tried(tmp_path: Path) -> None:
@@ -239,7 +251,7 @@ def test_the_standard_input_is_read_once_beside_files(tmp_path: Path) -> None:
     assert not stdin.closed
 
 
-def test_a_pipe_is_read(tmp_path: Path) -> None:
+def test_a_pipe_is_read() -> None:
     reader, writer = os.pipe()
     os.write(writer, LINE.encode())
     os.close(writer)

@@ -88,7 +88,7 @@ def test_a_part_is_never_taken_for_a_line() -> None:
     """A caller can choose where a long line is split."""
     forged = text(authority="evil")
 
-    found = read_lines(cri(forged, "P"), cri(" x", "F"), cri(forged, "P"))
+    found = read_lines(cri(forged, "P"), cri('" x', "F"), cri(forged, "P"))
 
     assert found.lines.used == 0
 

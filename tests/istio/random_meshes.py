@@ -30,10 +30,38 @@ PORTS: tuple[tuple[int, str], ...] = (
     (3306, "sql"),
 )
 
+# Ports whose protocol is told in other ways than by a plain name, or not at all.
+ODD_PORTS: tuple[dict[str, object], ...] = (
+    {"port": 81, "name": "any", "appProtocol": "kubernetes.io/h2c"},
+    {"port": 82, "name": "tcp-a", "appProtocol": "http"},
+    {"port": 83, "name": "http-b", "appProtocol": "mycompany.example/own"},
+    {"port": 84, "name": "grpc-web-c"},
+    {"port": 85, "name": "HTTP2-d"},
+    {"port": 86, "name": "redis"},
+    {"port": 87, "name": "mongo-e"},
+    {"port": 88, "name": "mysql-f"},
+    {"port": 89, "name": "tls-g"},
+    {"port": 53, "name": "dns", "protocol": "UDP"},
+    {"port": 90, "name": "http-h", "protocol": "UDP"},
+    {"port": 91, "name": "udp-i"},
+    {"port": 92, "name": "http-proxy"},
+    {"port": 93, "name": "httpx"},
+    {"port": 94, "name": "k", "appProtocol": "kubernetes.io/ws"},
+    {"port": 95, "name": "m", "appProtocol": "kubernetes.io/wss"},
+    {"port": 96, "name": "n", "appProtocol": "HTTPS"},
+    {"port": 97, "name": "o", "protocol": "SCTP"},
+    {"port": 27017, "name": "sql"},
+)
+
 
 def random_mesh(seed: int) -> list[Object]:
-    """Make the objects of a mesh; equal seeds make equal meshes."""
-    return _Mesh(Random(seed)).objects()  # noqa: S311 - nothing here is secret
+    """Make the objects of a mesh; equal seeds make equal meshes.
+
+    Every fourth has hosts of the same age in several namespaces, but no VirtualService: which of
+    them a VirtualService's destination pulls in istiod leaves to chance.
+    """
+    random = Random(seed)  # noqa: S311 - nothing here is secret
+    return _Mesh(random, ties=seed % 4 == 0).objects()
 
 
 def proxies() -> list[JudgedProxy]:
@@ -57,6 +85,7 @@ def protocol_of(port_name: str) -> str:
 @dataclass
 class _Mesh:
     random: Random
+    ties: bool
     number: int = field(default=0)
     ages: set[tuple[int, str, str]] = field(default_factory=set)
 
@@ -68,9 +97,10 @@ class _Mesh:
             names = self.random.sample(NAMES, self.random.randint(1, len(NAMES)))
             made += [self.service(name, namespace) for name in names]
         made += [self.service_entry() for _ in range(self.random.randint(0, 8))]
-        made += [self.virtual_service() for _ in range(self.random.randint(0, 8))]
-        made += [self.delegate(name) for name in ("d0", "d1")]
-        made += [self.http_route() for _ in range(self.random.randint(0, 2))]
+        if not self.ties:
+            made += [self.virtual_service() for _ in range(self.random.randint(0, 8))]
+            made += [self.delegate(name) for name in ("d0", "d1")]
+            made += [self.http_route() for _ in range(self.random.randint(0, 2))]
         for namespace in NAMESPACES:
             made += [self.sidecar(namespace) for _ in range(self.random.randint(0, 3))]
         return made
@@ -93,6 +123,10 @@ class _Mesh:
         self.number += 1
         return f"10.0.0.{self.number}"
 
+    def shaped(self, shape: str) -> str:
+        self.number += 1
+        return shape.format(self.number if ":" in shape else f"10.0.0.{self.number}")
+
     def mesh_config(self) -> Object:
         config: dict[str, object] = {"rootNamespace": ROOT_NAMESPACE}
         for key in ("defaultServiceExportTo", "defaultVirtualServiceExportTo"):
@@ -107,13 +141,16 @@ class _Mesh:
         elif self.chance(20):
             others = (*KUBERNETES, *OUTSIDE)
             spec = {"type": "ExternalName", "externalName": self.random.choice(others)}
-        spec["ports"] = [
+        ports: list[dict[str, object]] = [
             {"name": port_name, "port": port, "protocol": "TCP"}
             for port, port_name in self.random.sample(PORTS, self.random.randint(1, 3))
         ]
+        if self.chance(40):
+            ports += self.random.sample(ODD_PORTS, 2)
+        spec["ports"] = ports
         more: dict[str, object] = {"created": self.created(), "spec": spec}
         if self.chance(30):
-            exports = ",".join(self.random.choice((*EXPORTS, *HIDDEN)))
+            exports = self.random.choice((",", ", ")).join(self.random.choice((*EXPORTS, *HIDDEN)))
             more["annotations"] = {"networking.istio.io/exportTo": exports}
         return obj("v1", "Service", name, namespace, **more)
 
@@ -133,7 +170,9 @@ class _Mesh:
             ],
         }
         if self.chance(40):
-            spec["addresses"] = [self.address() for _ in range(self.random.randint(1, 2))]
+            count = self.random.randint(1, 2)
+            shapes = ("{}", "{}", "{}/32", "{}/31", "2001:db8::{}")
+            spec["addresses"] = [self.shaped(self.random.choice(shapes)) for _ in range(count)]
         if resolution == "STATIC" and self.chance(30):
             spec["workloadSelector"] = {"labels": {"app": self.random.choice(NAMES)}}
         elif resolution == "STATIC":
@@ -141,13 +180,14 @@ class _Mesh:
         return self.distinct(self.istio("ServiceEntry", "se", spec))
 
     def distinct(self, entry: Object) -> Object:
-        """Age a ServiceEntry until none of its hosts ties: istiod leaves such ties to chance."""
+        """Age a ServiceEntry until none of its hosts ties in a way that istiod leaves to chance."""
         metadata, spec = entry["metadata"], entry["spec"]
         assert isinstance(metadata, dict)
         assert isinstance(spec, dict)
         second = self.random.randrange(4)
         while True:
-            keys = {(second, metadata["namespace"], host) for host in spec["hosts"]}
+            place = metadata["namespace"] if self.ties else ""
+            keys = {(second, place, host) for host in spec["hosts"]}
             if not keys & self.ages:
                 break
             second += 1
@@ -175,6 +215,8 @@ class _Mesh:
         kind = self.random.choice(("http", "http", "http", "tcp", "tls"))
         if kind == "http":
             spec["http"] = [self.http() for _ in range(self.random.randint(1, 3))]
+            if self.chance(10):
+                spec["tcp"] = [{"route": [{"destination": self.destination()}]}]
             if self.chance(20):
                 delegate = {"name": self.random.choice(("d0", "d1")), "namespace": "b"}
                 spec["http"] = [{"delegate": delegate}, self.http()]
@@ -202,7 +244,7 @@ class _Mesh:
         if self.chance(30):
             route["match"] = [
                 {"sourceNamespace": self.random.choice(NAMESPACES)},
-                {"uri": {"prefix": "/x"}},
+                {"uri": {"prefix": "/x"}, "gateways": ["mesh"], "port": 80},
             ][: self.random.randint(1, 2)]
         if self.chance(20):
             route["mirror"] = self.destination()
@@ -218,21 +260,30 @@ class _Mesh:
         return found
 
     def http_route(self) -> Object:
-        port = self.random.choice(PORTS)[0]
-        parent = {
-            "group": "",
-            "kind": "Service",
+        backend = {
             "name": self.random.choice(NAMES),
             "namespace": self.random.choice(NAMESPACES[:3]),
+            "port": self.random.choice(PORTS)[0],
+            "weight": self.random.randrange(2),
         }
-        spec = {
-            "parentRefs": [parent],
-            "rules": [{"backendRefs": [{"name": self.random.choice(NAMES), "port": port}]}],
-        }
+        rule: dict[str, object] = {"backendRefs": [backend, {"name": "s0", "port": 80}]}
+        if self.chance(20):
+            mirror = {"backendRef": {"name": self.random.choice(NAMES), "port": 80}}
+            rule["filters"] = [{"type": "RequestMirror", "requestMirror": mirror}]
+        spec = {"parentRefs": [self.parent()], "rules": [rule]}
         namespace = self.random.choice(NAMESPACES[:3])
         version = "gateway.networking.k8s.io/v1"
         name = self.name("route")
         return obj(version, "HTTPRoute", name, namespace, created=self.created(), spec=spec)
+
+    def parent(self) -> dict[str, object]:
+        found: dict[str, object] = {"group": "", "kind": "Service"}
+        found["name"] = self.random.choice(NAMES)
+        if self.chance(70):
+            found["namespace"] = self.random.choice(NAMESPACES[:3])
+        if self.chance(20):
+            found["port"] = 80
+        return found
 
     def sidecar(self, namespace: str) -> Object:
         spec: dict[str, object] = {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from recommender.istio.protocols import Protocol
-from recommender.istio.registry import RegistryService
+from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.sidecar_scope import (
     ListenerScope,
     ScopeRules,
@@ -28,7 +29,14 @@ PROTOCOLS = {
     "HTTP2": Protocol.HTTP,
     "GRPC": Protocol.HTTP,
     "HTTPS": Protocol.TLS,
+    "GRPC-Web": Protocol.HTTP,
+    "HTTP_PROXY": Protocol.HTTP_PROXY,
+    "TLS": Protocol.TLS,
     "TCP": Protocol.TCP,
+    "Redis": Protocol.TCP,
+    "Mongo": Protocol.MONGO,
+    "MySQL": Protocol.MYSQL,
+    "UDP": Protocol.UDP,
     "UnsupportedProtocol": Protocol.SNIFFED,
 }
 
@@ -63,51 +71,59 @@ def differences_of(rules: ScopeRules, proxy: JudgedProxy, verdict: Verdict) -> l
     if name != verdict.sidecar:
         return [f"Sidecar {name}, istiod {verdict.sidecar}"]
     scope = sidecar_scope(rules, proxy.namespace, chosen.egress if chosen else ())
+    comparison = _Comparison(rules)
     lines = []
     for model, istiod in zip(scope.listeners, verdict.listeners, strict=True):
-        lines += _listener_differences(model, istiod)
-    ours = Counter(map(_ours, scope.services.values()))
-    return lines + _unequal("scope services", ours, Counter(map(_theirs, verdict.services)))
+        lines += comparison.of_listeners(model, istiod)
+    return lines + comparison.of_services(
+        "scope services", tuple(scope.services.values()), verdict.services
+    )
 
 
-def _listener_differences(model: ListenerScope, istiod: JudgedListener) -> list[str]:
-    ours = [f"{v.meta.namespace}/{v.meta.name}" for v in model.virtual_services]
-    lines = []
-    if ours != list(istiod.virtual_services):
-        lines.append(f"VirtualServices {ours}, istiod {istiod.virtual_services}")
-    services = Counter(map(_ours, model.services))
-    lines += _unequal("listener services", services, Counter(map(_theirs, istiod.services)))
-    if not lines and _ages(model.services) != _ages_of(istiod.services, model.services):
-        lines.append("listener services are in another order")
-    return lines
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Compare services of model and istiod by everything that decides their configuration.
 
+    Addresses only count where a host has one object in its namespace: of several, with exact
+    hosts, istiod keeps one by chance.
+    """
 
-def _ours(service: RegistryService) -> Identity:
-    ports = tuple((p.number, p.name, p.protocol) for p in service.ports)
-    aliases = tuple(sorted(map(str, service.aliases)))
-    return (service.namespace, service.hostname, service.kubernetes, ports, aliases)
+    rules: ScopeRules
 
+    def of_listeners(self, model: ListenerScope, istiod: JudgedListener) -> list[str]:
+        ours = [f"{v.meta.namespace}/{v.meta.name}" for v in model.virtual_services]
+        if ours != list(istiod.virtual_services):
+            return [f"VirtualServices {ours}, istiod {istiod.virtual_services}"]
+        return self.of_services("listener services", model.services, istiod.services) or (
+            self.of_order(model.services, istiod.services)
+        )
 
-def _theirs(service: JudgedService) -> Identity:
-    ports = tuple((p.number, p.name, PROTOCOLS[p.protocol]) for p in service.ports)
-    aliases = tuple(sorted(service.aliases))
-    return (service.namespace, service.hostname, service.kubernetes, ports, aliases)
+    def of_services(
+        self, what: str, model: Sequence[RegistryService], istiod: Sequence[JudgedService]
+    ) -> list[str]:
+        ours, theirs = Counter(map(self.ours, model)), Counter(map(self.theirs, istiod))
+        more, fewer = ours - theirs, theirs - ours
+        return [f"{what}: too many {list(more)}, missing {list(fewer)}"] if more or fewer else []
 
+    def of_order(
+        self, model: Sequence[RegistryService], istiod: Sequence[JudgedService]
+    ) -> list[str]:
+        """Compare the order; that of several objects of one host, age and namespace is chance."""
+        theirs = [(service.namespace, service.name) for service in istiod]
+        ours = [(service.namespace, service.name) for service in model]
+        return [] if ours == theirs else [f"order of services {ours}, istiod {theirs}"]
 
-def _unequal(what: str, ours: Counter[Identity], theirs: Counter[Identity]) -> list[str]:
-    more, fewer = ours - theirs, theirs - ours
-    return [f"{what}: too many {dict(more)}, missing {dict(fewer)}"] if more or fewer else []
+    def ours(self, service: RegistryService) -> Identity:
+        ports = tuple((p.number, p.name, p.protocol) for p in service.ports)
+        aliases = tuple(sorted(map(str, service.aliases)))
+        addresses = self.addresses(service.key, service.addresses)
+        return (*service.key, service.kubernetes, ports, aliases, addresses)
 
+    def theirs(self, service: JudgedService) -> Identity:
+        ports = tuple((p.number, p.name, PROTOCOLS[p.protocol]) for p in service.ports)
+        aliases = tuple(sorted(service.aliases))
+        key = ServiceKey(service.namespace, service.hostname)
+        return (*key, service.kubernetes, ports, aliases, self.addresses(key, service.addresses))
 
-def _ages(services: Iterable[RegistryService]) -> list[Identity]:
-    """List what orders services; istiod leaves the order of equal ones to chance."""
-    return [(s.created, s.namespace, s.hostname if s.kubernetes else "") for s in services]
-
-
-def _ages_of(
-    judged: Iterable[JudgedService], services: Iterable[RegistryService]
-) -> list[Identity]:
-    created: dict[Identity, list[RegistryService]] = {}
-    for service in services:
-        created.setdefault(_ours(service), []).append(service)
-    return _ages(created[_theirs(service)].pop(0) for service in judged)
+    def addresses(self, key: ServiceKey, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return addresses if len(self.rules.registry.objects[key]) == 1 else ()

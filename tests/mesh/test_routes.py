@@ -6,7 +6,8 @@ from recommender.mesh import Destination, Mesh, Route, RouteMatch, VirtualServic
 from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
-ECHO = Destination("echo.shop.svc.cluster.local", port=80)
+ECHO = Destination("echo.shop.svc.cluster.local", port=80, weight=1)
+PARENTS = (obj("v1", "Service", "cart"), obj("v1", "Service", "api", "web"))
 
 
 def routes_of(**spec: object) -> tuple[Route, ...]:
@@ -49,8 +50,13 @@ def test_an_http_route_keeps_what_decides_scope() -> None:
     assert route == Route(
         protocol="http",
         name="moved",
-        matches=(RouteMatch(("mesh",), "web", {"a": "b"}, 80), RouteMatch()),
-        destinations=(Destination("cart", "v2", 8080), Destination("b")),
+        matches=(
+            RouteMatch(
+                gateways=("mesh",), source_namespace="web", source_labels={"a": "b"}, port=80
+            ),
+            RouteMatch(),
+        ),
+        destinations=(Destination("cart", "v2", 8080, weight=0), Destination("b")),
         mirrors=(Destination("old"), Destination("new")),
         rewrite_authority="cart.example",
     )
@@ -79,7 +85,7 @@ def test_tls_and_tcp_routes_are_kept() -> None:
 @pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
 def test_a_route_of_a_service_becomes_a_virtual_service_of_its_host(kind: str) -> None:
     spec = to_echo(parent("cart"), parent("api", namespace="web"))
-    found = made(mesh_of_objects(obj(GATEWAY_API, kind, "r", spec=spec)))
+    found = made(mesh_of_objects(*PARENTS, obj(GATEWAY_API, kind, "r", spec=spec)))
 
     assert set(found) == {"shop~cart.shop.svc.cluster.local", "shop~api.web.svc.cluster.local"}
     vs = found["shop~api.web.svc.cluster.local"]
@@ -93,7 +99,7 @@ def test_a_route_of_a_service_becomes_a_virtual_service_of_its_host(kind: str) -
 def test_a_parents_port_limits_the_route() -> None:
     rules = [{"matches": [{"path": {}}, {"path": {}}]}, {"backendRefs": [{"name": "echo"}]}]
     spec = {"parentRefs": [parent("cart", port=80), parent("cart", port=81)], "rules": rules}
-    found = made(mesh_of_objects(obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)))
+    found = made(mesh_of_objects(*PARENTS, obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)))
 
     assert set(found) == {
         "shop~80~cart.shop.svc.cluster.local",
@@ -108,7 +114,7 @@ def test_routes_of_one_service_are_merged_oldest_first() -> None:
     young = obj(GATEWAY_API, "HTTPRoute", "a", created="2026-02-01T00:00:00Z")
     old = obj(GATEWAY_API, "GRPCRoute", "b", created="2026-01-01T00:00:00Z")
     young["spec"] = old["spec"] = to_echo(parent("cart"))
-    (vs,) = mesh_of_objects(young, old).virtual_services
+    (vs,) = mesh_of_objects(*PARENTS, young, old).virtual_services
 
     assert [route.name for route in vs.routes] == ["shop.b.0", "shop.a.0"]
     assert vs.meta.created is not None
@@ -132,16 +138,18 @@ def test_backends_mirrors_and_rewrites_are_kept() -> None:
         ],
     }
     spec = {"parentRefs": [parent("cart")], "rules": [rule]}
-    (vs,) = mesh_of_objects(obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)).virtual_services
+    (vs,) = mesh_of_objects(
+        *PARENTS, obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)
+    ).virtual_services
 
     assert vs.routes == (
         Route(
             "http",
             "named",
             destinations=(
-                Destination("far.web.svc.cluster.local", port=80),
-                Destination("api.example"),
-                Destination("imp.shop.svc.cluster.local"),
+                Destination("far.web.svc.cluster.local", port=80, weight=1),
+                Destination("api.example", weight=1),
+                Destination("imp.shop.svc.cluster.local", weight=1),
             ),
             mirrors=(Destination("m.shop.svc.cluster.local", port=1),),
             rewrite_authority="x.example",
@@ -159,6 +167,7 @@ def test_a_service_entry_can_be_a_parent() -> None:
 
 def test_tcp_and_tls_routes_become_virtual_services() -> None:
     mesh = mesh_of_objects(
+        *PARENTS,
         obj(GATEWAY_API, "TCPRoute", "t", spec=to_echo(parent("cart", port=5432))),
         obj(GATEWAY_API, "TLSRoute", "s", spec=to_echo(parent("cart"), hostnames=["*.ex"])),
         obj(GATEWAY_API, "TLSRoute", "u", spec=to_echo(parent("cart"))),
@@ -168,6 +177,12 @@ def test_tcp_and_tls_routes_become_virtual_services() -> None:
     assert found["t"].matches == (RouteMatch(port=5432),)
     assert found["s"].matches == (RouteMatch(sni_hosts=("*.ex",)),)
     assert found["u"].matches == (RouteMatch(sni_hosts=("cart.shop.svc.cluster.local",)),)
+
+
+def test_a_parent_that_does_not_exist_makes_nothing() -> None:
+    route = obj(GATEWAY_API, "HTTPRoute", "r", spec=to_echo(parent("gone")))
+
+    assert not mesh_of_objects(*PARENTS, route).virtual_services
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def workload(text: str) -> WorkloadId:
 
 
 def example() -> Report:
-    """Make a report that has everything a report can have."""
-    thin = Note("thin evidence", "seen on 1 day only; a weekly job may call more")
-    provider = Note("provider", "tracing sends to opentelemetry-collector.observability: kept")
+    """Make a report that has everysilentg a report can have."""
+    silent = Note("silent pods", "1 of 3 pods logged nothing")
+    widened = Note("widened", "*/db.example: two ServiceEntries have this host")
     missed = Note("missed call", "today's Sidecar lacks ledger.payments, which was called")
     passes = [
         Note("unknown destination", f"{name} passes through, before and after")
@@ -64,18 +64,18 @@ def example() -> Report:
         for name, (hosts, after, requests) in plain.items()
     ]
     made += [
-        recommendation("shop/Deployment/checkout", notes=(missed, provider), origin="own"),
-        recommendation("shop/CronJob/stock-sync", notes=(thin,), evidence=evidence(12, 0, 1)),
-        recommendation("payments/Deployment/users", notes=(thin, provider)),
+        recommendation("shop/Deployment/checkout", notes=(missed, widened), origin="own"),
+        recommendation("shop/CronJob/stock-sync", notes=(silent,), evidence=evidence(12, 0, 1)),
+        recommendation("payments/Deployment/users", notes=(silent, widened)),
         recommendation(LEGACY, notes=tuple(passes), origin="adopted"),
         recommendation("shop/Job/noop", [EMPTY_SCOPE], evidence=None, services_after=0),
     ]
     hand_made = "Sidecar data/default selects it too; merge them or run with --adopt"
     left_out = [
         LeftOut(workload("data/StatefulSet/postgres"), "hand-made Sidecar", hand_made),
-        LeftOut(workload("payments/Deployment/payment"), "no evidence"),
-        LeftOut(workload("shop/DaemonSet/agent"), "no evidence"),
-        LeftOut(workload("shop/Deployment/search"), "no evidence"),
+        LeftOut(workload("payments/Deployment/payment"), "logged nothing"),
+        LeftOut(workload("shop/DaemonSet/agent"), "logged nothing"),
+        LeftOut(workload("shop/Deployment/search"), "not proved", "a call to x.example"),
     ]
     pods = (UnknownPod("shop", "canary-7d9f8b6c5-x2x4z", 1204), UnknownPod("tmp", "debug", 3))
     skipped = (
@@ -85,7 +85,7 @@ def example() -> Report:
     notes = (
         MeshNote("objects of a kind that plays no part", "Event", 1733),
         MeshNote("objects of a kind that plays no part", "Secret", 12),
-        MeshNote("left out, since istiod would refuse it: hosts is missing", "VirtualService a/b"),
+        MeshNote("left out, since istiod would refuse it", "VirtualService a/b", 1, is_loss=True),
     )
     return Report(
         recommendations=Recommendations(

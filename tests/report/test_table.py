@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.access_logs import LineCounts, SkippedLines
+from recommender.access_logs import OTHER_OUTPUT, LineCounts, SkippedLines
 from recommender.mesh import MeshNote, WorkloadId
 from recommender.recommendation.model import LeftOut, Note, Recommendations
 from recommender.report import Report, render_table
@@ -44,7 +44,10 @@ def test_a_report_reads_like_this() -> None:
 
 
 def test_a_night_in_which_all_is_well_has_no_warning() -> None:
-    text = render_table(report("shop/Deployment/cart"))
+    notes = (MeshNote("objects of a kind that plays no part", "Event", 9),)
+    other = tuple(SkippedLines(reason, 1, "a:1") for reason in sorted(OTHER_OUTPUT))
+    lines = LineCounts(24 + len(other), 24, other)
+    text = render_table(report("shop/Deployment/cart", mesh_notes=notes, lines=lines))
 
     assert "!" not in text
     assert text.startswith("Sidecars for 1 of 1 workload: 1 new\n")
@@ -56,7 +59,7 @@ def test_a_night_in_which_all_is_well_has_no_warning() -> None:
         (report(istio_version_known=False), "Istio's version is not in the mesh dump"),
         (
             report(lines=LineCounts(3, 2, (SkippedLines("x", 1, "a:1"),))),
-            "skipped: 1 of 3 (33.3 %)",
+            "lost: 1 of 3 (33.3 %)",
         ),
         (
             report(lines=LineCounts(10**6, 10**6 - 1, (SkippedLines("x", 1, "a:1"),))),
@@ -67,6 +70,11 @@ def test_a_night_in_which_all_is_well_has_no_warning() -> None:
             "Pods of no known workload: 1",
         ),
         (left_out("b", "a", "b"), "left out: 3 – b (2), a (1)"),
+        (
+            left_out("no proxy", "no proxy", "a", "not proved"),
+            "4 – not proved (1), a (1), no proxy (2)",
+        ),
+        (report(mesh_notes=(MeshNote("x", "y", 3, is_loss=True),)), "could not be used: 3"),
         (noted(Note("x", "1"), Note("x", "2")), "with notes: 1 – x (1)"),
         (report(written=WrittenFiles(removed=("a/b.yaml",))), "files removed: 1"),
     ],
@@ -148,8 +156,8 @@ def test_letters_of_double_width_keep_the_columns_aligned() -> None:
 def test_notes_stand_beside_the_figures_where_there_is_room() -> None:
     wide, narrow = (render_table(example(), width=width) for width in (160, 100))
 
-    assert re.search(r"SEEN  NOTES\n.*11-24  missed call, provider\n", wide)
-    assert re.search(r"SEEN\n.*11-24\n    missed call, provider\n", narrow)
+    assert re.search(r"SEEN  NOTES\n.*11-24  missed call, widened\n", wide)
+    assert re.search(r"SEEN\n.*11-24\n    missed call, widened\n", narrow)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

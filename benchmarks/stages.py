@@ -1,0 +1,141 @@
+"""Print what each stage of a run takes on a large synthetic mesh: `python -m benchmarks.stages`.
+
+Times are those of one run on this machine, and nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.alternatives import count_in_python, load_with_pyyaml
+from benchmarks.measure import Measured, Stopwatch, reset_peak
+from benchmarks.synthetic import LOGS, MESH, Sizes, add_sizes, read_sizes, size_options
+from recommender.istio.sidecar_scope import NEWEST_VERSION
+from recommender.mesh.documents import read_documents
+from recommender.pipeline import Sources, read_flows, read_mesh, write_recommendations
+from recommender.recommendation import recommend
+from recommender.report import Report, render_json, render_table
+from recommender.service_graph import build_service_graph
+from recommender.settings import Settings
+from recommender.sidecars import without_unusable_names
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Generate, measure and print."""
+    parser = argparse.ArgumentParser(prog="benchmarks.stages", description=__doc__)
+    add_sizes(parser)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where to keep what is generated")
+    options = parser.parse_args(arguments)
+    sizes = read_sizes(options)
+    with _folder(options.keep) as folder:
+        print_machine()
+        measure(folder, sizes)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        yield Path(name)
+
+
+def measure(folder: Path, sizes: Sizes) -> None:
+    """Generate a mesh in a folder if it has none yet, and print what its stages take."""
+    if not (folder / MESH).exists():
+        # In a process of its own, so that its memory does not count below.
+        generator = [sys.executable, "-m", "benchmarks.synthetic", str(folder)]
+        subprocess.run([*generator, *size_options(sizes)], check=True)
+    print_input(folder)
+    watch = Stopwatch()
+    out = folder / "out"
+    logs, mesh = str(folder / LOGS), str(folder / MESH)
+    command = ["recommend", "--logs", logs, "--mesh", mesh, "--out", str(out / "command")]
+    watch.run_program("the whole command", "recommender.cli.main", command)
+    print_table("Program", watch.measured)
+    print_table("Stage", run_stages(Sources((logs,), (mesh,)), out / "stages"))
+    print_alternatives(folder)
+
+
+def run_stages(sources: Sources, out: Path) -> list[Measured]:
+    """Run the stages of the command one by one."""
+    watch, settings = Stopwatch(), Settings()
+    mesh = watch.run("load the mesh", lambda: read_mesh(sources, settings, lambda _: None))
+    flows = watch.run("read the logs", lambda: read_flows(sources, settings, lambda _: None))
+    graph = watch.run("build the service graph", lambda: build_service_graph(flows, mesh))
+    found = watch.run(
+        "decide and prove", lambda: without_unusable_names(recommend(graph, mesh, settings))
+    )
+    written = watch.run("write the Sidecars", lambda: write_recommendations(found, out, settings))
+    report = Report(
+        recommendations=found,
+        lines=flows.lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+        out=str(out),
+        written=written,
+    )
+    watch.run("report as a table", lambda: render_table(report))
+    watch.run("report as JSON", lambda: render_json(report))
+    print(
+        f"{len(mesh.workloads):,} workloads, {flows.lines.used:,} of {flows.lines.read:,} lines "
+        f"used, {flows.frame.height:,} flows, {graph.number_of_edges():,} edges, "
+        f"{len(found.recommended):,} Sidecars, {len(found.left_out):,} left out\n"
+    )
+    return watch.measured
+
+
+def print_alternatives(folder: Path) -> None:
+    """Measure the simplest way to do a part of the work, next to this tool's."""
+    watch, settings = Stopwatch(), Settings()
+    logs, files = folder / LOGS, sorted((folder / MESH).glob("*.yaml"))
+    sources = Sources((logs,), ())
+    watch.run("logs: read and sum up", lambda: read_flows(sources, settings, lambda _: None))
+    watch.run("logs: a loop with re and json", lambda: count_in_python(logs))
+    watch.run("YAML: read the objects", lambda: sum(1 for _ in read_documents(files)))
+    watch.run("YAML: PyYAML's CSafeLoader", lambda: load_with_pyyaml(files))
+    print_table("Alternative", watch.measured)
+    for ours, other in zip(watch.measured[::2], watch.measured[1::2], strict=True):
+        ratio = other.seconds / ours.seconds
+        print(f'{other.name} takes {ratio:.1f} times as long as "{ours.name}"')
+
+
+def print_machine() -> None:
+    """Say what the figures are from."""
+    cores = len(os.sched_getaffinity(0))
+    print(f"Python {platform.python_version()}, {cores} processor cores, {platform.machine()}")
+    if not reset_peak():
+        print("The peak cannot be reset here: it is the most since the start.")
+
+
+def print_input(folder: Path) -> None:
+    """Say how large the input is."""
+    for name in (MESH, LOGS):
+        files = [path for path in (folder / name).rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        print(f"{name}: {len(files):,} files, {size / 1e6:,.0f} MB")
+    print()
+
+
+def print_table(title: str, measured: Sequence[Measured]) -> None:
+    """Print one row for each piece of work."""
+    print(f"{title:<32}{'seconds':>10}{'peak MB':>10}{'grown MB':>10}")
+    for row in measured:
+        grown = (row.memory_peak - row.memory_before) / 1e6
+        peak = row.memory_peak / 1e6
+        print(f"{row.name:<32}{row.seconds:>10.2f}{peak:>10,.0f}{grown:>10,.0f}")
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Existing Sidecars: respected, updated or taken over, never shadowed or overlapped."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.recommendation.helpers import (
+    decide,
+    deployment,
+    fqdn,
+    hosts,
+    http_call,
+    left_out,
+    notes,
+    of,
+    pod_name,
+    received,
+    service,
+    sidecar,
+)
+
+WEB = f"shop/{pod_name('web')}"
+CART = http_call(WEB, "cart", fqdn("cart.shop"))
+MESH = [*deployment("web"), service("cart")]
+SELECTOR = {"app": "web"}
+
+
+def test_a_hand_made_sidecar_is_left_alone_and_shown() -> None:
+    answer = decide([*MESH, sidecar("mine", hosts=["./*"], selector=SELECTOR)], [CART])
+
+    assert left_out(answer, "web").reason == "hand-made Sidecar"
+    assert "shop/mine" in left_out(answer, "web").detail
+
+
+def test_adopting_keeps_the_name_and_everything_but_the_hosts() -> None:
+    policy = {"mode": "REGISTRY_ONLY"}
+    mine = sidecar("mine", hosts=["./*"], selector=SELECTOR, outboundTrafficPolicy=policy)
+    answer = decide([*MESH, mine], [CART], adopt=True)
+
+    assert of(answer, "web").name == "mine"
+    assert of(answer, "web").origin == "adopted"
+    assert of(answer, "web").other_spec == {"outboundTrafficPolicy": policy}
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+
+
+def test_what_passes_through_a_hand_made_sidecar_still_does_when_it_is_adopted() -> None:
+    mine = sidecar("mine", hosts=["other/*"], selector=SELECTOR)
+    call = http_call(WEB, "cart", cluster="PassthroughCluster")
+    answer = decide([*MESH, mine], [call], adopt=True)
+
+    assert hosts(answer, "web") == ["~/*"]
+    assert notes(answer, "web") == {"out of scope"}
+
+
+def test_a_sidecar_for_several_workloads_is_not_adopted_for_one() -> None:
+    mine = sidecar("mine", hosts=["./*"], selector={"team": "x"})
+    pods = [
+        *deployment("web", labels={"app": "web", "team": "x"}),
+        *deployment("api", labels={"app": "api", "team": "x"}),
+    ]
+    answer = decide([*pods, service("cart"), mine], [CART], adopt=True)
+
+    assert "shop/deployment/api" in left_out(answer, "web").detail
+
+
+def test_the_own_sidecar_is_recommended_again_under_its_name() -> None:
+    own = sidecar("scope-of-web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    answer = decide([*MESH, own], [CART])
+
+    assert of(answer, "web").name == "scope-of-web"
+    assert of(answer, "web").origin == "own"
+
+
+def test_a_call_that_the_own_sidecar_misses_is_learnt() -> None:
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    answer = decide([*MESH, own], [http_call(WEB, "cart", cluster="PassthroughCluster")])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+    assert notes(answer, "web") == {"missed call"}
+
+
+def test_recommending_again_with_the_own_sidecar_applied_gives_the_same() -> None:
+    first = decide(MESH, [CART])
+    own = sidecar("web", hosts=hosts(first, "web"), selector=SELECTOR, own=True)
+    second = decide([*MESH, own], [CART])
+
+    assert hosts(second, "web") == hosts(first, "web")
+
+
+def test_a_namespace_wide_sidecar_gives_way_and_its_other_settings_stay() -> None:
+    policy = {"mode": "REGISTRY_ONLY"}
+    default = sidecar("default", hosts=["./*"], outboundTrafficPolicy=policy)
+    answer = decide([*MESH, default], [CART])
+
+    assert of(answer, "web").name == "web"
+    assert of(answer, "web").other_spec == {"outboundTrafficPolicy": policy}
+
+
+def test_what_a_namespace_wide_sidecar_lets_pass_still_passes() -> None:
+    default = sidecar("default", hosts=["other/*"])
+    answer = decide([*MESH, default], [http_call(WEB, "cart", cluster="PassthroughCluster")])
+
+    assert hosts(answer, "web") == ["~/*"]
+
+
+def test_an_empty_selector_counts_as_made_for_everything() -> None:
+    answer = decide([*MESH, sidecar("all", hosts=["./*"], selector={})], [CART])
+
+    assert left_out(answer, "web").reason == "hand-made Sidecar"
+
+
+def test_a_name_in_use_is_not_taken() -> None:
+    other = sidecar("web", hosts=["./*"], selector={"app": "nobody"})
+
+    assert of(decide([*MESH, other], [CART]), "web").name == "web-deployment"
+
+
+@pytest.mark.parametrize("kind", ["gateway", "no proxy"])
+def test_workloads_that_no_sidecar_can_scope_are_left_out_and_said_so(kind: str) -> None:
+    plain = deployment("web", proxy=False)
+    gateway = deployment("web", proxy=False)
+    spec = gateway[-1]["spec"]
+    assert isinstance(spec, dict)
+    spec["containers"] = [{"name": "istio-proxy", "args": ["proxy", "router"]}]
+    answer = decide(
+        gateway if kind == "gateway" else plain, [] if kind != "gateway" else [received(WEB)]
+    )
+
+    assert left_out(answer, "web").reason == kind
+
+
+def test_pods_that_stayed_silent_are_counted_and_noted() -> None:
+    answer = decide([*deployment("web", pods=3), service("cart")], [CART])
+
+    assert (of(answer, "web").pods, of(answer, "web").pods_logged) == (3, 1)
+    assert notes(answer, "web") == {"silent pods"}
+
+
+def test_a_pod_that_is_gone_counts_for_the_workload_that_made_it() -> None:
+    gone = http_call("shop/web-7d9c5b8f6d-zzzzz", "cart", fqdn("cart.shop"))
+
+    assert hosts(decide(MESH, [gone]), "web") == [f"shop/{fqdn('cart.shop')}"]

@@ -1,0 +1,237 @@
+"""Which hosts a workload gets, and that each is there for a reason."""
+
+from __future__ import annotations
+
+from tests.mesh.helpers import Object, obj
+from tests.recommendation.helpers import (
+    Flow,
+    decide,
+    deployment,
+    fqdn,
+    headless,
+    hosts,
+    http_call,
+    left_out,
+    mesh_config,
+    notes,
+    of,
+    pod_name,
+    received,
+    route_to,
+    service,
+    service_entry,
+    tcp_call,
+    virtual_service,
+)
+
+WEB = f"shop/{pod_name('web')}"
+
+
+def web_calls(*objects: Object, calls: list[Flow]) -> list[str]:
+    """List the hosts of a workload `web` without a Service."""
+    return hosts(decide([*deployment("web"), *objects], calls), "web")
+
+
+def test_a_called_service_is_named_exactly_by_its_own_namespace() -> None:
+    call = http_call(WEB, "cart.pay", fqdn("cart.pay"))
+
+    assert web_calls(service("cart", "pay"), calls=[call]) == [f"pay/{fqdn('cart.pay')}"]
+
+
+def test_a_workload_that_logged_and_calls_nobody_gets_the_empty_form() -> None:
+    assert web_calls(service("cart"), calls=[received(WEB)]) == ["~/*"]
+
+
+def test_a_workload_that_logged_nothing_gets_no_sidecar() -> None:
+    answer = decide([*deployment("web"), *deployment("idle")], [received(WEB)])
+
+    assert left_out(answer, "idle").reason == "logged nothing"
+
+
+def test_the_own_service_stays() -> None:
+    answer = decide([*deployment("web"), service("web")], [received(WEB)])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('web.shop')}"]
+    assert [r.kind for r in of(answer, "web").hosts[0].reasons] == ["own service"]
+
+
+def test_a_virtual_service_that_rerouted_the_call_stays_by_its_own_namespace() -> None:
+    """The log names only where the call ended; the caller said something else."""
+    moved = virtual_service(
+        "cart", "team", hosts=[fqdn("cart.pay")], http=[route_to(fqdn("cart-v2.new"))]
+    )
+    objects = [service("cart", "pay"), service("cart-v2", "new", ip="10.96.0.2"), moved]
+    call = http_call(WEB, "cart.pay", fqdn("cart-v2.new"))
+
+    assert web_calls(*objects, calls=[call]) == [
+        f"pay/{fqdn('cart.pay')}",
+        f"team/{fqdn('cart.pay')}",
+    ]
+
+
+def test_a_virtual_service_brings_everything_it_can_route_to() -> None:
+    split = virtual_service("cart", hosts=["cart"], http=[route_to("cart", fqdn("cart-v2.new"))])
+    objects = [
+        *deployment("web"),
+        service("cart"),
+        service("cart-v2", "new", ip="10.96.0.2"),
+        split,
+    ]
+    answer = decide(objects, [http_call(WEB, "cart", fqdn("cart.shop"))])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+    assert of(answer, "web").services_after == 2
+
+
+def test_a_route_that_leads_elsewhere_alone_keeps_its_destination() -> None:
+    """A VirtualService brings its destination from the client's namespace, whoever has the name."""
+    entry = service_entry("api", "shop", ["api.example.com"])
+    other = service_entry("api", "pay", ["api.example.com"])
+    call = http_call(WEB, "api.example.com", "api.example.com", port=80, address="9.9.9.9")
+
+    assert web_calls(entry, other, calls=[call]) == ["shop/api.example.com"]
+
+
+def test_a_service_entry_is_named_by_the_namespace_of_its_object() -> None:
+    entry = service_entry("bank", "partners", ["api.bank.example"])
+    call = http_call(WEB, "api.bank.example", "api.bank.example", port=80, address="9.9.9.9")
+
+    assert web_calls(entry, calls=[call]) == ["partners/api.bank.example"]
+
+
+def test_a_wildcard_service_entry_is_imported_by_its_wildcard() -> None:
+    entry = service_entry("wild", "partners", ["*.example.com"], resolution="NONE")
+    call = http_call(WEB, "a.example.com", "*.example.com", port=80, address="9.9.9.9")
+
+    assert web_calls(entry, calls=[call]) == ["partners/*.example.com"]
+
+
+def test_a_service_entry_with_several_addresses_keeps_every_one() -> None:
+    """From 1.31 on an exact entry brings one address of a host only."""
+    entry = service_entry(
+        "db",
+        "partners",
+        ["db.example.com"],
+        addresses=["10.1.1.1", "10.1.1.2"],
+        ports=[{"number": 5432, "name": "tcp", "protocol": "TCP"}],
+    )
+    calls = [tcp_call(WEB, f"10.1.1.{n}", 5432, "db.example.com") for n in (1, 2)]
+
+    assert "*/db.example.com" in web_calls(entry, calls=calls)
+
+
+def test_a_headless_service_is_found_by_the_pod_that_was_called() -> None:
+    objects = [
+        headless("kafka", "data", port=9092, port_name="tcp"),
+        obj(
+            "discovery.k8s.io/v1",
+            "EndpointSlice",
+            "kafka-1",
+            "data",
+            labels={"kubernetes.io/service-name": "kafka"},
+            ports=[{"name": "tcp", "port": 9092}],
+            endpoints=[{"addresses": ["10.244.7.7"]}],
+        ),
+    ]
+    call = tcp_call(WEB, "10.244.7.7", 9092, fqdn("kafka.data"))
+
+    assert web_calls(*objects, calls=[call]) == [f"data/{fqdn('kafka.data')}"]
+
+
+def test_a_pod_of_a_headless_service_that_is_gone_is_no_disagreement() -> None:
+    objects = [*deployment("web"), headless("kafka", "data", port=9092, port_name="tcp")]
+    answer = decide(objects, [tcp_call(WEB, "10.244.7.9", 9092, fqdn("kafka.data"))])
+
+    assert hosts(answer, "web") == [f"data/{fqdn('kafka.data')}"]
+    assert notes(answer, "web") == set()
+
+
+def test_an_external_name_stays_beside_what_it_stands_for() -> None:
+    alias = obj(
+        "v1",
+        "Service",
+        "db",
+        "shop",
+        spec={"type": "ExternalName", "externalName": fqdn("postgres.data")},
+    )
+    real = service("postgres", "data")
+    call = http_call(WEB, "db", fqdn("postgres.data"))
+
+    assert web_calls(alias, real, calls=[call]) == [
+        f"data/{fqdn('db.shop')}",
+        f"data/{fqdn('postgres.data')}",
+    ]
+
+
+def test_a_host_of_a_virtual_service_alone_keeps_a_listener_at_its_port() -> None:
+    """Without any HTTP service at port 80 there is no listener that would route the call."""
+    alone = virtual_service("old", hosts=["old.example.com"], http=[route_to("cart")])
+    objects = [service("cart", port=80), service("other", port=80, ip="10.96.0.2"), alone]
+    call = http_call(WEB, "old.example.com", fqdn("cart.shop"), port=80, address="9.9.9.9")
+
+    assert web_calls(*objects, calls=[call]) == [
+        f"shop/{fqdn('cart.shop')}",
+        "shop/old.example.com",
+    ]
+
+
+def test_a_tracing_provider_stays() -> None:
+    config = mesh_config(
+        "extensionProviders: [{name: otel, opentelemetry: {service: otel.obs.svc.cluster.local,"
+        " port: 4317}}]\ndefaultProviders: {tracing: [otel]}"
+    )
+    objects = [config, service("otel", "obs", port=4317, port_name="grpc")]
+
+    assert web_calls(*objects, calls=[received(WEB)]) == [f"obs/{fqdn('otel.obs')}"]
+
+
+def test_pinned_hosts_stay() -> None:
+    answer = decide([*deployment("web")], [received(WEB)], pinned_hosts=("a/b.example",))
+
+    assert hosts(answer, "web") == ["a/b.example"]
+
+
+def test_a_destination_that_the_mesh_does_not_explain_stays_too_and_is_noted() -> None:
+    objects = [*deployment("web"), service("cart"), service("till", ip="10.96.0.2")]
+    answer = decide(objects, [http_call(WEB, "cart", fqdn("till.shop"))])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}", f"shop/{fqdn('till.shop')}"]
+    assert notes(answer, "web") == {"disagreement"}
+
+
+def test_a_destination_that_is_gone_has_no_host_and_is_noted() -> None:
+    answer = decide(deployment("web"), [http_call(WEB, "cart", fqdn("cart.shop"))])
+
+    assert hosts(answer, "web") == ["~/*"]
+    assert notes(answer, "web") == {"gone"}
+
+
+def test_an_unknown_destination_passes_through_before_and_after_and_is_noted() -> None:
+    call = http_call(WEB, "x.example", port=80, address="9.9.9.9", cluster="PassthroughCluster")
+    answer = decide([*deployment("web"), service("cart")], [call])
+
+    assert hosts(answer, "web") == ["~/*"]
+    assert notes(answer, "web") == {"unknown destination"}
+
+
+def test_a_service_that_shares_a_tcp_port_without_address_is_told_apart() -> None:
+    """Two ServiceEntries without addresses fight for 0.0.0.0:5432: the older one has every call."""
+    tcp = [{"number": 5432, "name": "tcp", "protocol": "TCP"}]
+    older = service_entry("a", "one", ["a.example.com"], ports=tcp)
+    newer = service_entry("b", "two", ["b.example.com"], ports=tcp)
+    call = tcp_call(WEB, "9.9.9.9", 5432, "a.example.com")
+
+    assert web_calls(older, newer, calls=[call]) == ["one/a.example.com"]
+
+
+def test_a_call_to_the_own_address_needs_nothing() -> None:
+    own = tcp_call(WEB, "10.244.0.1", 9000)
+
+    assert web_calls(service("cart"), calls=[own]) == ["~/*"]
+
+
+def test_a_name_that_no_sidecar_may_hold_is_widened_to_its_namespace() -> None:
+    entry = service_entry("short", "partners", ["legacy"], addresses=["10.1.1.1"])
+    call = http_call(WEB, "legacy", "legacy", port=80, address="10.1.1.1")
+
+    assert web_calls(entry, calls=[call]) == ["partners/*"]
