@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from recommender.istio.filter_chains import FilterChain
 from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listeners
+from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.routes import BuiltRoute
@@ -41,6 +42,8 @@ class Fate(Enum):
     PASSTHROUGH = "passes through"
     BLACKHOLE = "is refused"
     NO_ROUTE = "finds no route"
+    NO_HTTP = "is not the HTTP that is expected"
+    NOT_MODELLED = "goes through a Sidecar's HTTP proxy port, which is not modelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Resolution:
         Calls that are not routed are alike when they end alike: at which listener a call passes
         through changes what the access log can name, not where the call goes.
         """
-        if self.fate is not other.fate:
+        if self.fate is not other.fate or self.fate is Fate.NOT_MODELLED:
             return False
         if self.fate not in (Fate.ROUTED, Fate.ANSWERED):
             return True
@@ -158,6 +161,11 @@ def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
         return Resolution(_unknown_fate(config), listener.name)
     if chain.route_config is None:
         return _through_chain(config, listener, chain)
+    if _is_http_proxy(config.scope, call.port):
+        return Resolution(Fate.NOT_MODELLED, listener.name)
+    if not call.http:
+        key = chain.service
+        return Resolution(Fate.NO_HTTP, listener.name, service=key, host=key.hostname)
     return _through_routes(config, call, listener, chain)
 
 
@@ -177,6 +185,14 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
             if found is not None:
                 return found
     return listeners.get(config.proxy.wildcard)
+
+
+def _is_http_proxy(scope: SidecarScope, port: int) -> bool:
+    return any(
+        imported.listener.port == port
+        and protocol_of(imported.listener.port_protocol or "") is Protocol.HTTP_PROXY
+        for imported in scope.listeners
+    )
 
 
 def _imported(scope: SidecarScope, hostname: str) -> RegistryService | None:

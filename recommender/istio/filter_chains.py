@@ -82,10 +82,11 @@ def http_chain(at: ServiceAtPort, proxy: Proxy) -> FilterChain:
     """Build the HTTP chain: one route configuration per port, or one per sniffed virtual IP."""
     own = at.port.protocol is Protocol.SNIFFED and at.bind != proxy.wildcard
     number = str(at.port.number)
+    everywhere = at.bind == proxy.wildcard and at.port.protocol is not Protocol.HTTP_PROXY
     return FilterChain(
         at.service.key,
         route_config=f"{at.service.hostname}:{number}" if own else number,
-        plain_http=at.bind == proxy.wildcard or at.port.protocol is Protocol.SNIFFED,
+        plain_http=everywhere or at.port.protocol is Protocol.SNIFFED,
     )
 
 

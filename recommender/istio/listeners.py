@@ -137,18 +137,12 @@ def _at_own_address(
     """Bind a service: HTTP everywhere, else at its virtual IP, its CIDR, or everywhere."""
     if bind:
         return ServiceAtPort(service, port, bind, ()), ()
-    addresses = _reachable(service.addresses, proxy)
+    addresses = proxy.reachable(service)
     if port.protocol in (Protocol.HTTP, Protocol.HTTP_PROXY) or not addresses:
         return ServiceAtPort(service, port, proxy.wildcard, ()), ()
     if "/" in addresses[0]:
         return ServiceAtPort(service, port, proxy.wildcard, addresses), ()
     return ServiceAtPort(service, port, addresses[0], ()), addresses[1:]
-
-
-def _reachable(addresses: tuple[str, ...], proxy: Proxy) -> tuple[str, ...]:
-    """Keep the addresses of the families that the proxy has, all where it is not known."""
-    families = {ip_address(own).version for own in proxy.addresses} or {4, 6}
-    return tuple(a for a in addresses if ip_network(a, strict=False).version in families)
 
 
 def _add(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from recommender.istio.registry import RegistryService
 from recommender.mesh.objects import Labels, MeshConfig, RouteMatch, Sidecar
 
 MESH_GATEWAY = "mesh"
@@ -27,6 +28,18 @@ class Proxy:
         """Return the address that stands for every address (`getWildcardsAndLocalHost`)."""
         only_v6 = self.addresses and all(ip_address(a).version == 6 for a in self.addresses)
         return "::" if only_v6 else "0.0.0.0"  # noqa: S104 - a name, nothing is bound
+
+    def reachable(self, service: RegistryService) -> tuple[str, ...]:
+        """Return a service's addresses of the families that the proxy has.
+
+        Those of a ServiceEntry count whatever their family, and a Service's first one where it has
+        none of the proxy's (`GetAddressForProxy`, `getAllAddressesForProxy`).
+        """
+        families = {ip_address(own).version for own in self.addresses}
+        if not families or not service.kubernetes:
+            return service.addresses
+        found = tuple(a for a in service.addresses if ip_address(a).version in families)
+        return found or service.addresses[:1]
 
 
 def matches_source(match: RouteMatch, proxy: Proxy, port: int, *, http: bool) -> bool:

@@ -136,9 +136,10 @@ class Registry:
 def build_registry(mesh: Mesh) -> Registry:
     """Build the registry of a mesh."""
     endpoints = find_endpoints(mesh)
-    found = [_from_kubernetes(s, mesh, endpoints) for s in mesh.services]
+    found = [_from_kubernetes(service, mesh) for service in mesh.services]
     for entry in mesh.service_entries:
-        found += _from_service_entry(entry, mesh, endpoints)
+        found += _from_service_entry(entry, mesh)
+    found = [_with_endpoints(service, endpoints) for service in found]
     found.sort(key=lambda s: (s.created, s.name, s.namespace))
     return _indexed(_with_aliases(found))
 
@@ -152,7 +153,7 @@ def is_visible(service: RegistryService, namespace: str) -> bool:
     )
 
 
-def _from_kubernetes(service: Service, mesh: Mesh, endpoints: Endpoints) -> RegistryService:
+def _from_kubernetes(service: Service, mesh: Mesh) -> RegistryService:
     meta = service.meta
     annotation = meta.annotations.get(EXPORT_TO_ANNOTATION)
     declared = frozenset(part.strip() for part in annotation.split(",")) if annotation else None
@@ -167,7 +168,6 @@ def _from_kubernetes(service: Service, mesh: Mesh, endpoints: Endpoints) -> Regi
         ),
         addresses=service.cluster_ips,
         resolution=_kubernetes_resolution(service, alias),
-        endpoints=endpoints.of_service(service) if service.headless else {},
         selector=service.selector,
         labels=meta.labels,
         export_to=declared or frozenset(mesh.config.default_service_export_to),
@@ -183,9 +183,7 @@ def _kubernetes_resolution(service: Service, alias: str | None) -> Resolution:
     return Resolution.PASSTHROUGH if service.headless else Resolution.CLIENT_SIDE_LB
 
 
-def _from_service_entry(
-    entry: ServiceEntry, mesh: Mesh, endpoints: Endpoints
-) -> list[RegistryService]:
+def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService]:
     """Make one registry service per host and address; without addresses one per host."""
     meta = entry.meta
     resolution = _SERVICE_ENTRY_RESOLUTIONS.get(entry.resolution, Resolution.PASSTHROUGH)
@@ -197,9 +195,6 @@ def _from_service_entry(
         kubernetes=False,
         ports=tuple(RegistryPort(p.number, p.name, protocol_of(p.protocol)) for p in entry.ports),
         resolution=resolution,
-        endpoints=(
-            endpoints.of_service_entry(entry) if resolution is Resolution.PASSTHROUGH else {}
-        ),
         selector=entry.workload_selector,
         labels=meta.labels,
         export_to=declared or frozenset(mesh.config.default_service_export_to),
@@ -216,6 +211,12 @@ def _from_service_entry(
             else [entry.allocated.get(host, ()) if mesh.config.dns_capture else ()]
         )
     ]
+
+
+def _with_endpoints(service: RegistryService, endpoints: Endpoints) -> RegistryService:
+    known = endpoints.get(service.key, {}) if service.headless else {}
+    found = {port.number: known[port.name] for port in service.ports if port.name in known}
+    return replace(service, endpoints=found) if found else service
 
 
 def _listen_address(text: str) -> str | None:

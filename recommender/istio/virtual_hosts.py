@@ -245,7 +245,8 @@ def _domains(
         alternative += others
     if service.kubernetes and service.resolution is Resolution.PASSTHROUGH:
         domains += [f"*.{name}" for name in domains]
-    domains += [f"[{a}]" if ":" in a and "/" not in a else a for a in service.addresses]
+    addresses = proxy.reachable(service)
+    domains += [f"[{a}]" if ":" in a and "/" not in a else a for a in addresses]
     return domains, set(alternative)
 
 

@@ -176,3 +176,18 @@ def _in_order(
 ) -> list[Resolution]:
     answers = {pod: iter(v.calls) for pod, v in zip(pods, verdicts, strict=True)}
     return [next(answers[call.namespace, call.pod]) for call in calls]
+
+
+def resolutions(
+    meshes: Iterable[tuple[Path, Sequence[JudgedCall]]],
+) -> list[list[Resolution]]:
+    """Resolve the calls of several mesh folders, in their order."""
+    grouped = [(folder, calls, _by_pod(calls)) for folder, calls in meshes]
+    cases = [
+        {"mesh_dir": str(folder.resolve()), "proxies": [_proxy(made) for made in pods.values()]}
+        for folder, _, pods in grouped
+    ]
+    return [
+        _in_order(calls, pods, answer)
+        for (_, calls, pods), answer in zip(grouped, run_judge(cases), strict=True)
+    ]

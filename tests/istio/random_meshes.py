@@ -171,7 +171,12 @@ class _Mesh:
         }
         if self.chance(40):
             count = self.random.randint(1, 2)
-            shapes = ("{}", "{}", "{}/32", "{}/31", "2001:db8::{}")
+            shapes = (
+                "{}",
+                "{}",
+                "2001:db8::{}",
+                *(() if resolution == "DNS" else ("{}/32", "{}/31")),
+            )
             spec["addresses"] = [self.shaped(self.random.choice(shapes)) for _ in range(count)]
         if resolution == "STATIC" and self.chance(30):
             spec["workloadSelector"] = {"labels": {"app": self.random.choice(NAMES)}}

@@ -126,4 +126,4 @@ class _Comparison:
         return (*key, service.kubernetes, ports, aliases, self.addresses(key, service.addresses))
 
     def addresses(self, key: ServiceKey, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        return addresses if len(self.rules.registry.objects[key]) == 1 else ()
+        return addresses if len(self.rules.registry.objects.get(key, ())) == 1 else ()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+PASSTHROUGH = "PassthroughCluster"
+
 
 @dataclass(frozen=True, slots=True)
 class EnvoyCluster:
@@ -38,7 +40,12 @@ class Resolution:
 
     @property
     def outcome(self) -> tuple[object, ...]:
-        """Return what must stay the same for the caller not to notice a new Sidecar."""
+        """Return what must stay the same for the caller not to notice a new Sidecar.
+
+        Calls that pass through are alike, whether the proxy saw a request or only bytes.
+        """
+        if {cluster.name for cluster in self.clusters} == {PASSTHROUGH}:
+            return (PASSTHROUGH,)
         route = (self.route_digest, self.status, self.redirect)
         return (self.clusters, self.mirrors, *route, self.error)
 

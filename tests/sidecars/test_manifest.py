@@ -22,7 +22,7 @@ WORDS = """
 on y n Y N yes null ~ 1.0 1e3 0o17 0x1F 0b1 1_000 12:30 2026-11-24 .5 .inf << = - ?
 */x &a !b |c >d @e `f %g #h true False {i [j , : '" ./* ~/* 00 +1 -.5e+3
 """
-AMBIGUOUS = ("", *WORDS.split())
+AMBIGUOUS = ("", "long " * 60, *WORDS.split())
 TEXT = st.text(max_size=12) | st.sampled_from([*AMBIGUOUS, *HOSTILE[:-1]])
 JSON = st.recursive(
     st.none()
