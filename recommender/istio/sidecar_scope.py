@@ -67,12 +67,14 @@ class SidecarScope:
     """Hold what a proxy is sent.
 
     `services` maps each host name to the service whose Envoy clusters and endpoints the proxy
-    has: what the listeners import and what their VirtualServices pull in.
+    has: what the listeners import and what their VirtualServices pull in. `by_chance` names hosts
+    of which istiod keeps one of several objects, not the same one in every run.
     """
 
     namespace: str
     listeners: tuple[ListenerScope, ...]
     services: Mapping[str, RegistryService]
+    by_chance: frozenset[ServiceKey] = frozenset()
 
     def virtual_services(self) -> tuple[VirtualService, ...]:
         """List the VirtualServices of all listeners in order of precedence, each once."""
@@ -152,7 +154,23 @@ def sidecar_scope(
 ) -> SidecarScope:
     """Compute the scope of a proxy of a namespace; no listeners means `*/*`, as in istiod."""
     made = tuple(_listener_scope(rules, namespace, x) for x in (tuple(listeners) or (EVERYTHING,)))
-    return SidecarScope(namespace, made, _scope_services(rules, namespace, made))
+    services = _scope_services(rules, namespace, made)
+    return SidecarScope(namespace, made, services, _left_to_chance(rules, namespace, made))
+
+
+def _left_to_chance(
+    rules: ScopeRules, namespace: str, listeners: Iterable[ListenerScope]
+) -> frozenset[ServiceKey]:
+    """List the hosts with several objects that listeners of exact hosts import one of."""
+    if rules.version < (1, 31):
+        return frozenset()
+    return frozenset(
+        service.key
+        for made in listeners
+        if _is_exact(_parse_hosts(rules, namespace, made.listener.hosts))
+        for service in made.services
+        if len(rules.registry.objects[service.key]) > 1
+    )
 
 
 def _listener_scope(rules: ScopeRules, namespace: str, listener: EgressListener) -> ListenerScope:
@@ -196,10 +214,7 @@ def _exact_candidates(
     the namespace `*`. The result is the same but for a host with several objects in one
     namespace, where the index keeps only one of them.
     """
-    if any(
-        found.all and (key == ANY_NAMESPACE or len(found.exact) < len(set(found.all)))
-        for key, found in patterns.items()
-    ):
+    if not _is_exact(patterns):
         return None
     found = [
         service
@@ -214,6 +229,13 @@ def _exact_candidates(
     # Stable order: the scan would have met them by age; only ties of host names depend on it.
     found.sort(key=lambda s: (s.created, s.name, s.namespace, s.hostname))
     return tuple(found)
+
+
+def _is_exact(patterns: _Patterns) -> bool:
+    return not any(
+        found.all and (key == ANY_NAMESPACE or len(found.exact) < len(set(found.all)))
+        for key, found in patterns.items()
+    )
 
 
 def _select_services(

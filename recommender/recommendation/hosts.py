@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import Resolution, resolve_call
+from recommender.istio.call import ProxyConfig, Resolution, resolve_call
 from recommender.istio.protocols import Protocol
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.recommendation.model import HostReason, Note, ReasonKind
@@ -68,7 +68,7 @@ class Prover:
     ) -> list[CallNeeds]:
         """List the calls that would go elsewhere with some hosts."""
         config = self.views.with_hosts(view, {need.host for need in hosts})
-        return [n for n in needs if not resolve_call(config, n.outbound).same_outcome(n.baseline)]
+        return [need for need in needs if not _stays(config, need)]
 
     def _alone_needs(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
         """Find what a call needs beyond what it met, if it were the only one."""
@@ -94,6 +94,12 @@ class Prover:
             if not self.changed(view, [need], (*need.hosts, *others)):
                 added = others
         return tuple(added)
+
+
+def _stays(config: ProxyConfig, need: CallNeeds) -> bool:
+    """Tell whether a call goes where it went, and is not left to chance."""
+    found = resolve_call(config, need.outbound)
+    return found.same_outcome(need.baseline) and not _services(found) & config.scope.by_chance
 
 
 def _destinations(case: _Case) -> Iterator[HostNeed]:

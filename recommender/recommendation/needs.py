@@ -59,6 +59,9 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
         notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
         notes.append(_unrouted(call, outbound, baseline, view))
+    if baseline.service in view.baseline.scope.by_chance:
+        detail = f"{baseline.service} has several addresses, today istiod keeps one of them"
+        notes.append(Note("left to chance", detail))
     return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes))
 
 

@@ -12,10 +12,12 @@ from recommender.access_logs.files import MOST_LINE_BYTES, find_log_files
 from recommender.errors import InputError
 from tests.access_logs.helpers import (
     HEX,
+    as_json,
     container_path,
     cri,
     merged,
     read,
+    read_lines,
     skipped,
     text,
     values,
@@ -99,6 +101,15 @@ def test_a_link_has_the_writer_of_the_file_behind_it(tmp_path: Path) -> None:
 
     assert writers(read(link, pod=None)) == [("shop", "cart-1")]
     assert read(tmp_path, pod=None).lines.read == 1
+
+
+@pytest.mark.parametrize("name", ["a.log", "z.log"])
+def test_of_two_names_of_a_file_the_one_that_tells_its_writer_counts(
+    tmp_path: Path, name: str
+) -> None:
+    os.link(write(container_path(tmp_path, "cart-1"), LINE), tmp_path / name)
+
+    assert writers(read(tmp_path, pod=None)) == [("shop", "cart-1")]
 
 
 def test_files_of_other_containers_are_passed_over_and_counted(tmp_path: Path) -> None:
@@ -239,6 +250,12 @@ def test_an_example_names_the_first_line_of_its_reason(tmp_path: Path) -> None:
     for size in (1, 1 << 20):
         (entry,) = read(tmp_path, batch_bytes=size).lines.skipped
         assert entry.example == f"{tmp_path / 'a.log'}:3"
+
+
+def test_an_example_is_the_first_line_whatever_the_formats() -> None:
+    lines = [as_json(start_time="-"), text(start_time="-"), as_json(start_time="-")]
+
+    assert [entry.example for entry in read_lines(*lines).lines.skipped] == ["stdin:1"]
 
 
 def test_the_standard_input_is_read_once_beside_files(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Ask the published istiod code what a mesh dump means; see `tests/istiod/internal/judge`.
 
-The Go program is built once per session, which Go's own cache makes cheap after the first time. A
-run is one process with one istiod per case.
+The Go program is built once per session, for minutes the first time and seconds from then on. A run
+is one process with one istiod per case.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ RUN_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class JudgedProxy:
-    """Describe a proxy that is only asked for its scope."""
+    """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set."""
 
     namespace: str
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str = "app"
     ips: tuple[str, ...] = ("192.0.2.1",)
+    clusters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ def require_go() -> None:
 
 @cache
 def build_judge() -> Path:
-    """Build the judge and return the program."""
-    program = Path(tempfile.mkdtemp(prefix="istiod-judge-"), "judge")
+    """Build the judge and return the program; Go does nothing where it is up to date."""
+    program = GO_MODULE / "build" / "judge"
     command = ["go", "test", "-c", "-o", str(program), PACKAGE]
     done = subprocess.run(command, cwd=GO_MODULE, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -131,12 +132,27 @@ def before_and_after(
     The folder may have subfolders; objects of other kinds are ignored. A Sidecar replaces the one
     of its namespace and name; a new one is the youngest of the mesh.
     """
-    pods = _by_pod(calls)
-    proxies = [_proxy(made) for made in pods.values()]
-    case = {"mesh_dir": str(mesh.resolve()), "proxies": proxies}
-    verdicts = run_judge([case, {**case, "sidecar_dir": str(sidecars.resolve())}])
-    before, after = (_in_order(calls, pods, answer) for answer in verdicts)
-    return list(zip(before, after, strict=True))
+    (pairs,) = before_and_after_each([(mesh, sidecars, calls)])
+    return pairs
+
+
+def before_and_after_each(
+    cases: Sequence[tuple[Path, Path, Sequence[JudgedCall]]],
+) -> list[list[tuple[Resolution, Resolution]]]:
+    """Resolve the calls of several meshes before and after, in one run of the judge."""
+    pods = [_by_pod(calls) for _, _, calls in cases]
+    asked: list[dict[str, object]] = []
+    for (mesh, sidecars, _), made in zip(cases, pods, strict=True):
+        proxies = [_proxy(calls) for calls in made.values()]
+        case: dict[str, object] = {"mesh_dir": str(mesh.resolve()), "proxies": proxies}
+        asked += [case, {**case, "sidecar_dir": str(sidecars.resolve())}]
+    verdicts = run_judge(asked)
+    pairs = []
+    for number, ((_, _, calls), made) in enumerate(zip(cases, pods, strict=True)):
+        before = _in_order(calls, made, verdicts[2 * number])
+        after = _in_order(calls, made, verdicts[2 * number + 1])
+        pairs.append(list(zip(before, after, strict=True)))
+    return pairs
 
 
 def compare(mesh: Path, sidecars: Path, calls: Sequence[JudgedCall]) -> list[Difference]:

@@ -1,4 +1,4 @@
-"""What the judge says of the recorded shop is what its real proxies did, and what Sidecars change."""
+"""The judge says of the recorded shop what real proxies did, and tells what Sidecars change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOGS = Path(shop.__file__).parent / "logs"
 
 def frontend_sidecar(folder: Path, *hosts: str) -> Path:
     """Write a Sidecar for the shop's frontend."""
-    listed = "".join(f'  - "{host}"\n' for host in hosts)
+    listed = "".join(f'    - "{host}"\n' for host in hosts)
     text = (
         "apiVersion: networking.istio.io/v1\nkind: Sidecar\n"
         "metadata:\n  name: frontend\n  namespace: shop\n"
@@ -28,8 +28,9 @@ def frontend_sidecar(folder: Path, *hosts: str) -> Path:
 
 
 def changed(sidecars: Path) -> set[str]:
-    """Name what is called by the calls that a folder of Sidecars changes."""
-    return {d.call.host.partition(":")[0] for d in compare(MESH, sidecars, shop_calls())}
+    """Name what is called by the frontend's calls that a folder of Sidecars changes."""
+    calls = [call for call in shop_calls() if call.pod.startswith("frontend-")]
+    return {d.call.host.partition(":")[0] for d in compare(MESH, sidecars, calls)}
 
 
 def logged() -> dict[tuple[str, str], set[str]]:

@@ -85,14 +85,15 @@ class JudgedListener:
 class Verdict:
     """Hold istiod's answer about one proxy.
 
-    `sidecar` is `namespace/name`, empty for the implicit default; `clusters` is empty unless
-    asked for.
+    `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
+    and `named` those that the listeners name; both are empty unless asked for.
     """
 
     sidecar: str
     listeners: tuple[JudgedListener, ...]
     services: tuple[JudgedService, ...]
     clusters: tuple[str, ...]
+    named: tuple[str, ...]
     calls: tuple[Resolution, ...]
 
 
@@ -103,6 +104,7 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         listeners=tuple(map(_listener, raw["listeners"])),
         services=tuple(map(_service, raw["services"])),
         clusters=tuple(raw["clusters"] or ()),
+        named=tuple(raw["named"] or ()),
         calls=tuple(map(_resolution, raw["calls"] or ())),
     )
 

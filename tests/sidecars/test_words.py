@@ -29,6 +29,7 @@ def test_text_that_can_be_read_is_left_alone() -> None:
 
 def test_escapes_name_the_character() -> None:
     assert printable("\x00\x85\u202e\U000e0041") == "\\x00\\x85\\u202e\\U000e0041"
+    assert printable("\u0915\u0903") == "\u0915\\u0903"
 
 
 def test_long_text_is_cut_where_it_shows() -> None:

@@ -36,7 +36,7 @@ type Proxy struct {
 	IPs       []string          `json:"ips"`
 	// Metadata is what the agent sends, such as DNS_CAPTURE; ISTIO_VERSION and CLUSTER_ID have defaults.
 	Metadata json.RawMessage `json:"metadata"`
-	// Clusters asks for the names of all Envoy clusters.
+	// Clusters asks for the names of all Envoy clusters, and of those that the listeners name.
 	Clusters bool   `json:"clusters"`
 	Calls    []Call `json:"calls"`
 }
@@ -50,6 +50,7 @@ type Response struct {
 type Verdict struct {
 	Scope
 	Clusters []string     `json:"clusters"`
+	Named    []string     `json:"named"`
 	Calls    []Resolution `json:"calls"`
 }
 
@@ -85,6 +86,7 @@ func judge(t *testing.T, server *xds.FakeDiscoveryServer, p Proxy) Verdict {
 	resolver := newResolver(t, server, proxy)
 	if p.Clusters {
 		verdict.Clusters = resolver.clusterNames()
+		verdict.Named = resolver.clustersNamedByListeners()
 	}
 	for _, call := range p.Calls {
 		verdict.Calls = append(verdict.Calls, resolver.resolve(call))

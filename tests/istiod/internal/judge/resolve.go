@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listener "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/simulation"
 	"istio.io/istio/pilot/pkg/xds/endpoints"
@@ -101,6 +103,24 @@ func (r *resolver) clusterNames() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// clustersNamedByListeners finds what filters, tracers and access logs send to, wherever they are nested.
+func (r *resolver) clustersNamedByListeners() []string {
+	named := []string{}
+	for _, l := range r.simulation.Listeners {
+		raw, err := proto.Marshal(l)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, name := range r.clusterNames() {
+			if bytes.Contains(raw, []byte(name)) {
+				named = append(named, name)
+			}
+		}
+	}
+	slices.Sort(named)
+	return slices.Compact(named)
 }
 
 // resolve takes listener, filter chain and virtual host from Istio's simulation of Envoy. The rest is
