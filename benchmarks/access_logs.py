@@ -151,8 +151,8 @@ def _sent(plan: MeshPlan, workload: Workload, placed: Placed) -> Iterator[_Way]:
     for edge in plan.edges[workload.key]:
         if isinstance(edge.target, Outside):
             fields = _HTTP | own | _outside_fields(edge.target)
-            others = (f"{edge.target.address}:{443 if edge.target.known else 80}",)
-            yield _Way(_template(fields, is_json), others, edge.weight)
+            there = f"{edge.target.address}:{443 if edge.target.known else 80}"
+            yield _Way(_template(fields, is_json), (there,), edge.weight)
             continue
         for changes, others, share in _service_fields(plan, workload, edge.target):
             fields = _HTTP | own | changes

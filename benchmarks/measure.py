@@ -1,4 +1,4 @@
-"""Wall time and peak resident memory of a piece of work, on Linux."""
+"""Wall time, processor time and peak resident memory of a piece of work, on Linux."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One piece of work: seconds of wall time, and bytes of memory at the start and the most."""
+    """One piece of work: seconds, those of all processors, and bytes at the start and the most."""
 
     name: str
     seconds: float
+    processor_seconds: float
     memory_before: int
     memory_peak: int
 
@@ -38,10 +39,12 @@ class Stopwatch:
     def run(self, name: str, work: Callable[[], T]) -> T:
         """Do a piece of work and note what it took."""
         reset_peak()
-        before, begin = memory("VmRSS"), time.perf_counter()
+        before = memory("VmRSS")
+        begin, processor_begin = time.perf_counter(), time.process_time()
         result = work()
         seconds = time.perf_counter() - begin
-        self.measured.append(Measured(name, seconds, before, memory("VmHWM")))
+        processor = time.process_time() - processor_begin
+        self.measured.append(Measured(name, seconds, processor, before, memory("VmHWM")))
         return result
 
     def run_program(self, name: str, module: str, arguments: Sequence[str]) -> None:
@@ -54,9 +57,9 @@ class Stopwatch:
             subprocess.CalledProcessError: The program failed.
         """
         code = (
-            f"import sys; from {module} import main; status = main(sys.argv[1:]); "
-            "from benchmarks.measure import memory; print(memory('VmHWM'), file=sys.stderr); "
-            "sys.exit(status)"
+            f"import sys, time; from {module} import main; status = main(sys.argv[1:]); "
+            "from benchmarks.measure import memory; "
+            "print(time.process_time(), memory('VmHWM'), file=sys.stderr); sys.exit(status)"
         )
         begin = time.perf_counter()
         done = subprocess.run(
@@ -67,7 +70,8 @@ class Stopwatch:
             check=True,
         )
         seconds = time.perf_counter() - begin
-        self.measured.append(Measured(name, seconds, 0, int(done.stderr.splitlines()[-1])))
+        processor, peak = done.stderr.split()[-2:]
+        self.measured.append(Measured(name, seconds, float(processor), 0, int(peak)))
 
 
 def memory(what: str) -> int:

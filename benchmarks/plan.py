@@ -19,17 +19,18 @@ DOMAIN = "svc.cluster.local"
 _SHORTEST, _LONGEST = 3, 12  # services a workload calls
 _OUTSIDE_SHARE, _UNKNOWN_SHARE = 0.25, 0.08
 _WORDS = (
-    "orders stock price search mail image basket refund ledger quote route fleet menu badge "
-    "ticket seat claim policy lease audit photo score alert batch draft label parcel token"
-).split()
+    *("orders", "stock", "price", "search", "mail", "image", "basket", "refund", "ledger"),
+    *("quote", "route", "fleet", "menu", "badge", "ticket", "seat", "claim", "policy"),
+    *("lease", "audit", "photo", "score", "alert", "batch", "draft", "label", "parcel"),
+)
 _POD_NETWORK, _SERVICE_NETWORK = (int(IPv4Address(text)) for text in ("10.128.0.0", "10.64.0.0"))
 _OUTSIDE_NETWORK = int(IPv4Address("198.18.0.0"))
 
 # What services are like, over and over; the first ten are one of each kind.
 _KINDS = (
-    "http grpc tcp moved sniffed subsets headless web http http "
-    "http http grpc tcp http web http grpc http web"
-).split()
+    *("http", "grpc", "tcp", "moved", "sniffed", "subsets", "headless", "web", "http", "http"),
+    *("http", "http", "grpc", "tcp", "http", "web", "http", "grpc", "http", "web"),
+)
 _PORTS = {
     "grpc": Port(9000, "grpc"),
     "tcp": Port(5432, "tcp-postgres"),

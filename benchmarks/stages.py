@@ -1,6 +1,7 @@
 """Print what each stage of a run takes on a large synthetic mesh: `python -m benchmarks.stages`.
 
-Times are those of one run on this machine, and nothing is asserted.
+Times are those of one run on this machine, and nothing is asserted. CPU seconds, of all threads,
+hardly change with what else the machine does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from benchmarks.alternatives import count_in_python, load_with_pyyaml
 from benchmarks.measure import Measured, Stopwatch, reset_peak
-from benchmarks.synthetic import LOGS, MESH, Sizes, add_sizes, read_sizes, size_options
+from benchmarks.plan import Sizes
+from benchmarks.synthetic import LOGS, MESH, add_sizes, read_sizes, size_options
 from recommender.istio.sidecar_scope import NEWEST_VERSION
 from recommender.mesh.documents import read_documents
 from recommender.pipeline import Sources, read_flows, read_mesh, write_recommendations
@@ -129,11 +131,11 @@ def print_input(folder: Path) -> None:
 
 def print_table(title: str, measured: Sequence[Measured]) -> None:
     """Print one row for each piece of work."""
-    print(f"{title:<32}{'seconds':>10}{'peak MB':>10}{'grown MB':>10}")
+    print(f"{title:<32}{'seconds':>10}{'CPU s':>10}{'peak MB':>10}{'grown MB':>10}")
     for row in measured:
-        grown = (row.memory_peak - row.memory_before) / 1e6
-        peak = row.memory_peak / 1e6
-        print(f"{row.name:<32}{row.seconds:>10.2f}{peak:>10,.0f}{grown:>10,.0f}")
+        times = f"{row.seconds:>10.2f}{row.processor_seconds:>10.2f}"
+        grown = max(0, row.memory_peak - row.memory_before) / 1e6
+        print(f"{row.name:<32}{times}{row.memory_peak / 1e6:>10,.0f}{grown:>10,.0f}")
     print()
 
 

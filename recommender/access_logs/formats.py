@@ -16,6 +16,7 @@ from typing import Final
 import polars as pl
 
 NOT_ACCESS_LOG: Final = "not an access log line"
+DIAGNOSTIC: Final = "a diagnostic line of the proxy or its agent"
 UNKNOWN_FORMAT: Final = "an access log line of an unknown format"
 BROKEN_JSON: Final = "not valid JSON"
 AMBIGUOUS_JSON: Final = "ambiguous JSON: a key comes twice or is spelled with escapes"
@@ -63,6 +64,11 @@ _VALUE: Final = rf"(?:{_STRING}|-?(?:0|[1-9][0-9]{{0,17}})(?:\.[0-9]{{1,18}})?|n
 _MEMBER: Final = rf"[ \t]*{_KEY}[ \t]*:[ \t]*{_VALUE}[ \t]*"
 _FLAT_OBJECT: Final = rf"^\{{{_MEMBER}(?:,{_MEMBER})*\}}[ \t]*$"
 _ESCAPED_KEY: Final = r'[{,][ \t\r]*"[^"\\]*(?:\\.[^"\\]*)+"[ \t\r]*:'
+# What pilot-agent writes, and Envoy by itself: a time, a thread or tab, and a level.
+_DIAGNOSTIC: Final = (
+    r"^(?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)\t(?:[a-z]+)\t"
+    r"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\]\[\d+\]\[[a-z]+\]\[)"
+)
 _ALWAYS_LOGGED: Final = ("start_time", "response_code", "downstream_local_address")
 # The default fields of ASM are a text that looks like JSON but is not escaped.
 _UNESCAPED_KEY: Final = "authority_for"
@@ -82,7 +88,9 @@ def _parse_text(lines: pl.DataFrame) -> pl.DataFrame:
     line = pl.col("line")
     head, tail = pl.col("head").struct, pl.col("tail").struct
     reason = (
-        pl.when(pl.col("start_time").is_null())
+        pl.when(line.str.contains(_DIAGNOSTIC))
+        .then(pl.lit(DIAGNOSTIC))
+        .when(pl.col("start_time").is_null())
         .then(pl.lit(NOT_ACCESS_LOG))
         .when(~tail.field("downstream_local_address").str.contains(_ADDRESS).fill_null(value=False))
         .then(pl.lit(UNKNOWN_FORMAT))

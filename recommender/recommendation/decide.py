@@ -111,6 +111,8 @@ class _Decider:
             pods_logged=len(live & logged) if live else len(logged),
             origin=planned.origin,
             other_spec=planned.keeps.other_spec if planned.keeps else {},
+            labels=planned.updates.labels if planned.updates else {},
+            annotations=planned.updates.annotations if planned.updates else {},
             notes=tuple(sorted(set(notes))),
         )
 

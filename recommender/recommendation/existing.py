@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
+from recommender.mesh import Labels, MeshIndex, ObjectMeta, Sidecar, WorkloadId
 from recommender.recommendation.model import Origin
 from recommender.recommendation.views import View, is_own
 
@@ -24,6 +24,11 @@ class Plan:
     keeps: Sidecar | None = None
     hand_made: Sidecar | None = None
     also_selects: tuple[WorkloadId, ...] = ()
+
+    @property
+    def updates(self) -> ObjectMeta | None:
+        """Return the metadata of the object that is updated, None for a new one."""
+        return self.keeps.meta if self.keeps and self.origin != "new" else None
 
 
 def plan(

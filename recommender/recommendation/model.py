@@ -58,8 +58,9 @@ class Recommendation:
     """Recommend one Sidecar for one workload.
 
     `services_before` and `services_after` count the services whose Envoy clusters a proxy of the
-    workload has; `calls` the distinct ways of calling that were checked to be addressed to the
-    same host before and after. `other_spec` is what an existing Sidecar sets beside its hosts.
+    workload has; `calls` the distinct ways of calling that were proved to go where they went.
+    `other_spec` is what an existing Sidecar sets beside its hosts, `labels` and `annotations` are
+    those of the object that is updated.
     """
 
     workload: WorkloadId
@@ -74,6 +75,8 @@ class Recommendation:
     pods_logged: int
     origin: Origin = "new"
     other_spec: Mapping[str, object] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
 

@@ -25,14 +25,17 @@ _MOST_REMARKS: Final = 20
 
 def render_sidecar(recommendation: Recommendation, settings: Settings) -> str:
     """Write a recommendation as the manifest of a Sidecar."""
+    metadata: dict[str, object] = {
+        "name": recommendation.name,
+        "namespace": recommendation.workload.namespace,
+        "labels": {**recommendation.labels, OWN_LABEL: OWN_LABEL_VALUE},
+    }
+    if recommendation.annotations:
+        metadata["annotations"] = dict(recommendation.annotations)
     manifest: dict[str, object] = {
         "apiVersion": settings.api_version,
         "kind": "Sidecar",
-        "metadata": {
-            "name": recommendation.name,
-            "namespace": recommendation.workload.namespace,
-            "labels": {OWN_LABEL: OWN_LABEL_VALUE},
-        },
+        "metadata": metadata,
     }
     selector = {"workloadSelector": {"labels": dict(recommendation.selector)}}
     lines = [*_head(recommendation), *_yaml_lines(manifest), "spec:"]
@@ -56,7 +59,7 @@ def _head(recommendation: Recommendation) -> list[str]:
         "#",
         _comment(f"Scope of {r.workload}, {r.pods_logged} of {counted(r.pods, 'pod')} logged"),
         _comment(f"Evidence: {evidence}"),
-        _comment(f"Checked: {counted(r.calls, 'way')} of calling, addressed as before"),
+        _comment(f"Proved: {counted(r.calls, 'way')} of calling, each ends where it did"),
         _comment(f"Services in scope: {r.services_before:,} before, {r.services_after:,} after"),
     ]
     if r.origin == "adopted":

@@ -35,10 +35,12 @@ def test_a_hand_made_sidecar_is_left_alone_and_shown() -> None:
 def test_adopting_keeps_the_name_and_everything_but_the_hosts() -> None:
     policy = {"mode": "REGISTRY_ONLY"}
     mine = sidecar("mine", hosts=["./*"], selector=SELECTOR, outboundTrafficPolicy=policy)
+    mine["metadata"] |= {"annotations": {"owner": "team"}}  # type: ignore[operator]
     answer = decide([*MESH, mine], [CART], adopt=True)
 
     assert of(answer, "web").name == "mine"
     assert of(answer, "web").origin == "adopted"
+    assert of(answer, "web").annotations == {"owner": "team"}
     assert of(answer, "web").other_spec == {"outboundTrafficPolicy": policy}
     assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
 

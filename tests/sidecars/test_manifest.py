@@ -85,7 +85,7 @@ def test_a_manifest_reads_like_this() -> None:
 #
 # Scope of shop/deployment/checkout, 2 of 3 pods logged
 # Evidence: 24 requests (1 error), 2026-11-17 to 2026-11-24, 8 days
-# Checked: 5 ways of calling, addressed as before
+# Proved: 5 ways of calling, each ends where it did
 # Services in scope: 911 before, 3 after
 # Note, thin evidence: only 1 day
 apiVersion: networking.istio.io/v1
