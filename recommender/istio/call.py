@@ -12,6 +12,7 @@ Source: istio pilot/pkg/simulation/traffic.go, networking/core/listener_builder.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.routes import BuiltRoute
-from recommender.istio.sidecar_scope import ListenerScope, SidecarScope
+from recommender.istio.sidecar_scope import ListenerScope, ScopeRules, SidecarScope
 from recommender.istio.virtual_hosts import (
     VirtualHost,
     VirtualHosts,
@@ -112,13 +113,18 @@ class Resolution:
 class ProxyConfig:
     """Hold what istiod sends to a proxy, made port by port when it is first asked for."""
 
+    rules: ScopeRules
     scope: SidecarScope
     proxy: Proxy
-    domain: str
     outbound_traffic_policy: str = ALLOW_ANY
     _listeners: dict[int, dict[str, OutboundListener]] = field(default_factory=dict)
     _virtual_hosts: dict[int, tuple[VirtualHost, ...]] = field(default_factory=dict)
     _indexed: dict[int, VirtualHosts] = field(default_factory=dict)
+
+    @property
+    def domain(self) -> str:
+        """Return the DNS domain of the Kubernetes cluster."""
+        return self.rules.mesh.cluster_domain
 
     def listeners(self, port: int) -> dict[str, OutboundListener]:
         """Return the outbound listeners of a port by address."""
@@ -214,7 +220,7 @@ def _through_chain(
     return Resolution(
         Fate.ROUTED,
         listener.name,
-        clusters=_clusters(config.scope, chain.clusters),
+        clusters=_clusters(config, chain.clusters),
         service=chain.service,
         host=chain.service.hostname,
         virtual_service=chain.virtual_service,
@@ -254,7 +260,7 @@ def _through_routes(
         route_config=name,
         virtual_host=found.name,
         routes=found.routes,
-        clusters=_clusters(config.scope, names),
+        clusters=_clusters(config, names),
         service=found.service,
         host=found.host,
         alias=None if own else found.aliases.get(authority),
@@ -262,15 +268,18 @@ def _through_routes(
     )
 
 
-def _clusters(scope: SidecarScope, names: list[str] | tuple[str, ...]) -> frozenset[Cluster]:
-    return frozenset(Cluster(name, _service_behind(scope, name)) for name in names)
+def _clusters(config: ProxyConfig, names: Iterable[str]) -> frozenset[Cluster]:
+    return frozenset(Cluster(name, _service_behind(config, name)) for name in names)
 
 
-def _service_behind(scope: SidecarScope, cluster: str) -> ServiceKey | None:
-    """Find the service that has a cluster in the scope: the host at that port."""
-    _, port, _, host = cluster.split("|", 3)
-    service = scope.services.get(host)
-    if service is None or service.alias_for is not None:
+def _service_behind(config: ProxyConfig, cluster: str) -> ServiceKey | None:
+    """Find the service that has a cluster: the host in scope, with that port and subset."""
+    _, port, subset, host = cluster.split("|", 3)
+    service = config.scope.services.get(host)
+    if service is None or service.alias_for is not None or service.port(int(port)) is None:
         return None
-    number = service.port(int(port))
-    return None if number is None else service.key
+    if subset:
+        rule = config.rules.destination_rules.chosen(config.proxy, service)
+        if rule is None or subset not in rule.subsets:
+            return None
+    return service.key

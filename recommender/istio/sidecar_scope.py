@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from recommender.istio.destination_rules import DestinationRules, build_destination_rules
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
 from recommender.istio.registry import (
     Registry,
@@ -40,6 +41,7 @@ class ScopeRules:
     mesh: Mesh
     registry: Registry
     virtual_services: MeshVirtualServices
+    destination_rules: DestinationRules
     sidecars: tuple[Sidecar, ...]
     version: tuple[int, int]
 
@@ -126,6 +128,7 @@ def build_scope_rules(mesh: Mesh) -> ScopeRules:
         mesh,
         build_registry(mesh),
         build_virtual_services(mesh),
+        build_destination_rules(mesh),
         tuple(ordered),
         mesh.istio_version or NEWEST_VERSION,
     )

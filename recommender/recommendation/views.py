@@ -30,11 +30,14 @@ class View:
 
 @dataclass(slots=True)
 class Views:
-    """Make the views of a mesh; proxies that are sent the same share one."""
+    """Make the views of a mesh; proxies that are sent the same share one.
+
+    `deciding_labels` are the keys of pod labels that routes and DestinationRules ask for.
+    """
 
     rules: ScopeRules
     without_own: ScopeRules
-    source_labels: frozenset[str]
+    deciding_labels: frozenset[str]
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
 
     def of_pods(self, namespace: str, pods: Iterable[Mapping[str, str]], v6: bool) -> list[View]:
@@ -42,7 +45,7 @@ class Views:
         found: dict[tuple[object, ...], View] = {}
         for labels in pods:
             sidecar = select_sidecar(self.rules, namespace, labels)
-            kept = {key: labels[key] for key in sorted(self.source_labels & labels.keys())}
+            kept = {key: labels[key] for key in sorted(self.deciding_labels & labels.keys())}
             key = (_name(sidecar), tuple(kept.items()))
             if key not in found:
                 proxy = Proxy(namespace, kept, ("::",) if v6 else ())
@@ -62,22 +65,22 @@ class Views:
         listener = EgressListener(hosts=tuple(sorted(hosts)) or ("~/*",))
         scope = sidecar_scope(self.rules, view.proxy.namespace, (listener,))
         policy = view.baseline.outbound_traffic_policy
-        return ProxyConfig(scope, view.proxy, self.rules.mesh.cluster_domain, policy)
+        return ProxyConfig(self.rules, scope, view.proxy, policy)
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
         key = (proxy.namespace, tuple(proxy.labels.items()), proxy.addresses, _name(sidecar), mode)
         if key not in self._configs:
             scope = sidecar_scope(self.rules, proxy.namespace, sidecar.egress if sidecar else ())
-            domain = self.rules.mesh.cluster_domain
-            self._configs[key] = ProxyConfig(scope, proxy, domain, mode)
+            self._configs[key] = ProxyConfig(self.rules, scope, proxy, mode)
         return self._configs[key]
 
 
 def build_views(rules: ScopeRules) -> Views:
     """Prepare the views of a mesh."""
     without_own = rules.with_sidecars(tuple(s for s in rules.sidecars if not is_own(s)))
-    return Views(rules, without_own, rules.virtual_services.source_labels())
+    labels = rules.virtual_services.source_labels() | rules.destination_rules.selector_labels()
+    return Views(rules, without_own, labels)
 
 
 def is_own(sidecar: Sidecar | None) -> bool:

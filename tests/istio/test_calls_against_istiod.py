@@ -81,7 +81,7 @@ def model(rules: ScopeRules, call: JudgedCall) -> Resolved:
     scope = sidecar_scope(rules, call.namespace, sidecar.egress if sidecar else ())
     mode, _ = outbound_traffic_policy(rules.mesh.config, sidecar)
     proxy = Proxy(call.namespace, call.labels, call.ips)
-    config = ProxyConfig(scope, proxy, rules.mesh.cluster_domain, mode)
+    config = ProxyConfig(rules, scope, proxy, mode)
     outbound = OutboundCall(
         address=call.address,
         port=call.port,

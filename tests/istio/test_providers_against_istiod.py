@@ -13,7 +13,7 @@ from tests.istio.judge import JudgedProxy, scopes
 from tests.istio.random_meshes import write_mesh
 from tests.mesh.helpers import Object, obj
 
-MESHES = 60
+MESHES = 120
 ROOT_NAMESPACE = "istio-system"
 NAMESPACES = ("a", "b", ROOT_NAMESPACE)
 LABELS = ({"app": "x"}, {"app": "y"})

@@ -23,7 +23,7 @@ from tests.istio.judge import JudgedProxy, scopes
 from tests.istio.random_meshes import proxies, random_mesh, write_mesh
 from tests.istio.verdicts import JudgedListener, JudgedService, Verdict
 
-MESHES = 400
+MESHES = 300
 PROTOCOLS = {
     "HTTP": Protocol.HTTP,
     "HTTP2": Protocol.HTTP,

@@ -1,0 +1,170 @@
+"""The DestinationRule that a proxy uses for a service.
+
+No Sidecar can hide one: what decides is the namespaces of the proxy, of the service and the root.
+Source: istio model/push_context.go (`setDestinationRules`, `destinationRule`,
+`getExportedDestinationRuleFromNamespace`), model/destination_rule.go (`mergeDestinationRule`),
+model/sidecar.go (`SidecarScope.DestinationRule`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from recommender.istio.host_names import expand_short_name, is_subset, is_wildcard
+from recommender.istio.proxy import Proxy
+from recommender.istio.registry import PRIVATE, PUBLIC, RegistryService
+from recommender.mesh.objects import DestinationRule, Labels, Mesh
+
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRule:
+    """Hold DestinationRules of one host and namespace put together.
+
+    `sources` are (namespace, name), the oldest first, whose subsets come before those of others.
+    """
+
+    namespace: str
+    sources: tuple[tuple[str, str], ...]
+    subsets: tuple[str, ...]
+    export_to: frozenset[str]
+    workload_selector: Labels | None
+
+
+_ByHost = dict[str, list[MergedRule]]
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRules:
+    """Hold a mesh's DestinationRules by who may use them."""
+
+    root_namespace: str
+    local: Mapping[str, Mapping[str, list[MergedRule]]]
+    exported: Mapping[str, Mapping[str, list[MergedRule]]]
+    root_private: Mapping[str, list[MergedRule]]
+
+    def selector_labels(self) -> frozenset[str]:
+        """Return the keys of every pod label that some rule selects proxies by."""
+        return frozenset(
+            key
+            for by_host in self.local.values()
+            for rules in by_host.values()
+            for rule in rules
+            for key in rule.workload_selector or ()
+        )
+
+    def candidates(self, namespace: str, service: RegistryService) -> tuple[MergedRule, ...]:
+        """List the rules for a service that a client namespace is sent: of one step only.
+
+        First its own, then those next to the service, then those of the root namespace; a client
+        in the root namespace starts with what is private there.
+        """
+        host = service.hostname
+        if namespace == self.root_namespace:
+            own = _most_specific(self.root_private, host)
+        else:
+            own = _most_specific(self.local.get(namespace, {}), host)
+        if own:
+            return tuple(own)
+        for home in (service.namespace, self.root_namespace):
+            found = tuple(
+                rule
+                for rule in _most_specific(self.exported.get(home, {}), host)
+                if not rule.export_to or rule.export_to & {PUBLIC, namespace}
+            )
+            if found:
+                return found
+        return ()
+
+    def chosen(self, proxy: Proxy, service: RegistryService) -> MergedRule | None:
+        """Choose the rule of an outbound call: one that selects the proxy, else one for all."""
+        for_all: MergedRule | None = None
+        for rule in self.candidates(proxy.namespace, service):
+            if rule.workload_selector is None:
+                for_all = rule
+            elif rule.namespace == proxy.namespace and _selects(rule, proxy):
+                return rule
+        return for_all
+
+
+def build_destination_rules(mesh: Mesh) -> DestinationRules:
+    """Merge and group the DestinationRules of a mesh."""
+    root = mesh.config.root_namespace
+    private_default = PRIVATE in mesh.config.default_destination_rule_export_to
+    local: dict[str, _ByHost] = defaultdict(dict)
+    exported: dict[str, _ByHost] = defaultdict(dict)
+    root_private: _ByHost = {}
+    for rule in sorted(mesh.destination_rules, key=_precedence):
+        namespace = rule.meta.namespace
+        host = expand_short_name(rule.host, namespace, mesh.cluster_domain)
+        new = _merged(rule)
+        targets = new.export_to
+        if not targets or targets & {PUBLIC, PRIVATE, namespace}:
+            _merge_into(local[namespace], host, new)
+        private = private_default if not targets else targets in ({PRIVATE}, {namespace})
+        if not private:
+            _merge_into(exported[namespace], host, new)
+        elif namespace == root:
+            _merge_into(root_private, host, new)
+    return DestinationRules(root, local, exported, root_private)
+
+
+def _precedence(rule: DestinationRule) -> tuple[bool, datetime, str, str]:
+    meta = rule.meta
+    return (rule.workload_selector is None, meta.created or _NO_TIME, meta.name, meta.namespace)
+
+
+def _merged(rule: DestinationRule) -> MergedRule:
+    """Take a rule by itself; one that selects workloads is never exported."""
+    meta = rule.meta
+    export_to = frozenset(rule.export_to or ())
+    if rule.workload_selector is not None:
+        export_to = frozenset({PRIVATE})
+    source = (meta.namespace, meta.name)
+    subsets = tuple(dict.fromkeys(rule.subsets))
+    return MergedRule(meta.namespace, (source,), subsets, export_to, rule.workload_selector)
+
+
+def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
+    """Add a rule to those of its host: into one that is alike, or beside them."""
+    there = rules.setdefault(host, [])
+    separate = True
+    for position, existing in enumerate(there):
+        wider = bool(existing.export_to) and new.export_to > existing.export_to
+        if new.export_to != existing.export_to and not wider:
+            separate = True
+            continue
+        separate = wider
+        both_select = None not in (existing.workload_selector, new.workload_selector)
+        if both_select and existing.workload_selector != new.workload_selector:
+            separate = True
+            continue
+        if (existing.workload_selector is None) == (new.workload_selector is None):
+            separate = False
+        there[position] = _joined(existing, new)
+    if separate:
+        there.append(new)
+
+
+def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
+    return replace(
+        existing,
+        sources=existing.sources + new.sources,
+        subsets=tuple(dict.fromkeys(existing.subsets + new.subsets)),
+    )
+
+
+def _most_specific(rules: Mapping[str, list[MergedRule]], host: str) -> Iterable[MergedRule]:
+    """Find the rules of the host itself, else of the longest wildcard that covers it."""
+    if host in rules:
+        return rules[host]
+    covering = [p for p in rules if is_wildcard(p) and is_subset(host, p)]
+    return rules[min(covering, key=lambda p: (-len(p), p))] if covering else ()
+
+
+def _selects(rule: MergedRule, proxy: Proxy) -> bool:
+    return (rule.workload_selector or {}).items() <= dict(proxy.labels).items()
