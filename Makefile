@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GO ?= go
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format record benchmark clean
@@ -12,15 +12,19 @@ help: ## say what there is
 
 # The stamps are newer than what they were made from, so that nothing is installed twice.
 $(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo 'Python lacks its module venv; on Debian: apt install python3-venv' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
 $(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(INSTALL) -e .
 	touch $@
 
 $(VENV)/.tools: $(VENV)/.made pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	$(INSTALL) -e '.[test,lint]'
 	touch $(VENV)/.base $@
 
 demo: $(VENV)/.base ## recommend Sidecars for the recorded shop
@@ -42,9 +46,9 @@ format: $(VENV)/.tools ## put the format right
 benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic mesh
 	$(BIN)/python -m benchmarks.stages
 
-record: $(VENV)/.tools ## record the shop again from real Envoys: Linux, root, Go
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[record]'
-	$(BIN)/python -m fixtures.shop.record --check
+record: $(VENV)/.tools ## record the shop again from real Envoys (RECORD=--check: compare): Linux, root, Go
+	$(INSTALL) -e '.[record]'
+	$(BIN)/python -m fixtures.shop.record $(RECORD)
 
 clean: ## remove what make made
 	rm -rf $(VENV) out build *.egg-info

@@ -120,6 +120,8 @@ class ProxyConfig:
     _listeners: dict[int, dict[str, OutboundListener]] = field(default_factory=dict)
     _virtual_hosts: dict[int, tuple[VirtualHost, ...]] = field(default_factory=dict)
     _indexed: dict[int, VirtualHosts] = field(default_factory=dict)
+    _imported: dict[str, RegistryService] = field(default_factory=dict)
+    _rewriting: tuple[VirtualService, ...] | None = None
 
     @property
     def domain(self) -> str:
@@ -139,6 +141,22 @@ class ProxyConfig:
             made = virtual_hosts(imported, self.proxy, port, self.domain) if imported else ()
             self._virtual_hosts[port] = made
         return self._virtual_hosts[port]
+
+    def imported(self, hostname: str) -> RegistryService | None:
+        """Return the service of a host name that some egress listener imports."""
+        if not self._imported:
+            self._imported |= self.scope.listener_services()
+        return self._imported.get(hostname)
+
+    def rewriting(self) -> tuple[VirtualService, ...]:
+        """Return the VirtualServices that put another authority in place of a caller's."""
+        if self._rewriting is None:
+            self._rewriting = tuple(
+                vs
+                for vs in self.scope.virtual_services()
+                if any(route.rewrite_authority for route in vs.routes)
+            )
+        return self._rewriting
 
     def find_virtual_host(self, port: int, authority: str) -> VirtualHost | None:
         """Find the virtual host of an authority on a port's shared route configuration."""
@@ -183,7 +201,7 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
     if call.address in listeners:
         return listeners[call.address]
     if call.address and call.headless_host:
-        service = _imported(config.scope, call.headless_host)
+        service = config.imported(call.headless_host)
         if service is not None and service.headless:
             found = endpoint_listener(
                 config.scope, config.proxy, service, call.port, call.address, config.domain
@@ -199,14 +217,6 @@ def _is_http_proxy(scope: SidecarScope, port: int) -> bool:
         and protocol_of(imported.listener.port_protocol or "") is Protocol.HTTP_PROXY
         for imported in scope.listeners
     )
-
-
-def _imported(scope: SidecarScope, hostname: str) -> RegistryService | None:
-    for imported in scope.listeners:
-        for service in imported.services:
-            if service.hostname == hostname:
-                return service
-    return None
 
 
 def _unknown_fate(config: ProxyConfig) -> Fate:

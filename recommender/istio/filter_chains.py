@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from recommender.istio.host_names import overlaps
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, matches_source
 from recommender.istio.registry import RegistryPort, RegistryService, Resolution, ServiceKey
 from recommender.istio.routes import cluster_name, tcp_clusters
+from recommender.istio.sidecar_scope import ListenerScope
 from recommender.istio.virtual_hosts import alternative_names
 from recommender.mesh.objects import Route, RouteMatch, VirtualService
 
@@ -73,7 +73,7 @@ class ChainContext:
     """Hold what filter chains are made with: the proxy, and what its scope has."""
 
     proxy: Proxy
-    virtual_services: tuple[VirtualService, ...]
+    listener: ListenerScope
     scope_services: Mapping[str, RegistryService]
     domain: str
 
@@ -92,11 +92,7 @@ def http_chain(at: ServiceAtPort, proxy: Proxy) -> FilterChain:
 
 def tcp_chains(at: ServiceAtPort, context: ChainContext) -> list[FilterChain]:
     """Build the chains of a port that is not HTTP, as its VirtualServices or the service say."""
-    concerning = [
-        vs
-        for vs in context.virtual_services
-        if any(overlaps(host, at.service.hostname) for host in vs.hosts)
-    ]
+    concerning = context.listener.virtual_services_for(at.service.hostname)
     if at.port.protocol is Protocol.TLS:
         return _tls_chains(at, context, concerning) or [_tls_default(at, context)]
     return _tcp_chains(at, context, concerning)

@@ -66,7 +66,7 @@ def outbound_listeners(
     """Build the listeners of one port number by the addresses they listen on."""
     found: dict[str, OutboundListener] = {}
     for imported in scope.listeners:
-        context = ChainContext(proxy, imported.virtual_services, scope.services, domain)
+        context = ChainContext(proxy, imported, scope.services, domain)
         if imported.listener.port is None:
             for listener in found.values():
                 listener.locked = True
@@ -89,7 +89,7 @@ def endpoint_listener(
         return None
     imported = scope.listeners[-1]
     found: dict[str, OutboundListener] = {}
-    context = ChainContext(proxy, imported.virtual_services, scope.services, domain)
+    context = ChainContext(proxy, imported, scope.services, domain)
     _add(found, ServiceAtPort(service, number, address, ()), (), context)
     return found.get(address)
 

@@ -107,7 +107,10 @@ class RegistryService:
 
     def port(self, number: int) -> RegistryPort | None:
         """Return the port with this number, or None."""
-        return next((port for port in self.ports if port.number == number), None)
+        for port in self.ports:  # a loop, since this decides the speed of large scopes
+            if port.number == number:
+                return port
+        return None
 
 
 @dataclass(frozen=True, slots=True)

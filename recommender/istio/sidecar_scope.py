@@ -62,6 +62,20 @@ class ListenerScope:
     listener: EgressListener
     services: tuple[RegistryService, ...]
     virtual_services: tuple[VirtualService, ...]
+    _by_host: dict[str, list[int]] = field(default_factory=dict, compare=False)
+    _wild: list[str] = field(default_factory=list, compare=False)
+
+    def virtual_services_for(self, hostname: str) -> list[VirtualService]:
+        """List the VirtualServices with a host that overlaps a service's (`getConfigsForHost`)."""
+        if self.virtual_services and not self._by_host:
+            for place, vs in enumerate(self.virtual_services):
+                for host in vs.hosts:
+                    self._by_host.setdefault(host, []).append(place)
+            self._wild.extend(host for host in self._by_host if is_wildcard(host))
+        others = self._by_host if is_wildcard(hostname) else self._wild
+        near = [hostname, *(host for host in others if overlaps(host, hostname))]
+        places = {place for host in near for place in self._by_host.get(host, ())}
+        return [self.virtual_services[place] for place in sorted(places)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ class SidecarScope:
 class _HostPatterns:
     exact: set[str] = field(default_factory=set)
     all: list[str] = field(default_factory=list)
+    wild: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
 
     def excludes(self, host: str) -> bool:
@@ -106,13 +121,16 @@ class _HostPatterns:
     def imports(self, host: str) -> bool:
         if host in self.exact:
             return True
-        return any(is_subset(host, p) for p in self.all if is_wildcard(host) or is_wildcard(p))
+        others = self.all if is_wildcard(host) else self.wild
+        return any(is_subset(host, p) for p in others)
 
     def imports_virtual_service_host(self, host: str, gateway_api: bool) -> bool:
         if host in self.exact:
             return True
         compare = is_subset if gateway_api else overlaps
-        return any(compare(host, p) for p in self.all)
+        # Of two exact names one would have been found already.
+        others = self.all if is_wildcard(host) else self.wild
+        return any(compare(host, p) for p in others)
 
 
 _Patterns = dict[str, _HostPatterns]
@@ -203,7 +221,9 @@ def _parse_hosts(rules: ScopeRules, namespace: str, hosts: Iterable[str]) -> _Pa
             continue
         found = patterns.setdefault(namespace if key == "." else key, _HostPatterns())
         found.all.append(host)
-        if not is_wildcard(host):
+        if is_wildcard(host):
+            found.wild.append(host)
+        else:
             found.exact.add(host)
     return patterns
 
@@ -305,8 +325,12 @@ def _select_virtual_services(
 ) -> tuple[VirtualService, ...]:
     """Import each VirtualService one of whose hosts is asked for in *its own* namespace."""
     anywhere = patterns.get(ANY_NAMESPACE)
+    visible = rules.virtual_services.visible_from(namespace)
+    places: Iterable[int] = range(len(visible.ordered))
+    if anywhere is None:
+        places = sorted(p for home in patterns for p in visible.by_namespace.get(home, ()))
     selected: list[VirtualService] = []
-    for vs in rules.virtual_services.visible_from(namespace):
+    for vs in (visible.ordered[place] for place in places):
         sources = [p for p in (patterns.get(vs.meta.namespace), anywhere) if p is not None]
         if any(
             source.imports_virtual_service_host(host, vs.gateway_api)

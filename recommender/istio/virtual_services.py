@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from recommender.istio.host_names import expand_short_name
@@ -20,12 +20,24 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
+class VisibleVirtualServices:
+    """Hold what a client namespace may see, in order of precedence, all and by its namespace.
+
+    The numbers in `by_namespace` are places in `ordered`.
+    """
+
+    ordered: tuple[VirtualService, ...]
+    by_namespace: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class MeshVirtualServices:
     """Hold the VirtualServices bound to the mesh gateway, oldest first, by who may see them."""
 
     private: Mapping[str, tuple[VirtualService, ...]]
     exported: Mapping[str, tuple[VirtualService, ...]]
     public: tuple[VirtualService, ...]
+    _visible: dict[str, VisibleVirtualServices] = field(default_factory=dict, compare=False)
 
     def source_labels(self) -> frozenset[str]:
         """Return the keys of every pod label that some route match asks for."""
@@ -39,7 +51,18 @@ class MeshVirtualServices:
             for key in match.source_labels
         )
 
-    def visible_from(self, namespace: str) -> Iterator[VirtualService]:
+    def visible_from(self, namespace: str) -> VisibleVirtualServices:
+        """Return what a client namespace may see."""
+        if namespace not in self._visible:
+            ordered = tuple(self._ordered(namespace))
+            places: dict[str, list[int]] = defaultdict(list)
+            for place, vs in enumerate(ordered):
+                places[vs.meta.namespace].append(place)
+            by_namespace = {home: tuple(found) for home, found in places.items()}
+            self._visible[namespace] = VisibleVirtualServices(ordered, by_namespace)
+        return self._visible[namespace]
+
+    def _ordered(self, namespace: str) -> Iterator[VirtualService]:
         """Yield in order of precedence: private, exported to the namespace, public.
 
         Within each group the Gateway API routes of the client's own namespace come first

@@ -82,6 +82,7 @@ class _Decider:
         hosts: list[HostNeed] = []
         notes = list(selection.notes)
         proved: list[tuple[View, list[CallNeeds]]] = []
+        unproved: list[CallNeeds] = []
         for view in views:
             needs = [needs_of(call, view, self.rules) for call in calls]
             labels = pod_labels(self.index, id_)
@@ -90,8 +91,10 @@ class _Decider:
             hosts += proof.hosts
             notes += [*doubts, *proof.notes, *(note for need in needs for note in need.notes)]
             proved.append((view, needs))
-        hosts = self._without_covered(proved, hosts)
-        unproved = self._unproved(proved, hosts)
+            unproved += proof.unproved
+        fewer = without_covered(hosts)
+        if len(views) > 1 or {need.host for need in fewer} != {need.host for need in hosts}:
+            hosts, unproved = self._prove_again(proved, hosts, fewer)
         if unproved:
             return LeftOut(id_, "not proved", _unproved_detail(unproved))
         logged = set(self.graph.nodes[id_]["pods"])
@@ -120,14 +123,19 @@ class _Decider:
         pods = self.index.pods_by_workload.get(id_, ())
         return [p for p in pods if p.proxy == "sidecar" and p.phase not in _ENDED]
 
-    def _without_covered(
-        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
-    ) -> list[HostNeed]:
-        """Drop entries that a wider one covers, unless that would change a call after all."""
-        fewer = without_covered(hosts)
-        if self._unproved(proved, fewer) and not self._unproved(proved, hosts):
-            return hosts
-        return fewer
+    def _prove_again(
+        self,
+        proved: list[tuple[View, list[CallNeeds]]],
+        hosts: list[HostNeed],
+        fewer: list[HostNeed],
+    ) -> tuple[list[HostNeed], list[CallNeeds]]:
+        """Prove the hosts of all views together, without those that a wider entry covers.
+
+        Returns the hosts that are left, all if fewer would not do, and the calls that even they
+        do not leave as they are.
+        """
+        unproved = self._unproved(proved, fewer)
+        return (hosts, self._unproved(proved, hosts)) if unproved else (fewer, [])
 
     def _unproved(
         self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]

@@ -72,6 +72,8 @@ class Prover:
 
     def _alone_needs(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
         """Find what a call needs beyond what it met, if it were the only one."""
+        if self._is_plain(need):
+            return ()
         key = (id(view.baseline), need.outbound, frozenset(h.host for h in need.hosts))
         if key not in self._alone:
             self._alone[key] = self._search(view, need)
@@ -79,6 +81,18 @@ class Prover:
         return tuple(
             HostNeed(h.host, replace(h.reason, evidence=evidence)) for h in self._alone[key]
         )
+
+    def _is_plain(self, need: CallNeeds) -> bool:
+        """Tell whether a call's own service is all it can depend on.
+
+        A service brings its own listener, routes and clusters; what else is there can only take
+        a call away from it, which the proof of all calls together finds.
+        """
+        met = need.baseline
+        if met.service is None:
+            return met.virtual_service is None
+        one = len(self.registry.objects.get(met.service, ())) == 1
+        return one and met.virtual_service is None and met.alias is None
 
     def _search(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
         """Widen until the call stays, then take away what turned out not to be needed."""

@@ -154,7 +154,7 @@ def _rewriting(call: Call, config: ProxyConfig) -> Iterator[HostNeed]:
 
     Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
     """
-    for vs in config.scope.virtual_services():
+    for vs in config.rewriting():
         if any(
             call.authority is not None
             and _without_port(route.rewrite_authority) == call.authority
