@@ -70,6 +70,7 @@ def recommend_sidecars(
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress)
     progress("building the service graph")
+    _check_domain(flows, mesh)
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows)
     progress(f"deciding for {len(mesh.workloads):,} workloads")
@@ -146,6 +147,18 @@ def _check_lines(lines: LineCounts, settings: Settings) -> None:
         total = sum(skipped.lines for skipped in lost)
         what = f"{total:,} lines cannot be used, most of them: {most.reason}"
         raise InputError(what, where=most.example, hint=_STRICT_HINT)
+
+
+def _check_domain(flows: Flows, mesh: Mesh) -> None:
+    """Refuse logs whose services all have another DNS domain than the mesh."""
+    hosts = flows.frame["destination_host"].drop_nulls()
+    domains = set(hosts.str.extract(r"\.svc\.(.+)$").drop_nulls())
+    if domains and mesh.cluster_domain not in domains:
+        found = ", ".join(sorted(domains)[:3])
+        raise InputError(
+            f"the logs name services of {found}, none of the domain {mesh.cluster_domain}",
+            hint="set cluster_domain in the settings",
+        )
 
 
 def _check_known(graph: Graph, flows: Flows) -> None:

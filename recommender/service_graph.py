@@ -45,6 +45,7 @@ _CALL_COLUMNS = (
     "route",
 )
 _EVIDENCE_COLUMNS = ("requests", "errors", "first_seen", "last_seen", "days")
+_HOST_OF_ADDRESS = r"^\[?(.*?)\]?:[0-9]+$"
 _POD_ADDRESS = ["source_namespace", "source_pod", "address"]
 
 
@@ -185,8 +186,8 @@ def _calls(
     address = pl.col("destination_address")
     return (
         flows.with_columns(
-            address.str.extract(r"^\[?(.*?)\]?:\d+$").alias("address"),
-            address.str.extract(r":(\d+)$").cast(pl.Int32).alias("address_port"),
+            address.str.extract(_HOST_OF_ADDRESS).alias("address"),
+            address.str.extract(r":([0-9]{1,5})$").cast(pl.Int32).alias("address_port"),
         )
         .join(_own_addresses(flows, index), on=_POD_ADDRESS, how="left", nulls_equal=True)
         .filter(
@@ -216,7 +217,7 @@ def _own_addresses(flows: pl.DataFrame, index: MeshIndex) -> pl.DataFrame:
     received = flows.filter(pl.col("direction") == "inbound").select(
         "source_namespace",
         "source_pod",
-        pl.col("destination_address").str.extract(r"^\[?(.*?)\]?:\d+$").alias("address"),
+        pl.col("destination_address").str.extract(_HOST_OF_ADDRESS).alias("address"),
     )
     return (
         pl.concat([known, received.drop_nulls()]).unique().with_columns(pl.lit(True).alias("own"))

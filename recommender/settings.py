@@ -11,6 +11,7 @@ from recommender.errors import UsageError
 
 OWN_LABEL = "app.kubernetes.io/managed-by"
 OWN_LABEL_VALUE = "recommend-sidecars"
+ADOPTED_ANNOTATION = "recommend-sidecars/adopted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +76,7 @@ def _check(key: str, value: object, where: str) -> None:
     else:
         valid = type(value) is type(default[key])
         wanted = "true or false" if isinstance(default[key], bool) else "a string"
+    if key == "api_version" and not str(value).startswith("networking.istio.io/v1"):
+        valid, wanted = False, "networking.istio.io/v1 or a beta of it"
     if not valid:
         raise UsageError(f"setting {key!r} must be {wanted}", where=where)

@@ -48,6 +48,9 @@ FAILURE_FLAGS: Final = (
 _CLUSTER: Final = r"^[a-z-]+\|(?P<port>[0-9]{1,5})\|(?P<subset>[^|]*)\|(?P<host>[^|]*)$"
 _SNI_CLUSTER: Final = r"^[a-z-]+_\.(?P<port>[0-9]{1,5})_\.(?P<subset>.*?)_\.(?P<host>.*)$"
 _INBOUND: Final = r"^(?:inbound(?:-vip)?(?:\||_\.)|InboundPassthroughCluster)"
+_BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IP_AND_PORT: Final = rf"^(?:(?:{_BYTE}\.){{3}}{_BYTE}|\[[0-9a-fA-F:.]{{2,45}}\]):[0-9]{{1,5}}$"
+_MOST_PORT: Final = 65535
 _OUTBOUND: Final = r"^outbound(?:\||_\.)"
 _HOST_NAME: Final = r"^[a-z0-9_*-][a-z0-9._*-]{0,254}$"
 _ADDRESS: Final = r"^[0-9a-f]*:[0-9a-f:.]*$"
@@ -70,7 +73,7 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
         fields.lazy()
         .with_columns(
             start.alias("start_time"),
-            _value("downstream_local_address").alias("destination_address"),
+            _address(_value("downstream_local_address")).alias("destination_address"),
             _value("route_name").alias("route"),
             _failed().alias("failed"),
             _protocol(),
@@ -129,6 +132,12 @@ def _clusters(names: pl.LazyFrame) -> pl.LazyFrame:
 def _value(column: str) -> pl.Expr:
     """Read a field; all three ways to log that there is none give null."""
     return pl.when(~pl.col(column).is_in(["", "-"])).then(column)
+
+
+def _address(text: pl.Expr) -> pl.Expr:
+    """Keep `ip:port` and `[ip]:port`; a path of a Unix socket, say, is no address."""
+    port = text.str.extract(r":([0-9]{1,5})$").cast(pl.Int32)
+    return pl.when(text.str.contains(_IP_AND_PORT) & (port <= _MOST_PORT)).then(text)
 
 
 def _without_port(authority: pl.Expr) -> pl.Expr:

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from recommender.errors import UsageError
 from recommender.istio.call import ProxyConfig
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
+from recommender.istio.validation import egress_host_problem
 from recommender.mesh import Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
 from recommender.recommendation.entries import recommended_hosts, without_covered
 from recommender.recommendation.existing import Plan, names_in_use, plan
@@ -29,9 +31,14 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
 
     Each recommended Sidecar is proved: every call in the graph goes where it goes today, by the
     rules of istiod (`recommender.istio`), for every kind of pod the workload has.
+
+    Raises:
+        UsageError: A pinned host is one that istiod would refuse.
     """
+    settings = settings or Settings()
+    _check_pinned(settings)
     rules, index = build_scope_rules(mesh), index_mesh(mesh)
-    decider = _Decider(graph, index, rules, settings or Settings(), build_views(rules))
+    decider = _Decider(graph, index, rules, settings, build_views(rules))
     decider.taken |= names_in_use(rules.sidecars)
     answers = [decider.decide(index.workloads[id_]) for id_ in sorted(index.workloads)]
     return Recommendations(
@@ -39,6 +46,14 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
         tuple(sorted(a for a in answers if isinstance(a, LeftOut))),
         graph.graph["unknown_pods"],
     )
+
+
+def _check_pinned(settings: Settings) -> None:
+    for host in settings.pinned_hosts:
+        problem = egress_host_problem(host)
+        if problem:
+            hint = "pinned hosts are namespace/host, as in a Sidecar's egress.hosts"
+            raise UsageError(f"pinned_hosts: {problem[:100]}", where=host[:100], hint=hint)
 
 
 @dataclass(slots=True)

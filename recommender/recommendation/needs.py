@@ -8,8 +8,10 @@ Where that does not explain the destination in the log, everything that could is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
 from recommender.istio.registry import Registry, RegistryService, ServiceKey
@@ -22,6 +24,7 @@ from recommender.recommendation.views import View, is_own
 from recommender.service_graph import Call
 
 HTTPS_PORT, HTTP_PORT = 443, 80
+_KUBERNETES_NAME = re.compile(r"[^.]+\.([^.]+)\.svc\..+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +49,46 @@ class CallNeeds:
 def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     """Work out what a call needs in a view."""
     outbound = outbound_call(call, rules.registry)
-    baseline = resolve_call(view.baseline, outbound)
+    config, notes = _what_must_stay(call, outbound, view)
+    baseline = resolve_call(config, outbound)
     hosts = list(_met(baseline, call))
-    notes = []
     if call.destination_host is not None:
         if not _explains(baseline, call.destination_host):
-            more, note = _unexplained(call, baseline, view.baseline)
+            more, note = _unexplained(call, baseline, config)
             hosts += more
             notes.append(note)
-        hosts += _rewriting(call, view.baseline)
+        hosts += _rewriting(call, config)
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
         notes.append(_unrouted(call, outbound, baseline, view))
-    if baseline.service in view.baseline.scope.by_chance:
+    if baseline.service in config.scope.by_chance:
         detail = f"{baseline.service} has several addresses, today istiod keeps one of them"
         notes.append(Note("left to chance", detail))
     return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes))
+
+
+def _what_must_stay(
+    call: Call, outbound: OutboundCall, view: View
+) -> tuple[ProxyConfig, list[Note]]:
+    """Choose the scope in which a call goes where it must go on going.
+
+    That of this tool's own Sidecar counts where it explains the log; else what it misses would
+    never be learnt. A route that it hides is named.
+    """
+    if not view.is_transparent or call.destination_host is None:
+        return view.baseline, []
+    today = resolve_call(view.today, outbound)
+    if not _explains(today, call.destination_host):
+        return view.baseline, []
+    without = resolve_call(view.baseline, outbound)
+    if without.same_outcome(today):
+        return view.today, []
+    detail = (
+        f"without today's Sidecar a call to {today.host} {_goes(without)}; "
+        "it stays where it is, remove the Sidecar to change that"
+    )
+    return view.today, [Note("hidden route", detail)]
 
 
 def outbound_call(call: Call, registry: Registry) -> OutboundCall:
@@ -72,13 +98,21 @@ def outbound_call(call: Call, registry: Registry) -> OutboundCall:
     """
     http = call.protocol == "http"
     port = call.address_port or call.destination_port or (HTTP_PORT if http else HTTPS_PORT)
-    address = call.address
+    address = _valid_address(call.address)
     if address is None and call.destination_host is not None:
         known = registry.by_hostname.get(call.destination_host, {})
         address = next((s.addresses[0] for s in known.values() if s.addresses), None)
     return OutboundCall(
         address, port, http, call.authority, call.server_name, call.destination_host
     )
+
+
+def _valid_address(text: str | None) -> str | None:
+    """Write an address as the mesh does, None for what is none."""
+    try:
+        return str(ip_address(text)) if text else None
+    except ValueError:
+        return None
 
 
 def service_host(key: ServiceKey) -> str:
@@ -120,8 +154,7 @@ def _unexplained(
     service = config.scope.services.get(destination)
     target = baseline.host or call.authority or call.server_name or call.address or "a host"
     if service is None:
-        detail = f"{destination} was called but is not in today's scope: no host for it"
-        return [], Note("gone", detail)
+        return _absent(call, config)
     detail = "named by the log"
     hosts = [_need(service_host(service.key), "called", detail, call)]
     hosts += _through_virtual_services(call, config, destination)
@@ -132,6 +165,21 @@ def _unexplained(
         "both stay in scope",
     )
     return hosts, note
+
+
+def _absent(call: Call, config: ProxyConfig) -> tuple[list[HostNeed], Note]:
+    """Tell of a destination that is not in scope; one that the dump lacks is kept unproved.
+
+    It may be gone, or the dump may not be whole: then its host is needed, else it does no harm.
+    """
+    destination = call.destination_host or ""
+    if destination in config.rules.registry.by_hostname:
+        detail = f"{destination} was called but is not in today's scope: no host for it"
+        return [], Note("out of scope", detail)
+    found = _KUBERNETES_NAME.fullmatch(destination)
+    entry = host_entry(found[1] if found else "*", destination)
+    detail = f"{destination} was called but the mesh dump lacks it: kept unproved, as {entry}"
+    return [_need(entry, "called", "not in the mesh dump", call)], Note("gone", detail)
 
 
 def _goes(resolution: Resolution) -> str:

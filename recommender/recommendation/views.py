@@ -9,7 +9,7 @@ from recommender.istio.call import ProxyConfig
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.sidecar_scope import ScopeRules, select_sidecar, sidecar_scope
 from recommender.mesh import EgressListener, Labels, MeshIndex, Pod, Sidecar, WorkloadId
-from recommender.settings import OWN_LABEL, OWN_LABEL_VALUE
+from recommender.settings import ADOPTED_ANNOTATION, OWN_LABEL, OWN_LABEL_VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,13 @@ class View:
     """Hold what proxies with the same configuration see.
 
     `sidecar` is the one that applies today; `today` what it gives them. `baseline` is what must
-    stay: the same, but as if this tool's own Sidecars were not there. `unscoped` is what no Sidecar
-    at all would give.
+    stay: the same, but if the Sidecar `is_transparent` as if it were not there. This tool's own
+    ones are, but for those taken over from somebody. `unscoped` is what no Sidecar would give.
     """
 
     proxy: Proxy
     sidecar: Sidecar | None
+    is_transparent: bool
     today: ProxyConfig
     baseline: ProxyConfig
     unscoped: ProxyConfig
@@ -51,9 +52,11 @@ class Views:
                 proxy = Proxy(namespace, kept, ("::",) if v6 else ())
                 lasting = select_sidecar(self.without_own, namespace, labels)
                 policy = sidecar if is_own(sidecar) else lasting
+                transparent = is_own(sidecar) and not is_adopted(sidecar)
                 found[key] = View(
                     proxy,
                     sidecar,
+                    transparent,
                     self._config(proxy, sidecar, sidecar),
                     self._config(proxy, lasting, policy),
                     self._config(proxy, None, policy),
@@ -78,7 +81,8 @@ class Views:
 
 def build_views(rules: ScopeRules) -> Views:
     """Prepare the views of a mesh."""
-    without_own = rules.with_sidecars(tuple(s for s in rules.sidecars if not is_own(s)))
+    lasting = tuple(s for s in rules.sidecars if not is_own(s) or is_adopted(s))
+    without_own = rules.with_sidecars(lasting)
     labels = rules.virtual_services.source_labels() | rules.destination_rules.selector_labels()
     return Views(rules, without_own, labels)
 
@@ -86,6 +90,11 @@ def build_views(rules: ScopeRules) -> Views:
 def is_own(sidecar: Sidecar | None) -> bool:
     """Tell whether a Sidecar carries this tool's label."""
     return sidecar is not None and sidecar.meta.labels.get(OWN_LABEL) == OWN_LABEL_VALUE
+
+
+def is_adopted(sidecar: Sidecar | None) -> bool:
+    """Tell whether a Sidecar of this tool was made by hand once."""
+    return sidecar is not None and ADOPTED_ANNOTATION in sidecar.meta.annotations
 
 
 def pod_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:

@@ -12,12 +12,12 @@ GATEWAY_API = "gateway.networking.k8s.io/v1"
 
 def seen(namespace: str, *objects: Object) -> list[str]:
     """List the VirtualServices a namespace sees, in order."""
-    found = rules_of(*objects).virtual_services.visible_from(namespace)
+    found = rules_of(*objects).virtual_services.visible_from(namespace).ordered
     return [f"{v.meta.namespace}/{v.meta.name}" for v in found]
 
 
 def one(*objects: Object, namespace: str = "a") -> VirtualService:
-    (found,) = rules_of(*objects).virtual_services.visible_from(namespace)
+    (found,) = rules_of(*objects).virtual_services.visible_from(namespace).ordered
     return found
 
 

@@ -15,8 +15,10 @@ from tests.recommendation.helpers import (
     of,
     pod_name,
     received,
+    route_to,
     service,
     sidecar,
+    virtual_service,
 )
 
 WEB = f"shop/{pod_name('web')}"
@@ -87,6 +89,37 @@ def test_recommending_again_with_the_own_sidecar_applied_gives_the_same() -> Non
     second = decide([*MESH, own], [CART])
 
     assert hosts(second, "web") == hosts(first, "web")
+
+
+def test_running_again_after_adopting_keeps_what_the_hand_made_sidecar_gave() -> None:
+    """What it did not route must go on passing through, and what it hid must stay hidden."""
+    mine = sidecar("mine", hosts=["shop/*"], selector=SELECTOR)
+    other = virtual_service(
+        "cart", "other", hosts=[fqdn("cart.shop")], http=[route_to(fqdn("cart-v2.other"))]
+    )
+    objects = [*MESH, service("cart-v2", "other", ip="10.96.0.2"), other]
+    calls = [
+        CART,
+        http_call(WEB, "cart-v2.other", cluster="PassthroughCluster", address="10.96.0.2"),
+    ]
+    first = decide([*objects, mine], calls, adopt=True)
+    adopted = sidecar("mine", hosts=hosts(first, "web"), selector=SELECTOR, own=True)
+    adopted["metadata"] |= {"annotations": {"recommend-sidecars/adopted": "true"}}  # type: ignore[operator]
+    second = decide([*objects, adopted], calls)
+
+    assert hosts(first, "web") == hosts(second, "web") == [f"shop/{fqdn('cart.shop')}"]
+
+
+def test_a_route_that_the_own_sidecar_hides_is_named_and_not_taken() -> None:
+    own = sidecar("web", hosts=[f"shop/{fqdn('cart.shop')}"], selector=SELECTOR, own=True)
+    other = virtual_service(
+        "cart", "other", hosts=[fqdn("cart.shop")], http=[route_to(fqdn("cart-v2.other"))]
+    )
+    objects = [*MESH, service("cart-v2", "other", ip="10.96.0.2"), other, own]
+    answer = decide(objects, [CART])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+    assert notes(answer, "web") == {"hidden route"}
 
 
 def test_a_namespace_wide_sidecar_gives_way_and_its_other_settings_stay() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from recommender.errors import UsageError
 from tests.mesh.helpers import Object, obj
 from tests.recommendation.helpers import (
     Flow,
@@ -191,6 +194,12 @@ def test_pinned_hosts_stay() -> None:
     assert hosts(answer, "web") == ["a/b.example"]
 
 
+@pytest.mark.parametrize("host", ["foo", "a b/x.example", "a/../x.example", "a/cart"])
+def test_a_pinned_host_that_istiod_would_refuse_is_an_error(host: str) -> None:
+    with pytest.raises(UsageError, match="pinned_hosts"):
+        decide(deployment("web"), [received(WEB)], pinned_hosts=(host,))
+
+
 def test_a_destination_that_the_mesh_does_not_explain_stays_too_and_is_noted() -> None:
     objects = [*deployment("web"), service("cart"), service("till", ip="10.96.0.2")]
     answer = decide(objects, [http_call(WEB, "cart", fqdn("till.shop"))])
@@ -199,11 +208,23 @@ def test_a_destination_that_the_mesh_does_not_explain_stays_too_and_is_noted() -
     assert notes(answer, "web") == {"disagreement"}
 
 
-def test_a_destination_that_is_gone_has_no_host_and_is_noted() -> None:
-    answer = decide(deployment("web"), [http_call(WEB, "cart", fqdn("cart.shop"))])
+def test_a_destination_that_the_dump_lacks_is_kept_unproved_and_noted() -> None:
+    """It may be gone, or the dump may not be whole."""
+    calls = [
+        http_call(WEB, "cart", fqdn("cart.pay")),
+        http_call(WEB, "api.example", "api.example", address="9.9.9.9"),
+    ]
+    answer = decide(deployment("web"), calls)
 
-    assert hosts(answer, "web") == ["~/*"]
+    assert hosts(answer, "web") == ["*/api.example", f"pay/{fqdn('cart.pay')}"]
     assert notes(answer, "web") == {"gone"}
+
+
+@pytest.mark.parametrize("address", ["abc", "/var/run/x.sock", "10.96.0.1:8080", "999.1.1.1", ""])
+def test_an_address_that_is_none_is_no_reason_to_fail(address: str) -> None:
+    call = http_call(WEB, "cart", fqdn("cart.shop"), address=address)
+
+    assert web_calls(service("cart"), calls=[call]) == [f"shop/{fqdn('cart.shop')}"]
 
 
 def test_an_unknown_destination_passes_through_before_and_after_and_is_noted() -> None:
