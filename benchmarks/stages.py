@@ -108,8 +108,9 @@ def print_alternatives(folder: Path) -> None:
     watch.run("YAML: PyYAML's CSafeLoader", lambda: load_with_pyyaml(files))
     print_table("Alternative", watch.measured)
     for ours, other in zip(watch.measured[::2], watch.measured[1::2], strict=True):
-        ratio = other.seconds / ours.seconds
-        print(f'{other.name} takes {ratio:.1f} times as long as "{ours.name}"')
+        wall = other.seconds / ours.seconds
+        processor = other.processor_seconds / ours.processor_seconds
+        print(f"{other.name}: {wall:.1f} times our seconds, {processor:.1f} times our CPU seconds")
 
 
 def print_machine() -> None:

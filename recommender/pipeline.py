@@ -70,9 +70,10 @@ def recommend_sidecars(
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress)
     progress("building the service graph")
+    _check_calls(flows)
     _check_domain(flows, mesh)
     graph = build_service_graph(flows, mesh)
-    _check_known(graph, flows)
+    _check_known(graph, flows, settings)
     progress(f"deciding for {len(mesh.workloads):,} workloads")
     recommendations = without_unusable_names(recommend(graph, mesh, settings))
     written = None
@@ -149,6 +150,15 @@ def _check_lines(lines: LineCounts, settings: Settings) -> None:
         raise InputError(what, where=most.example, hint=_STRICT_HINT)
 
 
+def _check_calls(flows: Flows) -> None:
+    """Refuse logs in which no proxy ever calls: more likely that side is not logged."""
+    if (flows.frame["direction"] == "inbound").all():
+        raise InputError(
+            f"all {flows.lines.used:,} usable lines are about requests that proxies received",
+            hint="log the calls that they make too: Telemetry accessLogging without mode SERVER",
+        )
+
+
 def _check_domain(flows: Flows, mesh: Mesh) -> None:
     """Refuse logs whose services all have another DNS domain than the mesh."""
     hosts = flows.frame["destination_host"].drop_nulls()
@@ -161,9 +171,13 @@ def _check_domain(flows: Flows, mesh: Mesh) -> None:
         )
 
 
-def _check_known(graph: Graph, flows: Flows) -> None:
-    """Refuse logs of another mesh."""
+def _check_known(graph: Graph, flows: Flows, settings: Settings) -> None:
+    """Refuse logs of another mesh; strict settings allow no pod that is not known."""
     unknown = graph.graph["unknown_pods"]
+    if unknown and settings.strict:
+        what = f"{len(unknown):,} pods that logged are unknown to the mesh"
+        where = f"{unknown[0].namespace}/{unknown[0].name}"
+        raise InputError(what, where=where, hint=_STRICT_HINT)
     if unknown and len(unknown) == flows.writers.height:
         first = unknown[0]
         raise InputError(

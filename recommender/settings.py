@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from recommender.errors import UsageError
 
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 OWN_LABEL = "app.kubernetes.io/managed-by"
 OWN_LABEL_VALUE = "recommend-sidecars"
 ADOPTED_ANNOTATION = "recommend-sidecars/adopted"
@@ -25,6 +27,7 @@ class Settings:
         root_namespace: Istio's root namespace; empty means what MeshConfig says.
         api_version: The `apiVersion` written into Sidecars.
         pinned_hosts: Hosts (`namespace/dnsName`) that every Sidecar keeps.
+        accept_filtered_logs: Take the logs for whole where a Telemetry filters them.
     """
 
     strict: bool = False
@@ -33,6 +36,7 @@ class Settings:
     root_namespace: str = ""
     api_version: str = "networking.istio.io/v1"
     pinned_hosts: tuple[str, ...] = ()
+    accept_filtered_logs: bool = False
 
 
 def load_settings(path: Path | None = None, **flags: object) -> Settings:
@@ -78,5 +82,7 @@ def _check(key: str, value: object, where: str) -> None:
         wanted = "true or false" if isinstance(default[key], bool) else "a string"
     if key == "api_version" and not str(value).startswith("networking.istio.io/v1"):
         valid, wanted = False, "networking.istio.io/v1 or a beta of it"
+    if key == "cluster_domain" and not _DOMAIN.fullmatch(str(value)):
+        valid, wanted = False, "a DNS domain such as cluster.local"
     if not valid:
         raise UsageError(f"setting {key!r} must be {wanted}", where=where)

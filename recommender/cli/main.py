@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -46,6 +47,10 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; errors become one sentence on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal may not have the letters of a host name or a dash: better escaped than not.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(given, prog_name="recommend-sidecars", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -60,11 +65,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecommenderError as error:
         click.echo(f"recommend-sidecars: {printable(str(error))}", err=True)
         return FAILED
-    except BrokenPipeError:
-        # Whoever reads the output has seen enough; nothing is left to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return _reader_left()
+        click.echo(f"recommend-sidecars: cannot print the result: {error.strerror}", err=True)
+        return FAILED
     return status if isinstance(status, int) else DONE
+
+
+def _reader_left() -> int:
+    """End quietly: whoever reads the output has seen enough, and nothing is left to flush to."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
 
 
 def printable(text: str) -> str:

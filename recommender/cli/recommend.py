@@ -21,7 +21,6 @@ from recommender.settings import load_settings
 @options.mesh_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
     help="Where to write DIR/<namespace>/<name>.yaml; files of this tool that no longer hold go.",
@@ -39,7 +38,7 @@ from recommender.settings import load_settings
 def recommend(
     logs: tuple[str, ...],
     mesh: tuple[str, ...],
-    out: Path,
+    out: str,
     adopt: bool | None,
     source_pod: tuple[str, str] | None,
     strict: bool | None,
@@ -52,10 +51,12 @@ def recommend(
     Example:
       recommend-sidecars recommend --logs /var/log/containers --mesh dump/ --out sidecars/
     """  # noqa: D301 - click wants the character
+    if not out.strip():
+        raise click.BadParameter("name a folder; it is made if need be", param_hint="--out")
     settings = load_settings(settings_file, adopt=adopt, strict=strict)
     sources = Sources(logs, mesh, options.standard_input(logs), source_pod)
     with ProgressLine() as progress:
-        report = recommend_sidecars(sources, out, settings, progress)
+        report = recommend_sidecars(sources, Path(out), settings, progress)
     if output == "json":
         click.echo(render_json(report), nl=False)
     else:

@@ -44,7 +44,7 @@ class Fate(Enum):
     BLACKHOLE = "is refused"
     NO_ROUTE = "finds no route"
     NO_HTTP = "is not the HTTP that is expected"
-    NOT_MODELLED = "goes through a Sidecar's HTTP proxy port, which is not modelled"
+    NOT_MODELLED = "goes through a bound listener of a Sidecar, which is not modelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,8 @@ def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
 
 def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
     """Tell where a call goes."""
+    if _is_bound(config.scope, call.port):
+        return Resolution(Fate.NOT_MODELLED, VIRTUAL_OUTBOUND)
     listener = _find_listener(config, call)
     if listener is None:
         return Resolution(_unknown_fate(config), VIRTUAL_OUTBOUND)
@@ -185,8 +187,6 @@ def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
         return Resolution(_unknown_fate(config), listener.name)
     if chain.route_config is None:
         return _through_chain(config, listener, chain)
-    if _is_http_proxy(config.scope, call.port):
-        return Resolution(Fate.NOT_MODELLED, listener.name)
     if not call.http:
         key = chain.service
         return Resolution(Fate.NO_HTTP, listener.name, service=key, host=key.hostname)
@@ -211,12 +211,16 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
     return listeners.get(config.proxy.wildcard)
 
 
-def _is_http_proxy(scope: SidecarScope, port: int) -> bool:
-    return any(
-        imported.listener.port == port
-        and protocol_of(imported.listener.port_protocol or "") is Protocol.HTTP_PROXY
-        for imported in scope.listeners
-    )
+def _is_bound(scope: SidecarScope, port: int) -> bool:
+    """Tell whether a Sidecar opens a port of its own for a call, bound or as an HTTP proxy."""
+    for imported in scope.listeners:
+        listener = imported.listener
+        if listener.port not in (None, port):
+            continue
+        protocol = protocol_of(listener.port_protocol or "")
+        if listener.bind or listener.capture_mode == "NONE" or protocol is Protocol.HTTP_PROXY:
+            return True
+    return False
 
 
 def _unknown_fate(config: ProxyConfig) -> Fate:

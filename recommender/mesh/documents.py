@@ -23,6 +23,7 @@ from recommender.errors import InputError
 from recommender.mesh.yaml_documents import MOST_DEPTH, YamlDocument, YamlError, read_yaml
 
 _NAMES: Final = re.compile(r"\.(?:yaml|yml|json)(?:\.(?:gz|zst))?$", re.IGNORECASE)
+_MOST_SHOWN: Final = 1000
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -61,9 +62,13 @@ def read_documents(sources: Sequence[str | Path]) -> Iterator[Document]:
 
 def _files(source: str | Path) -> list[Path]:
     path = Path(source)
-    if path.is_dir():
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        raise _unreadable(path, error) from error
+    if is_folder:
         return _files_in_folder(path)
-    if path.exists():
+    if exists:
         return [path]
     if isinstance(source, Path) or not glob.has_magic(source):
         raise InputError("there is no such file or folder", where=_shown(path))
@@ -241,4 +246,5 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 def _shown(path: Path) -> str:
     """Write a path as text that can be printed, whatever bytes its name has."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

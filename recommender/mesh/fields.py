@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Final, TypeVar
 
 from recommender.mesh.documents import describe
@@ -101,6 +102,17 @@ def mappings(fields: Fields, name: str) -> list[Fields]:
 def texts(fields: Fields, name: str) -> tuple[str, ...]:
     """Read a list of strings, an empty one where there is none."""
     return tuple(_listed(fields, name, str, "text"))
+
+
+def subnets(fields: Fields, name: str) -> tuple[str, ...]:
+    """Read a list of IP addresses and subnets."""
+    found = texts(fields, name)
+    for value in found:
+        try:
+            ip_network(value, strict=False)
+        except ValueError as error:
+            raise FieldError(f"{name} has {value[:40]!r}, which is no address") from error
+    return found
 
 
 def labels(fields: Fields, name: str) -> dict[str, str]:

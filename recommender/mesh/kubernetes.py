@@ -56,7 +56,7 @@ def service(meta: ObjectMeta, document: Fields) -> Service:
     spec = fields.mapping(document, "spec")
     kind = fields.text(spec, "type") or "ClusterIP"
     external = kind == "ExternalName"
-    addresses = fields.texts(spec, "clusterIPs") or (fields.text(spec, "clusterIP"),)
+    addresses = _cluster_ips(spec)
     headless = not external and addresses[0] == "None"
     return Service(
         meta=meta,
@@ -86,6 +86,15 @@ def endpoint_slice(meta: ObjectMeta, document: Fields) -> EndpointSlice:
         ports=tuple(port for port in ports if port is not None),
         endpoints=fields.each(document, "endpoints", endpoint),
     )
+
+
+def _cluster_ips(spec: Fields) -> tuple[str, ...]:
+    """Read the virtual IPs, `("None",)` for a headless Service."""
+    name = "clusterIPs" if fields.texts(spec, "clusterIPs") else "clusterIP"
+    found = fields.texts(spec, name) if name == "clusterIPs" else (fields.text(spec, name),)
+    if found[0] not in ("", "None"):
+        fields.subnets({name: list(found)}, name)
+    return found
 
 
 def _service_port(entry: Fields) -> ServicePort:

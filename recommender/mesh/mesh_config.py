@@ -62,15 +62,19 @@ def read_mesh_config(
         (m for m in maps if m.meta.namespace in homes),
         key=lambda m: (homes.index(m.meta.namespace), m.meta.name),
     )
+    # A managed Istio may live in a namespace of its own; what stands in the usual one comes first.
+    candidates = candidates or sorted(maps, key=lambda m: (m.meta.namespace, m.meta.name))
     notes = [
         MeshNote("another MeshConfig that was not used", _named(other)) for other in candidates[1:]
     ]
+    if candidates and candidates[0].meta.namespace not in homes:
+        notes.append(MeshNote("a MeshConfig outside istio-system was used", _named(candidates[0])))
     if candidates:
         try:
             return _mesh_config(_parsed(candidates[0].mesh), root_namespace), notes
         except FieldError as error:
             reason = f"a MeshConfig that istiod would refuse, so defaults are assumed: {error}"
-            notes.append(MeshNote(reason, _named(candidates[0])))
+            notes.append(MeshNote(reason, _named(candidates[0]), is_loss=True))
     else:
         reason = "no ConfigMap with the MeshConfig, so Istio's defaults are assumed"
         notes.append(MeshNote(reason, f"ConfigMap {homes[0]}/istio"))

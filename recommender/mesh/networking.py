@@ -158,7 +158,7 @@ def _match(entry: Fields) -> RouteMatch:
         source_labels=fields.labels(entry, "sourceLabels"),
         port=fields.port(entry, "port") or None,
         sni_hosts=fields.texts(entry, "sniHosts"),
-        destination_subnets=fields.texts(entry, "destinationSubnets"),
+        destination_subnets=fields.subnets(entry, "destinationSubnets"),
         conditional=_is_conditional(entry),
     )
 

@@ -277,12 +277,14 @@ class TelemetryEntry:
     """Describe one entry of a Telemetry's tracing or accessLogging list.
 
     `mode` is `match.mode`: CLIENT, SERVER or CLIENT_AND_SERVER (also when absent). `disabled` is
-    `disableSpanReporting` or `disabled`, None when absent (it then inherits).
+    `disableSpanReporting` or `disabled`, None when absent (it then inherits). `filtered` tells that
+    only some access log lines are written.
     """
 
     providers: tuple[str, ...] = ()
     mode: str = "CLIENT_AND_SERVER"
     disabled: bool | None = None
+    filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

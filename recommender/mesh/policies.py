@@ -82,6 +82,7 @@ def _entry(entry: Fields, disabled: str) -> TelemetryEntry:
         providers=tuple(fields.required_text(provider, "name") for provider in providers),
         mode=fields.text(match, "mode") or "CLIENT_AND_SERVER",
         disabled=fields.flag(entry, disabled),
+        filtered=bool(fields.text(fields.mapping(entry, "filter"), "expression").strip()),
     )
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from recommender.errors import UsageError
 from recommender.istio.call import ProxyConfig
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
+from recommender.istio.telemetry import OutboundLogging, outbound_logging
 from recommender.istio.validation import egress_host_problem
-from recommender.mesh import Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
+from recommender.mesh import Labels, Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
 from recommender.recommendation.entries import recommended_hosts, without_covered
-from recommender.recommendation.existing import Plan, names_in_use, plan
+from recommender.recommendation.existing import Plan, names_in_use, plan, shadowed
 from recommender.recommendation.guards import guards
 from recommender.recommendation.hosts import Prover
 from recommender.recommendation.injection import proxy_to_come
@@ -77,6 +78,9 @@ class _Decider:
         if reason is not None:
             return replace(reason, workload=id_)
         labels = pod_labels(self.index, id_)
+        reason = self._unlogged(id_, labels)
+        if reason is not None:
+            return reason
         views = self.views.of_pods(id_.namespace, labels, is_ipv6_only(pods))
         taken = self.taken[id_.namespace]
         planned = plan(self.index, id_, views, taken, adopt=self.settings.adopt)
@@ -90,12 +94,27 @@ class _Decider:
             taken.add(planned.name)
         return answer
 
+    def _unlogged(self, id_: WorkloadId, labels: list[Labels]) -> LeftOut | None:
+        """Refuse logs that by the mesh's own configuration cannot show every call."""
+        found = {outbound_logging(self.rules, id_.namespace, one) for one in labels}
+        called = any(call.direction != "inbound" for call in calls_of(self.graph, id_))
+        if OutboundLogging.NONE in found and not called:
+            return LeftOut(id_, "calls not logged", "Telemetry switches its client logs off")
+        if OutboundLogging.FILTERED in found and not self.settings.accept_filtered_logs:
+            detail = "Telemetry filters its logs; the setting accept_filtered_logs takes them whole"
+            return LeftOut(id_, "logs filtered", detail)
+        return None
+
     def _recommend(
         self, id_: WorkloadId, views: list[View], planned: Plan, selection: Selection
     ) -> Recommendation | LeftOut:
         calls = calls_of(self.graph, id_)
         hosts: list[HostNeed] = []
         notes = list(selection.notes)
+        for sidecar in shadowed(self.rules.sidecars, views, pod_labels(self.index, id_)):
+            name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
+            detail = f"{name} selects it too; istiod ignores it while an older one does"
+            notes.append(Note("shadowed Sidecar", detail))
         proved: list[tuple[View, list[CallNeeds]]] = []
         unproved: list[CallNeeds] = []
         for view in views:
@@ -159,6 +178,7 @@ class _Decider:
 
 
 _NOBODY = WorkloadId("", "", "")
+_INTERCEPTION = "sidecar.istio.io/interceptionMode"
 
 
 def _unscoped(
@@ -167,10 +187,13 @@ def _unscoped(
     """Say why a workload is none that a Sidecar can or may scope."""
     pods = list(pods)
     kinds = {pod.proxy for pod in pods if pod.proxy is not None}
+    annotations = [pod.meta.annotations for pod in pods] + [workload.template_annotations]
     kinds |= {workload.proxy} if workload.proxy and not pods else set()
     for kind in ("gateway", "waypoint", "ztunnel"):
         if kind in kinds:
             return LeftOut(_NOBODY, kind, "Istio ignores Sidecars there")
+    if any(_INTERCEPTION in each and each[_INTERCEPTION] == "NONE" for each in annotations):
+        return LeftOut(_NOBODY, "calls not captured", f"{_INTERCEPTION} is NONE")
     if logged:
         return None
     if not kinds and (pods or not proxy_to_come(workload, index)):

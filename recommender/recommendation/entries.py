@@ -33,7 +33,8 @@ def without_covered(needs: Iterable[HostNeed]) -> list[HostNeed]:
     """Move the reasons of entries that a wider entry covers to the wider one."""
     each = list(needs)
     hosts = sorted({need.host for need in each})
-    wide = {host: next((o for o in hosts if _covers(o, host)), host) for host in hosts}
+    wildcards = [host for host in hosts if "*" in host]
+    wide = {host: next((w for w in wildcards if _covers(w, host)), host) for host in hosts}
     return [HostNeed(wide[need.host], need.reason) for need in each]
 
 

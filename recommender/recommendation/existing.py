@@ -57,6 +57,23 @@ def plan(
     return Plan(name, keeps=default or next(iter(selecting), None))
 
 
+def shadowed(
+    sidecars: Iterable[Sidecar], views: Iterable[View], labels: Iterable[Labels]
+) -> tuple[Sidecar, ...]:
+    """List the Sidecars that select a workload too but that istiod ignores for an older one."""
+    in_force = {(v.sidecar.meta.namespace, v.sidecar.meta.name) for v in views if v.sidecar}
+    namespace = {view.proxy.namespace for view in views}
+    each = list(labels)
+    return tuple(
+        s
+        for s in sidecars
+        if s.meta.namespace in namespace
+        and s.workload_selector is not None
+        and (s.meta.namespace, s.meta.name) not in in_force
+        and any(_selects(s.workload_selector, one) for one in each)
+    )
+
+
 def names_in_use(sidecars: Iterable[Sidecar]) -> Mapping[str, set[str]]:
     """List the names of Sidecars made by hand in each namespace."""
     found: dict[str, set[str]] = defaultdict(set)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
-from recommender.istio.registry import Registry, RegistryService, ServiceKey
+from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.istio.validation import egress_host_problem
 from recommender.istio.virtual_services import can_reach
@@ -215,14 +215,17 @@ def _rewriting(call: Call, config: ProxyConfig) -> Iterator[HostNeed]:
 def _of_virtual_service(
     vs: VirtualService, call: Call, config: ProxyConfig, does: str
 ) -> Iterator[HostNeed]:
-    """Yield the hosts of a VirtualService, and the services of the same names."""
-    listed = config.scope.listener_services()
-    for host in vs.hosts:
-        detail = f"{_name(vs)} {does}"
-        yield _need(host_entry(vs.meta.namespace, host), "virtual service", detail, call)
-        service: RegistryService | None = listed.get(host)
-        if service is not None:
-            yield _need(service_host(service.key), "called", detail, call)
+    """Yield a host of a VirtualService, and the service of the same name.
+
+    One host brings all of it: the one that the log names as the authority, else the first.
+    """
+    named = [host for host in vs.hosts if host == call.authority]
+    host = (named or sorted(vs.hosts))[0]
+    detail = f"{_name(vs)} {does}"
+    yield _need(host_entry(vs.meta.namespace, host), "virtual service", detail, call)
+    service = config.imported(host)
+    if service is not None:
+        yield _need(service_host(service.key), "called", detail, call)
 
 
 def _unrouted_in_log(

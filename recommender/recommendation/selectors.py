@@ -36,7 +36,9 @@ _VOLATILE = frozenset(
     )
 )
 _VOLATILE_WORD = re.compile(
-    r"(^|[-_./])(hash|checksum|sha|digest|commit|revision|timestamp|uid)($|[-_./])", re.IGNORECASE
+    r"(^|[-_./])(hash|checksum|sha|digest|commit|revision|timestamp|uid|instance-id|pod-name"
+    r"|pod-index|ordinal|build-id)($|[-_./])",
+    re.IGNORECASE,
 )
 _VOLATILE_PREFIXES = ("topology.kubernetes.io/", "failure-domain.", "kubernetes.io/")
 # What a controller of the application may set anew: the primary of a database, say.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,43 @@ def test_a_log_from_standard_input_needs_its_pod(tmp_path: Path) -> None:
 def test_adopting_takes_over_the_hand_made_sidecar(tmp_path: Path) -> None:
     assert run(tmp_path, "--adopt") == 0
     assert (tmp_path / "out" / "loyalty" / "points.yaml").exists()
+
+
+def test_an_empty_folder_name_is_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unset variable in a script must not empty the folder it runs in."""
+    monkeypatch.chdir(tmp_path)
+
+    assert run(tmp_path, "--out", "") == 2
+    assert "--out" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_without_unicode_and_a_full_disk_are_no_reason_to_crash(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "recommender.cli.main", "recommend"]
+    command += ["--logs", str(SHOP / "logs"), "--mesh", str(SHOP / "mesh"), "--out", str(tmp_path)]
+    latin = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    with Path("/dev/full").open("wb") as full:
+        disk = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert latin.returncode == 0, latin.stderr
+    assert disk.returncode == 2
+    assert b"Traceback" not in disk.stderr
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "a\x00b"])
+def test_a_name_that_no_file_can_have_is_a_sentence(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, mesh=source) == 2
+    assert run(tmp_path, logs=source) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 2
 
 
 def test_an_unknown_command_or_option_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,12 @@ def test_a_missing_or_hidden_delegate_drops_only_its_route() -> None:
         assert list(destinations(found, "a")) == [fqdn("cart.a")]
 
 
+def test_a_delegate_may_be_exported_to_the_root_s_namespace_only() -> None:
+    delegate = virtual_service("d", "b", [], "moved", exportTo=["a"])
+    found = one(delegating({"delegate": {"name": "d", "namespace": "b"}}), delegate)
+    assert list(destinations(found, "a")) == [fqdn("moved.b")]
+
+
 def test_a_delegate_alone_is_no_virtual_service() -> None:
     assert seen("b", virtual_service("d", "b", [], "moved")) == []
 
@@ -135,3 +141,11 @@ def test_a_route_of_other_source_namespaces_pulls_nothing_in(
     route = {"match": matches, **to("one")} if matches else to("one")
     found = one(virtual_service("vs", "a", ["x.example"], http=[route]))
     assert bool(destinations(found, client)) is kept
+
+
+def test_source_namespaces_of_tcp_and_tls_routes_do_not_matter() -> None:
+    foreign = {"sourceNamespace": "b"}
+    tcp = {"match": [foreign], **to("one")}
+    tls = {"match": [{**foreign, "sniHosts": ["x.example"]}], **to("two")}
+    found = one(virtual_service("vs", "a", ["x.example"], tcp=[tcp], tls=[tls]))
+    assert set(destinations(found, "a")) == {fqdn("one.a"), fqdn("two.a")}

@@ -3,11 +3,12 @@
 import contextlib
 import copy
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import InputError
-from tests.mesh.helpers import Object, mesh_of_objects, obj, pod
+from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj, pod
 from tests.mesh.test_mesh_config import FULL, config_map
 
 ISTIO = "networking.istio.io/v1"
@@ -16,7 +17,10 @@ DESTINATION = {"destination": {"host": "a", "port": {"number": 80}}}
 VALID: list[Object] = [
     obj("v1", "Namespace", "a", labels={"a": "b"}),
     obj(
-        "v1", "Service", "a", spec={"ports": [{"port": 80, "targetPort": "x"}], "clusterIPs": ["x"]}
+        "v1",
+        "Service",
+        "a",
+        spec={"ports": [{"port": 80, "targetPort": "x"}], "clusterIPs": ["10.0.0.1"]},
     ),
     obj("v1", "Service", "a", spec={"type": "ExternalName", "externalName": "a.example"}),
     obj(
@@ -161,3 +165,20 @@ def test_a_damaged_object_is_a_note_or_an_input_error(objects: list[Object]) -> 
 
         assert repr(mesh)
         assert mesh.notes == tuple(sorted(mesh.notes))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        obj("v1", "Service", "s", spec={"clusterIP": "garbage", "ports": []}),
+        obj("v1", "Pod", "p", spec={"containers": []}, status={"podIP": "gar:bage"}),
+        obj(
+            "networking.istio.io/v1",
+            "VirtualService",
+            "v",
+            spec={"hosts": ["a"], "tcp": [{"match": [{"destinationSubnets": ["foo"]}]}]},
+        ),
+    ],
+)
+def test_an_address_that_is_none_leaves_the_object_out(hostile: Object) -> None:
+    assert notes_of(mesh_of_objects(hostile), "left out")

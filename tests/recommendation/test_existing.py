@@ -175,3 +175,20 @@ def test_a_pod_that_is_gone_counts_for_the_workload_that_made_it() -> None:
     gone = http_call("shop/web-7d9c5b8f6d-zzzzz", "cart", fqdn("cart.shop"))
 
     assert hosts(decide(MESH, [gone]), "web") == [f"shop/{fqdn('cart.shop')}"]
+
+
+def test_a_bound_listener_of_a_hand_made_sidecar_is_not_replaced() -> None:
+    """Its port is open on the pod itself: no other Sidecar would serve who calls it."""
+    listener = {
+        "port": {"number": 8080, "protocol": "HTTP", "name": "http"},
+        "bind": "127.0.0.1",
+        "captureMode": "NONE",
+        "hosts": ["./*"],
+    }
+    default = sidecar("default", hosts=["./*"])
+    spec = default["spec"]
+    assert isinstance(spec, dict)
+    spec["egress"] = [listener, {"hosts": ["./*"]}]
+    call = http_call(WEB, "cart", fqdn("cart.shop"), address="127.0.0.1")
+
+    assert left_out(decide([*MESH, default], [call]), "web").reason == "not proved"

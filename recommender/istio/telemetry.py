@@ -1,0 +1,122 @@
+"""What Telemetry resources say of a proxy: who is told its traces and access logs.
+
+Source: istio model/telemetry.go (`applicableTelemetries`, `Tracing`, `mergeLogs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Final
+
+from recommender.istio.sidecar_scope import ScopeRules
+from recommender.mesh.objects import Labels, ObjectMeta, Telemetry, TelemetryEntry
+
+CLIENT, SERVER = "CLIENT", "SERVER"
+MODES: Final = (CLIENT, SERVER)
+
+
+class OutboundLogging(Enum):
+    """Say whether a proxy logs the calls that it makes."""
+
+    ALL = "all"
+    FILTERED = "filtered"
+    NONE = "none"
+
+
+def tracing_providers(rules: ScopeRules, namespace: str, labels: Labels) -> set[str]:
+    """Take the last provider named for each direction, unless its reporting is switched off."""
+    defaults = rules.mesh.config.default_tracing_providers
+    provider = dict.fromkeys(MODES, defaults[0] if defaults else None)
+    disabled = dict.fromkeys(MODES, False)
+    for level in applicable_telemetries(rules, namespace, labels):
+        for entry in level.tracing:
+            for mode in MODES if entry.mode not in MODES else (entry.mode,):
+                if entry.providers:
+                    provider[mode] = entry.providers[0]
+                if entry.disabled is not None:
+                    disabled[mode] = entry.disabled
+    return {name for mode, name in provider.items() if name and not disabled[mode]}
+
+
+def access_log_providers(rules: ScopeRules, namespace: str, labels: Labels) -> set[str]:
+    """Take the providers of access logs of either direction."""
+    levels = _logging_levels(rules, namespace, labels)
+    defaults = rules.mesh.config.default_access_logging_providers
+    return {name for mode in MODES for name in _logging_in(levels, defaults, mode)}
+
+
+def outbound_logging(rules: ScopeRules, namespace: str, labels: Labels) -> OutboundLogging:
+    """Tell whether a proxy logs the calls that it makes, by Telemetry and MeshConfig.
+
+    Without both the log itself is the only witness: then it is taken for whole.
+    """
+    levels = _logging_levels(rules, namespace, labels)
+    defaults = rules.mesh.config.default_access_logging_providers
+    if not levels:
+        return OutboundLogging.ALL
+    in_use = _logging_in(levels, defaults, CLIENT)
+    if not in_use:
+        return OutboundLogging.NONE
+    return OutboundLogging.FILTERED if all(in_use.values()) else OutboundLogging.ALL
+
+
+def applicable_telemetries(
+    rules: ScopeRules, namespace: str, labels: Labels
+) -> Iterator[Telemetry]:
+    """Yield the root namespace's Telemetry, the namespace's own, then all that select the pod.
+
+    Of several without a selector in one namespace the oldest counts.
+    """
+    wide: dict[str, Telemetry] = {}
+    selecting: list[Telemetry] = []
+    for telemetry in sorted(rules.mesh.telemetries, key=lambda t: _age(t.meta)):
+        if not telemetry.selector:
+            wide.setdefault(telemetry.meta.namespace, telemetry)
+        elif telemetry.meta.namespace == namespace and telemetry.selector.items() <= labels.items():
+            selecting.append(telemetry)
+    for level in dict.fromkeys((rules.root_namespace, namespace)):
+        if level in wide:
+            yield wide[level]
+    yield from selecting
+
+
+_Levels = list[tuple[TelemetryEntry, ...]]
+
+
+def _logging_levels(rules: ScopeRules, namespace: str, labels: Labels) -> _Levels:
+    applicable = applicable_telemetries(rules, namespace, labels)
+    return [level.access_logging for level in applicable if level.access_logging]
+
+
+def _logging_in(levels: _Levels, defaults: tuple[str, ...], mode: str) -> dict[str, bool]:
+    """Map the providers of one direction to whether only some lines are written.
+
+    The last level that names any decides which count; an entry without a name means those
+    named before it (`mergeLogs`).
+    """
+    if not levels:
+        return dict.fromkeys(defaults, False)
+    last = set(defaults)
+    for level in levels:
+        last = {name for e in _meant(level, mode) for name in e.providers} or last
+    in_use: dict[str, bool] = {}
+    inherited = defaults
+    for entry in (entry for level in levels for entry in level):
+        inherited = entry.providers or inherited
+        if entry.mode in MODES and entry.mode != mode:
+            continue
+        for name in last.intersection(inherited):
+            if entry.disabled:
+                in_use.pop(name, None)
+            else:
+                in_use[name] = entry.filtered
+    return in_use
+
+
+def _meant(level: Iterable[TelemetryEntry], mode: str) -> Iterator[TelemetryEntry]:
+    return (entry for entry in level if entry.mode not in MODES or entry.mode == mode)
+
+
+def _age(meta: ObjectMeta) -> tuple[float, str, str]:
+    return (meta.created.timestamp() if meta.created else 0.0, meta.name, meta.namespace)
