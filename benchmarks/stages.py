@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Generate, measure and print."""
     parser = argparse.ArgumentParser(prog="benchmarks.stages", description=__doc__)
     add_sizes(parser)
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where to keep what is generated")
+    keep = "where to keep what is generated; what is there already is used, whatever its sizes"
+    parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
     options = parser.parse_args(arguments)
     sizes = read_sizes(options)
     with _folder(options.keep) as folder:
@@ -53,7 +54,9 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 def measure(folder: Path, sizes: Sizes) -> None:
     """Generate a mesh in a folder if it has none yet, and print what its stages take."""
-    if not (folder / MESH).exists():
+    if (folder / MESH).exists():
+        print(f"Measured is what {folder} holds already.")
+    else:
         # In a process of its own, so that its memory does not count below.
         generator = [sys.executable, "-m", "benchmarks.synthetic", str(folder)]
         subprocess.run([*generator, *size_options(sizes)], check=True)

@@ -141,7 +141,7 @@ class _Decider:
             selector=selection.labels,
             hosts=recommended_hosts(hosts),
             evidence=merge_evidence(call.evidence for call in calls),
-            calls=len(calls),
+            calls=min(sum(need.is_proved for need in needs) for _, needs in proved),
             services_before=_services(views[0].today),
             services_after=_services(scoped),
             pods=len(live) or len(logged),

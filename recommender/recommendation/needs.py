@@ -45,6 +45,11 @@ class CallNeeds:
     hosts: tuple[HostNeed, ...] = ()
     notes: tuple[Note, ...] = ()
 
+    @property
+    def is_proved(self) -> bool:
+        """Tell whether the mesh dump has what the call is about."""
+        return all(note.name != "gone" for note in self.notes)
+
 
 def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     """Work out what a call needs in a view."""

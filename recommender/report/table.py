@@ -93,7 +93,7 @@ def _add_workloads(page: Page, report: Report) -> None:
     if not found:
         return
     page.lines.append("")
-    head = Row("WORKLOAD", ("HOSTS", "SERVICES", "REQUESTS", "LOGGED", "SEEN"), "NOTES")
+    head = Row("WORKLOAD", ("HOSTS", "SERVICES", "PROVED", "REQUESTS", "LOGGED", "SEEN"), "NOTES")
     in_order = sorted(found, key=lambda r: (_urgency_of(r), r.workload))
     # The arrow stands in one column only if both of its sides have a fixed width.
     before = max(len(f"{r.services_before:,}") for r in found)
@@ -117,6 +117,7 @@ def _row(recommendation: Recommendation, before: int, after: int) -> Row:
     figures = (
         f"{len(r.hosts):,}",
         f"{r.services_before:>{before},} → {r.services_after:>{after},}",
+        counted(r.calls, "call"),
         f"{r.evidence.requests if r.evidence else 0:,}",
         f"{r.pods_logged:,}/{r.pods:,}",
         _seen(r.evidence),
