@@ -16,8 +16,8 @@ from recommender.access_logs import (
 )
 from recommender.errors import InputError
 from recommender.flows import Flows, summarise_flows
-from recommender.istio.sidecar_scope import NEWEST_VERSION
-from recommender.mesh import Mesh, load_mesh
+from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
+from recommender.mesh import Mesh, MeshNote, load_mesh
 from recommender.recommendation import Recommendations, recommend
 from recommender.report import Report
 from recommender.service_graph import Graph, build_service_graph
@@ -83,7 +83,7 @@ def recommend_sidecars(
     return Report(
         recommendations=recommendations,
         lines=flows.lines,
-        mesh_notes=mesh.notes,
+        mesh_notes=tuple(sorted((*mesh.notes, *_version_notes(mesh)))),
         istio_version=mesh.istio_version or NEWEST_VERSION,
         istio_version_known=mesh.istio_version is not None,
         out=None if out is None else str(out),
@@ -98,12 +98,27 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         sources.mesh,
         cluster_domain=settings.cluster_domain,
         root_namespace=settings.root_namespace,
+        version=settings.istio,
     )
     refused = [note for note in mesh.notes if note.is_loss]
     if settings.strict and refused:
         what = f"{refused[0].reason}; {len(refused)} objects could not be used"
         raise InputError(what, where=refused[0].where, hint=_STRICT_HINT)
     return mesh
+
+
+def _version_notes(mesh: Mesh) -> list[MeshNote]:
+    """Say so where the rules of istiod's version are not those that the model knows."""
+    version = mesh.istio_version
+    if version is None or OLDEST_VERSION <= version <= NEWEST_VERSION:
+        return []
+    nearest = min(max(version, OLDEST_VERSION), NEWEST_VERSION)
+    reason = f"a version whose rules are not known, those of {_dotted(nearest)} were used"
+    return [MeshNote(reason, f"Istio {_dotted(version)}")]
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def read_flows(sources: Sources, settings: Settings, progress: Progress) -> Flows:

@@ -11,6 +11,7 @@ from typing import Any
 from recommender.errors import UsageError
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_VERSION = re.compile(r"([0-9]{1,3}\.[0-9]{1,3})?")
 OWN_LABEL = "app.kubernetes.io/managed-by"
 OWN_LABEL_VALUE = "recommend-sidecars"
 ADOPTED_ANNOTATION = "recommend-sidecars/adopted"
@@ -27,6 +28,7 @@ class Settings:
         root_namespace: Istio's root namespace; empty means what MeshConfig says.
         api_version: The `apiVersion` written into Sidecars.
         pinned_hosts: Hosts (`namespace/dnsName`) that every Sidecar keeps.
+        istio_version: The version of istiod, such as "1.30"; empty means what the dump says.
         accept_filtered_logs: Take the logs for whole where a Telemetry filters them.
     """
 
@@ -37,6 +39,15 @@ class Settings:
     api_version: str = "networking.istio.io/v1"
     pinned_hosts: tuple[str, ...] = ()
     accept_filtered_logs: bool = False
+    istio_version: str = ""
+
+    @property
+    def istio(self) -> tuple[int, int] | None:
+        """Return the version of istiod as numbers, None if it is to be read from the dump."""
+        if not self.istio_version:
+            return None
+        major, _, minor = self.istio_version.partition(".")
+        return (int(major), int(minor))
 
 
 def load_settings(path: Path | None = None, **flags: object) -> Settings:
@@ -48,7 +59,10 @@ def load_settings(path: Path | None = None, **flags: object) -> Settings:
     values = _read_toml(path) if path else {}
     for key, value in values.items():
         _check(key, value, str(path))
-    values |= {key: value for key, value in flags.items() if value is not None}
+    given = {key: value for key, value in flags.items() if value is not None}
+    for key, value in given.items():
+        _check(key, value, f"--{key.replace('_', '-')}")
+    values |= given
     known: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
     }
@@ -82,6 +96,8 @@ def _check(key: str, value: object, where: str) -> None:
         wanted = "true or false" if isinstance(default[key], bool) else "a string"
     if key == "api_version" and not str(value).startswith("networking.istio.io/v1"):
         valid, wanted = False, "networking.istio.io/v1 or a beta of it"
+    if key == "istio_version" and not _VERSION.fullmatch(str(value)):
+        valid, wanted = False, 'a version of Istio such as "1.30"'
     if key == "cluster_domain" and not _DOMAIN.fullmatch(str(value)):
         valid, wanted = False, "a DNS domain such as cluster.local"
     if not valid:

@@ -31,6 +31,12 @@ source_pod_option = click.option(
     callback=lambda _context, _parameter, value: parse_pod(value),
     help="Whose log it is where no file name tells.",
 )
+istio_version_option = click.option(
+    "--istio-version",
+    metavar="VERSION",
+    help="The version of istiod, such as 1.30; without it what the mesh dump shows, "
+    "else the newest.",
+)
 strict_option = click.option(
     "--strict",
     is_flag=True,

@@ -31,6 +31,7 @@ from recommender.settings import load_settings
     default=None,
     help="Take over Sidecars made by hand that select one workload.",
 )
+@options.istio_version_option
 @options.source_pod_option
 @options.strict_option
 @options.settings_option
@@ -40,6 +41,7 @@ def recommend(
     mesh: tuple[str, ...],
     out: str,
     adopt: bool | None,
+    istio_version: str | None,
     source_pod: tuple[str, str] | None,
     strict: bool | None,
     settings_file: Path | None,
@@ -53,7 +55,7 @@ def recommend(
     """  # noqa: D301 - click wants the character
     if not out.strip():
         raise click.BadParameter("name a folder; it is made if need be", param_hint="--out")
-    settings = load_settings(settings_file, adopt=adopt, strict=strict)
+    settings = load_settings(settings_file, adopt=adopt, strict=strict, istio_version=istio_version)
     sources = Sources(logs, mesh, options.standard_input(logs), source_pod)
     with ProgressLine() as progress:
         report = recommend_sidecars(sources, Path(out), settings, progress)

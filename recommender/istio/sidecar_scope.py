@@ -30,7 +30,8 @@ from recommender.mesh.objects import EgressListener, Labels, Mesh, Sidecar, Virt
 
 ANY_NAMESPACE = "*"
 EVERYTHING = EgressListener(hosts=("*/*",))
-NEWEST_VERSION = (1, 31)
+OLDEST_VERSION, NEWEST_VERSION = (1, 24), (1, 31)
+"""The versions of istiod whose rules are known."""
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 

@@ -16,7 +16,7 @@ from recommender.mesh import kubernetes, networking, policies
 from recommender.mesh.documents import Document, read_documents
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.gateway_api import GatewayRoute, gateway_route, virtual_services_of_routes
-from recommender.mesh.istio_version import istio_version
+from recommender.mesh.istio_version import Version, istio_version
 from recommender.mesh.mesh_config import MeshConfigMap, mesh_config_map, read_mesh_config
 from recommender.mesh.objects import (
     AuthorizationPolicy,
@@ -71,6 +71,7 @@ def load_mesh(
     *,
     cluster_domain: str = "cluster.local",
     root_namespace: str = "",
+    version: Version | None = None,
 ) -> Mesh:
     """Load a mesh from YAML and JSON files, folders and globs.
 
@@ -82,6 +83,7 @@ def load_mesh(
         sources: Paths and globs, as `read_documents` takes them.
         cluster_domain: The DNS domain of the Kubernetes cluster.
         root_namespace: Istio's root namespace; empty to take it from the MeshConfig.
+        version: istiod's version as (major, minor); None to read it from the objects.
 
     Raises:
         InputError: A source cannot be read, or an object of a kind that counts has no name.
@@ -92,7 +94,9 @@ def load_mesh(
     objects = _Objects(found.chosen())
     config, config_notes = read_mesh_config(objects.of(MeshConfigMap), root_namespace)
     pods, controllers = objects.of(PodObject), objects.of(Controller)
-    version, version_notes = istio_version(versions_seen(pods, controllers))
+    version_notes: list[MeshNote] = []
+    if version is None:
+        version, version_notes = istio_version(versions_seen(pods, controllers))
     placed, workloads = resolve_workloads(pods, controllers)
     entries = objects.of(ServiceEntry)
     services = objects.of(Service)

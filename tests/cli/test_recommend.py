@@ -219,3 +219,13 @@ def test_the_public_names_are_exactly_those_listed() -> None:
 
 def _isort_key(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+def test_the_version_of_istiod_can_be_told_and_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--istio-version", "1.29", "--output", "json") == 0
+    assert json.loads(capsys.readouterr().out)["istio"] == {"version": "1.29", "known": True}
+    assert run(tmp_path, "--istio-version", "9.9") == 0
+    assert "whose rules are not known" in capsys.readouterr().out
+    assert run(tmp_path, "--istio-version", "new") == 2
