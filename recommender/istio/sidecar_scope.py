@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from recommender.istio.destination_rules import DestinationRules, build_destination_rules
+from recommender.istio.discovery import discovered
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
 from recommender.istio.registry import (
     Registry,
@@ -138,7 +139,8 @@ _Patterns = dict[str, _HostPatterns]
 
 
 def build_scope_rules(mesh: Mesh) -> ScopeRules:
-    """Compute what every scope of a mesh is made from."""
+    """Compute what every scope of a mesh is made from, as far as istiod discovers it."""
+    mesh = discovered(mesh)
     ordered = sorted(
         mesh.sidecars, key=lambda s: (s.meta.created or _NO_TIME, s.meta.name, s.meta.namespace)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from recommender.errors import UsageError
 from recommender.istio.call import ProxyConfig
+from recommender.istio.discovery import hidden_namespaces
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.istio.telemetry import OutboundLogging, outbound_logging
 from recommender.istio.validation import egress_host_problem
@@ -40,8 +41,14 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
     _check_pinned(settings)
     rules, index = build_scope_rules(mesh), index_mesh(mesh)
     decider = _Decider(graph, index, rules, settings, build_views(rules))
+    hidden = hidden_namespaces(mesh)
     decider.taken |= names_in_use(rules.sidecars)
-    answers = [decider.decide(index.workloads[id_]) for id_ in sorted(index.workloads)]
+    answers = [
+        LeftOut(id_, "not discovered", "discoverySelectors hide its namespace from istiod")
+        if id_.namespace in hidden
+        else decider.decide(index.workloads[id_])
+        for id_ in sorted(index.workloads)
+    ]
     return Recommendations(
         tuple(a for a in answers if isinstance(a, Recommendation)),
         tuple(sorted(a for a in answers if isinstance(a, LeftOut))),

@@ -1,0 +1,75 @@
+"""Which namespaces istiod looks at at all: MeshConfig discoverySelectors.
+
+Source: istio pkg/kube/namespace/filter.go (`discoveryNamespacesFilter`), pkg/util/labelselector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from recommender.mesh.objects import Labels, Mesh, ObjectMeta
+
+Requirement = tuple[str, str, tuple[str, ...]]
+
+
+class _Placed(Protocol):
+    """Stand for any object with a namespace."""
+
+    @property
+    def meta(self) -> ObjectMeta: ...
+
+
+T = TypeVar("T", bound=_Placed)
+
+
+def hidden_namespaces(mesh: Mesh) -> frozenset[str]:
+    """List the namespaces that no selector chooses; one that the dump lacks is not hidden."""
+    selectors = mesh.config.discovery_selectors
+    if not selectors:
+        return frozenset()
+    return frozenset(
+        namespace.meta.name
+        for namespace in mesh.namespaces
+        if not any(_matches(selector, namespace.meta.labels) for selector in selectors)
+    )
+
+
+def discovered(mesh: Mesh) -> Mesh:
+    """Return the mesh as istiod sees it, without the objects of hidden namespaces."""
+    hidden = hidden_namespaces(mesh)
+    if not hidden:
+        return mesh
+
+    def seen(objects: Iterable[T]) -> tuple[T, ...]:
+        return tuple(item for item in objects if item.meta.namespace not in hidden)
+
+    return replace(
+        mesh,
+        pods=seen(mesh.pods),
+        services=seen(mesh.services),
+        endpoint_slices=seen(mesh.endpoint_slices),
+        service_entries=seen(mesh.service_entries),
+        virtual_services=seen(mesh.virtual_services),
+        destination_rules=seen(mesh.destination_rules),
+        sidecars=seen(mesh.sidecars),
+        telemetries=seen(mesh.telemetries),
+        authorization_policies=seen(mesh.authorization_policies),
+        envoy_filters=seen(mesh.envoy_filters),
+    )
+
+
+def _matches(selector: Iterable[Requirement], labels: Labels) -> bool:
+    """Tell whether labels fulfil every requirement, as Kubernetes label selectors do."""
+    return all(_holds(key, operator, values, labels) for key, operator, values in selector)
+
+
+def _holds(key: str, operator: str, values: tuple[str, ...], labels: Labels) -> bool:
+    if operator == "Exists":
+        return key in labels
+    if operator == "DoesNotExist":
+        return key not in labels
+    if operator == "NotIn":
+        return labels.get(key) not in values
+    return labels.get(key) in values
