@@ -1,7 +1,7 @@
 """Print what each stage of a run takes on a large synthetic mesh: `python -m benchmarks.stages`.
 
-Times are those of one run on this machine, and nothing is asserted. CPU seconds, of all threads,
-hardly change with what else the machine does.
+Times are those of one run on this machine, and nothing is asserted. CPU seconds are those of all
+threads; what else the machine does lengthens them less than it lengthens seconds.
 """
 
 from __future__ import annotations

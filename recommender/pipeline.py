@@ -18,7 +18,7 @@ from recommender.errors import InputError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.mesh import Mesh, MeshNote, load_mesh
-from recommender.recommendation import Recommendations, recommend
+from recommender.recommendation import Recommendations, names_for, recommend
 from recommender.report import Report
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
@@ -32,6 +32,7 @@ from recommender.sidecars import (
 Progress = Callable[[str], None]
 """Is told in a few words what is going on."""
 
+_MULTI_CLUSTER_DOMAIN = "clusterset.local"
 _STRICT_HINT = "without --strict they are counted and passed over"
 _LOG_HINT = "name access logs of istio-proxy containers, in Istio's default text or JSON"
 _POD_HINT = (
@@ -70,7 +71,6 @@ def recommend_sidecars(
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress)
     progress("building the service graph")
-    _check_calls(flows)
     _check_domain(flows, mesh)
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows, settings)
@@ -79,7 +79,7 @@ def recommend_sidecars(
     written = None
     if out is not None:
         progress(f"writing {len(recommendations.recommended):,} Sidecars")
-        written = write_recommendations(recommendations, out, settings)
+        written = write_recommendations(recommendations, out, settings, mesh)
     return Report(
         recommendations=recommendations,
         lines=flows.lines,
@@ -131,14 +131,29 @@ def read_flows(sources: Sources, settings: Settings, progress: Progress) -> Flow
 
 
 def write_recommendations(
-    recommendations: Recommendations, out: Path, settings: Settings
+    recommendations: Recommendations, out: Path, settings: Settings, mesh: Mesh | None = None
 ) -> WrittenFiles:
-    """Write every recommended Sidecar to a folder."""
+    """Write every recommended Sidecar to a folder.
+
+    Files of earlier runs go, but for those of workloads that this time logged nothing, and of
+    namespaces that the dump lacks: silence is no evidence against them. Without a mesh all go.
+    """
     rendered = {
         (r.workload.namespace, r.name): render_sidecar(r, settings)
         for r in recommendations.recommended
     }
-    return write_sidecars(out, rendered)
+    silent = {
+        (item.workload.namespace, name)
+        for item in recommendations.left_out
+        if item.reason == "logged nothing"
+        for name in names_for(item.workload)
+    }
+    seen = {workload.id.namespace for workload in mesh.workloads} if mesh else set()
+
+    def keep(place: tuple[str, str]) -> bool:
+        return mesh is not None and (place in silent or place[0] not in seen)
+
+    return write_sidecars(out, rendered, keep)
 
 
 def _reporting(batches: Iterable[LogBatch], progress: Progress) -> Iterator[LogBatch]:
@@ -165,23 +180,20 @@ def _check_lines(lines: LineCounts, settings: Settings) -> None:
         raise InputError(what, where=most.example, hint=_STRICT_HINT)
 
 
-def _check_calls(flows: Flows) -> None:
-    """Refuse logs in which no proxy ever calls: more likely that side is not logged."""
-    if (flows.frame["direction"] == "inbound").all():
-        raise InputError(
-            f"all {flows.lines.used:,} usable lines are about requests that proxies received",
-            hint="log the calls that they make too: Telemetry accessLogging without mode SERVER",
-        )
-
-
 def _check_domain(flows: Flows, mesh: Mesh) -> None:
-    """Refuse logs whose services all have another DNS domain than the mesh."""
-    hosts = flows.frame["destination_host"].drop_nulls()
-    domains = set(hosts.str.extract(r"\.svc\.(.+)$").drop_nulls())
+    """Refuse logs whose Kubernetes services all have another DNS domain than the mesh."""
+    namespaces = {service.meta.namespace for service in mesh.services}
+    entries = {host for entry in mesh.service_entries for host in entry.hosts}
+    domains: set[str] = set()
+    for host in flows.frame["destination_host"].drop_nulls().unique():
+        name, found, domain = str(host).partition(".svc.")
+        if found and name.rpartition(".")[2] in namespaces and host not in entries:
+            domains.add(domain)
+    domains.discard(_MULTI_CLUSTER_DOMAIN)
     if domains and mesh.cluster_domain not in domains:
-        found = ", ".join(sorted(domains)[:3])
         raise InputError(
-            f"the logs name services of {found}, none of the domain {mesh.cluster_domain}",
+            f"the logs name services of {', '.join(sorted(domains)[:3])}, "
+            f"none of the domain {mesh.cluster_domain}",
             hint="set cluster_domain in the settings",
         )
 

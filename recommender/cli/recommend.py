@@ -23,7 +23,8 @@ from recommender.settings import load_settings
     "--out",
     required=True,
     metavar="DIR",
-    help="Where to write DIR/<namespace>/<name>.yaml; files of this tool that no longer hold go.",
+    help="Where to write DIR/<namespace>/<name>.yaml; files of this tool that no longer hold go, "
+    "those without new evidence stay.",
 )
 @click.option(
     "--adopt",

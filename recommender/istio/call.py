@@ -17,8 +17,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from recommender.istio.authority import limited_to
 from recommender.istio.filter_chains import FilterChain
-from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listeners
+from recommender.istio.listeners import (
+    Bound,
+    OutboundListener,
+    bound_services,
+    endpoint_listener,
+    outbound_listener,
+)
 from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
@@ -117,30 +124,46 @@ class ProxyConfig:
     scope: SidecarScope
     proxy: Proxy
     outbound_traffic_policy: str = ALLOW_ANY
-    _listeners: dict[int, dict[str, OutboundListener]] = field(default_factory=dict)
-    _virtual_hosts: dict[int, tuple[VirtualHost, ...]] = field(default_factory=dict)
-    _indexed: dict[int, VirtualHosts] = field(default_factory=dict)
+    _bound: dict[int, dict[str, list[Bound]]] = field(default_factory=dict)
+    _listeners: dict[tuple[str, int], OutboundListener | None] = field(default_factory=dict)
+    _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
     _imported: dict[str, RegistryService] = field(default_factory=dict)
     _rewriting: tuple[VirtualService, ...] | None = None
+    _service_count: int | None = None
 
     @property
     def domain(self) -> str:
         """Return the DNS domain of the Kubernetes cluster."""
         return self.rules.mesh.cluster_domain
 
-    def listeners(self, port: int) -> dict[str, OutboundListener]:
-        """Return the outbound listeners of a port by address."""
-        if port not in self._listeners:
-            self._listeners[port] = outbound_listeners(self.scope, self.proxy, port, self.domain)
-        return self._listeners[port]
+    def listener(self, address: str, port: int) -> OutboundListener | None:
+        """Return the outbound listener of an address and port."""
+        if (address, port) not in self._listeners:
+            if port not in self._bound:
+                self._bound[port] = bound_services(self.scope, self.proxy, port)
+            bound = self._bound[port].get(address, [])
+            made = outbound_listener(bound, self.scope, self.proxy, self.domain, address)
+            self._listeners[address, port] = made
+        return self._listeners[address, port]
 
-    def virtual_hosts(self, port: int) -> tuple[VirtualHost, ...]:
-        """Return the virtual hosts of a port."""
-        if port not in self._virtual_hosts:
-            imported = listener_for_routes(self.scope, port)
-            made = virtual_hosts(imported, self.proxy, port, self.domain) if imported else ()
-            self._virtual_hosts[port] = made
-        return self._virtual_hosts[port]
+    def virtual_hosts(self, port: int, authority: str) -> VirtualHosts:
+        """Return the virtual hosts of a port's route configuration that could take an authority."""
+        if (authority, port) not in self._virtual_hosts:
+            whole = listener_for_routes(self.scope, port)
+            made: tuple[VirtualHost, ...] = ()
+            if whole is not None:
+                part = limited_to(whole, authority, self.proxy.namespace, self.domain)
+                made = virtual_hosts(part, self.proxy, port, self.domain, whole)
+            self._virtual_hosts[authority, port] = index_virtual_hosts(made)
+        return self._virtual_hosts[authority, port]
+
+    @property
+    def service_count(self) -> int:
+        """Return how many services the proxy has Envoy clusters of."""
+        if self._service_count is None:
+            services = self.scope.services.values()
+            self._service_count = sum(service.alias_for is None for service in services)
+        return self._service_count
 
     def imported(self, hostname: str) -> RegistryService | None:
         """Return the service of a host name that some egress listener imports."""
@@ -157,12 +180,6 @@ class ProxyConfig:
                 if any(route.rewrite_authority for route in vs.routes)
             )
         return self._rewriting
-
-    def find_virtual_host(self, port: int, authority: str) -> VirtualHost | None:
-        """Find the virtual host of an authority on a port's shared route configuration."""
-        if port not in self._indexed:
-            self._indexed[port] = index_virtual_hosts(self.virtual_hosts(port))
-        return self._indexed[port].find(authority)
 
 
 def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
@@ -195,11 +212,11 @@ def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
 
 def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener | None:
     """Find the listener of the address, then that of an endpoint, then that of any address."""
-    listeners = config.listeners(call.port)
     if call.address in config.proxy.addresses:
         return None
-    if call.address in listeners:
-        return listeners[call.address]
+    found = config.listener(call.address, call.port) if call.address else None
+    if found is not None:
+        return found
     if call.address and call.headless_host:
         service = config.imported(call.headless_host)
         if service is not None and service.headless:
@@ -208,7 +225,7 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
             )
             if found is not None:
                 return found
-    return listeners.get(config.proxy.wildcard)
+    return config.listener(config.proxy.wildcard, call.port)
 
 
 def _is_bound(scope: SidecarScope, port: int) -> bool:
@@ -249,9 +266,8 @@ def _through_routes(
     own_host, own, _ = name.rpartition(":")
     if own:
         # The route configuration of one sniffed virtual IP: its service takes any authority.
-        found = next(
-            (v for v in config.virtual_hosts(call.port) if own_host.lower() in v.domains), None
-        )
+        lower = own_host.lower()
+        found = config.virtual_hosts(call.port, lower).with_domain(lower)
         if found is None:
             return Resolution(
                 Fate.NO_ROUTE,
@@ -262,7 +278,7 @@ def _through_routes(
                 host=chain.service.hostname,
             )
     else:
-        found = config.find_virtual_host(call.port, authority)
+        found = config.virtual_hosts(call.port, authority).find(authority)
         if found is None:
             fate = _unknown_fate(config)
             return Resolution(fate, listener.name, http=True, route_config=name)

@@ -47,14 +47,14 @@ class DestinationRules:
     exported: Mapping[str, Mapping[str, list[MergedRule]]]
     root_private: Mapping[str, list[MergedRule]]
 
-    def selector_labels(self) -> frozenset[str]:
-        """Return the keys of every pod label that some rule selects proxies by."""
+    def selector_labels(self) -> frozenset[tuple[str, str]]:
+        """Return every pod label that some rule selects proxies by."""
         return frozenset(
-            key
+            label
             for by_host in self.local.values()
             for rules in by_host.values()
             for rule in rules
-            for key in rule.workload_selector or ()
+            for label in (rule.workload_selector or {}).items()
         )
 
     def candidates(self, namespace: str, service: RegistryService) -> tuple[MergedRule, ...]:

@@ -7,7 +7,8 @@ reference dangles (istio#53701). Source: istio model/telemetry_logging.go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
@@ -28,6 +29,36 @@ def provider_services(
     for key, reason in _envoy_filter_services(rules, namespace, labels):
         found.setdefault(key, []).append(reason)
     return {key: tuple(dict.fromkeys(reasons)) for key, reasons in sorted(found.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderGaps:
+    """Hold what a proxy uses but the mesh dump does not tell.
+
+    `unknown` are providers that no MeshConfig defines; `absent` maps (namespace or `*`, host) of
+    services that the registry lacks to what names them.
+    """
+
+    unknown: tuple[str, ...]
+    absent: Mapping[tuple[str, str], str]
+
+
+def provider_gaps(rules: ScopeRules, namespace: str, labels: Labels) -> ProviderGaps:
+    """Find the providers and clusters in use that `provider_services` cannot resolve."""
+    providers = {p.name: p for p in rules.mesh.config.extension_providers}
+    unknown: list[str] = []
+    absent: dict[tuple[str, str], str] = {}
+    for use, name in sorted(_providers_in_use(rules, namespace, labels)):
+        if name not in providers:
+            unknown.append(f"{use} provider {name}")
+            continue
+        home, slash, hostname = providers[name].service.rpartition("/")
+        if hostname and hostname not in rules.registry.by_hostname:
+            absent[home if slash else "*", hostname] = f"{use} provider {name}"
+    for envoy_filter, hostname in _named_by_envoy_filters(rules, namespace, labels):
+        if hostname not in rules.registry.by_hostname:
+            absent["*", hostname] = envoy_filter
+    return ProviderGaps(tuple(unknown), absent)
 
 
 def lookup_service(registry: Registry, provider: ExtensionProvider) -> ServiceKey | None:
@@ -54,14 +85,20 @@ def _providers_in_use(
 def _envoy_filter_services(
     rules: ScopeRules, namespace: str, labels: Labels
 ) -> Iterator[tuple[ServiceKey, str]]:
+    for name, hostname in _named_by_envoy_filters(rules, namespace, labels):
+        for owner in rules.registry.by_hostname.get(hostname, {}):
+            yield ServiceKey(owner, hostname), name
+
+
+def _named_by_envoy_filters(
+    rules: ScopeRules, namespace: str, labels: Labels
+) -> Iterator[tuple[str, str]]:
+    """Yield each EnvoyFilter that applies with every host whose cluster it names."""
     for envoy_filter in rules.mesh.envoy_filters:
         meta = envoy_filter.meta
-        if not _applies(rules, meta, envoy_filter.workload_selector, namespace, labels):
-            continue
-        for cluster in envoy_filter.clusters:
-            for owner in rules.registry.by_hostname.get(cluster.split("|", 3)[-1], {}):
-                key = ServiceKey(owner, cluster.split("|", 3)[-1])
-                yield key, f"EnvoyFilter {meta.namespace}/{meta.name}"
+        if _applies(rules, meta, envoy_filter.workload_selector, namespace, labels):
+            for cluster in envoy_filter.clusters:
+                yield f"EnvoyFilter {meta.namespace}/{meta.name}", cluster.split("|", 3)[-1]
 
 
 def _applies(

@@ -6,7 +6,8 @@ Source: istio networking/core/listener.go (`buildSidecarOutboundListeners`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
@@ -60,19 +61,40 @@ class OutboundListener:
         return next((chain for chain in self.chains if chain.matches_all), None)
 
 
-def outbound_listeners(
-    scope: SidecarScope, proxy: Proxy, port: int, domain: str
-) -> dict[str, OutboundListener]:
-    """Build the listeners of one port number by the addresses they listen on."""
-    found: dict[str, OutboundListener] = {}
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Hold what wants to listen at one address and port: by egress listener, in order."""
+
+    at: ServiceAtPort
+    extra: tuple[str, ...]
+    imported: ListenerScope
+
+
+def bound_services(scope: SidecarScope, proxy: Proxy, port: int) -> dict[str, list[Bound]]:
+    """List for each address what wants to listen there at a port number."""
+    found: dict[str, list[Bound]] = defaultdict(list)
     for imported in scope.listeners:
-        context = ChainContext(proxy, imported, scope.services, domain)
-        if imported.listener.port is None:
-            for listener in found.values():
-                listener.locked = True
         for at, extra in _bound(imported, proxy, port):
-            _add(found, at, extra, context)
+            bound = Bound(at, extra, imported)
+            for address in (at.bind, *extra):
+                found[address].append(bound)
     return found
+
+
+def outbound_listener(
+    bound: Iterable[Bound], scope: SidecarScope, proxy: Proxy, domain: str, address: str
+) -> OutboundListener | None:
+    """Build the listener of an address from what wants to listen there."""
+    listeners: dict[str, OutboundListener] = {}
+    last: ListenerScope | None = None
+    for each in bound:
+        if each.imported is not last and each.imported.listener.port is None:
+            for listener in listeners.values():
+                listener.locked = True
+        last = each.imported
+        context = ChainContext(proxy, each.imported, scope.services, domain)
+        _add(listeners, each.at, each.extra, context)
+    return listeners.get(address)
 
 
 def endpoint_listener(
@@ -102,7 +124,8 @@ def _bound(
     if listener.port is not None and listener.port != port:
         return
     bind = listener.bind or (LOCAL_HOST if listener.capture_mode == "NONE" else "")
-    for service in imported.services:
+    candidates = imported.at_port(port) if listener.port is None else imported.services
+    for service in candidates:
         number = service.port(port)
         if listener.port is not None:
             number = RegistryPort(port, "", protocol_of(listener.port_protocol or ""))

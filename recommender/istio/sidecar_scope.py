@@ -7,6 +7,7 @@ and model/push_context.go (`initSidecarScopes`, `getSidecarScope`).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,12 +23,21 @@ from recommender.istio.registry import (
     build_registry,
     is_visible,
 )
+from recommender.istio.sidecar_selection import OrderedSidecars, order_sidecars
 from recommender.istio.virtual_services import (
     MeshVirtualServices,
     build_virtual_services,
     destinations,
 )
-from recommender.mesh.objects import EgressListener, Labels, Mesh, Sidecar, VirtualService
+from recommender.mesh.objects import (
+    EgressListener,
+    Labels,
+    Mesh,
+    ObjectMeta,
+    Sidecar,
+    Telemetry,
+    VirtualService,
+)
 
 ANY_NAMESPACE = "*"
 EVERYTHING = EgressListener(hosts=("*/*",))
@@ -38,13 +48,14 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ScopeRules:
-    """Hold what is computed once per mesh to scope any proxy of it."""
+    """Hold what is computed once per mesh to scope any proxy of it; Telemetries by age."""
 
     mesh: Mesh
     registry: Registry
     virtual_services: MeshVirtualServices
     destination_rules: DestinationRules
-    sidecars: tuple[Sidecar, ...]
+    sidecars: OrderedSidecars
+    telemetries: tuple[Telemetry, ...]
     version: tuple[int, int]
 
     @property
@@ -52,9 +63,24 @@ class ScopeRules:
         """Return Istio's root namespace."""
         return self.mesh.config.root_namespace
 
-    def with_sidecars(self, sidecars: tuple[Sidecar, ...]) -> ScopeRules:
-        """Return the same rules with other Sidecars, which must be in order."""
-        return replace(self, sidecars=sidecars)
+    def with_sidecars(self, sidecars: Iterable[Sidecar]) -> ScopeRules:
+        """Return the same rules with other Sidecars."""
+        return replace(self, sidecars=order_sidecars(sidecars, self.root_namespace))
+
+
+@dataclass(slots=True)
+class ListenerIndex:
+    """Hold the places of a listener's services and VirtualServices by what they are found by.
+
+    Names are lower case; `by_name` has aliases too.
+    """
+
+    by_name: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    by_address: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    by_port: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    wildcards: list[tuple[int, str]] = field(default_factory=list)
+    virtual_services: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    virtual_service_wildcards: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +90,51 @@ class ListenerScope:
     listener: EgressListener
     services: tuple[RegistryService, ...]
     virtual_services: tuple[VirtualService, ...]
-    _by_host: dict[str, list[int]] = field(default_factory=dict, compare=False)
-    _wild: list[str] = field(default_factory=list, compare=False)
+    _index: list[ListenerIndex] = field(default_factory=list, compare=False, repr=False)
 
-    def virtual_services_for(self, hostname: str) -> list[VirtualService]:
-        """List the VirtualServices with a host that overlaps a service's (`getConfigsForHost`)."""
-        if self.virtual_services and not self._by_host:
-            for place, vs in enumerate(self.virtual_services):
-                for host in vs.hosts:
-                    self._by_host.setdefault(host, []).append(place)
-            self._wild.extend(host for host in self._by_host if is_wildcard(host))
-        others = self._by_host if is_wildcard(hostname) else self._wild
-        near = [hostname, *(host for host in others if overlaps(host, hostname))]
-        places = {place for host in near for place in self._by_host.get(host, ())}
-        return [self.virtual_services[place] for place in sorted(places)]
+    def index(self) -> ListenerIndex:
+        """Return the index of the listener, made when it is first asked for."""
+        if not self._index:
+            self._index.append(_indexed(self.services, self.virtual_services))
+        return self._index[0]
+
+    def at_port(self, port: int) -> list[RegistryService]:
+        """List the services that have a port."""
+        return [self.services[place] for place in self.index().by_port.get(port, ())]
+
+    def places_for(self, name: str) -> set[int]:
+        """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""
+        index = self.index()
+        lower = name.lower()
+        others = index.virtual_services if is_wildcard(lower) else index.virtual_service_wildcards
+        near = [lower, *(host for host in others if overlaps(host, lower))]
+        return {place for host in near for place in index.virtual_services.get(host, ())}
+
+    def virtual_services_for(self, name: str) -> list[VirtualService]:
+        """List the VirtualServices with a host that overlaps a name, in order."""
+        return [self.virtual_services[place] for place in sorted(self.places_for(name))]
+
+
+def _indexed(
+    services: Iterable[RegistryService], virtual_services: Iterable[VirtualService]
+) -> ListenerIndex:
+    index = ListenerIndex()
+    for place, service in enumerate(services):
+        name = service.hostname.lower()
+        index.by_name[name].add(place)
+        if is_wildcard(name):
+            index.wildcards.append((place, name))
+        for alias in service.aliases:
+            index.by_name[alias.hostname.lower()].add(place)
+        for address in service.addresses:
+            index.by_address[address].add(place)
+        for number in {port.number for port in service.ports}:
+            index.by_port[number].append(place)
+    for place, vs in enumerate(virtual_services):
+        for host in vs.hosts:
+            index.virtual_services[host.lower()].add(place)
+    index.virtual_service_wildcards += [h for h in index.virtual_services if is_wildcard(h)]
+    return index
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,39 +195,28 @@ class _HostPatterns:
 _Patterns = dict[str, _HostPatterns]
 
 
+def age(meta: ObjectMeta) -> tuple[datetime, str, str]:
+    """Order objects from old to young, those of one second by name."""
+    return (meta.created or _NO_TIME, meta.name, meta.namespace)
+
+
 def build_scope_rules(mesh: Mesh) -> ScopeRules:
     """Compute what every scope of a mesh is made from, as far as istiod discovers it."""
     mesh = discovered(mesh)
-    ordered = sorted(
-        mesh.sidecars, key=lambda s: (s.meta.created or _NO_TIME, s.meta.name, s.meta.namespace)
-    )
-    ordered.sort(key=lambda s: s.workload_selector is None)
     return ScopeRules(
         mesh,
         build_registry(mesh),
         build_virtual_services(mesh),
         build_destination_rules(mesh),
-        tuple(ordered),
+        order_sidecars(mesh.sidecars, mesh.config.root_namespace),
+        tuple(sorted(mesh.telemetries, key=lambda t: age(t.meta))),
         mesh.istio_version or NEWEST_VERSION,
     )
 
 
 def select_sidecar(rules: ScopeRules, namespace: str, labels: Labels) -> Sidecar | None:
-    """Return the Sidecar istiod applies to a proxy, None for the implicit default `*/*`.
-
-    The oldest match of the proxy's namespace wins, those with a selector first; then the root
-    namespace's Sidecar without a selector. Nothing is merged.
-    """
-    root_default: Sidecar | None = None
-    for sidecar in rules.sidecars:
-        selector = sidecar.workload_selector
-        if sidecar.meta.namespace == namespace and (
-            selector is None or selector.items() <= dict(labels).items()
-        ):
-            return sidecar
-        if selector is None and sidecar.meta.namespace == rules.root_namespace:
-            root_default = root_default or sidecar
-    return root_default
+    """Return the Sidecar istiod applies to a proxy, None for the implicit default `*/*`."""
+    return rules.sidecars.selected(namespace, labels)
 
 
 def sidecar_scope(

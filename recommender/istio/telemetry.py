@@ -10,9 +10,10 @@ from enum import Enum
 from typing import Final
 
 from recommender.istio.sidecar_scope import ScopeRules
-from recommender.mesh.objects import Labels, ObjectMeta, Telemetry, TelemetryEntry
+from recommender.mesh.objects import Labels, Telemetry, TelemetryEntry
 
 CLIENT, SERVER = "CLIENT", "SERVER"
+_FILE_LOG: Final = "envoyFileAccessLog"
 MODES: Final = (CLIENT, SERVER)
 
 
@@ -49,13 +50,20 @@ def access_log_providers(rules: ScopeRules, namespace: str, labels: Labels) -> s
 def outbound_logging(rules: ScopeRules, namespace: str, labels: Labels) -> OutboundLogging:
     """Tell whether a proxy logs the calls that it makes, by Telemetry and MeshConfig.
 
-    Without both the log itself is the only witness: then it is taken for whole.
+    What counts is what is written to files, as logs of containers are. Without a Telemetry the
+    log itself is the only witness: then it is taken for whole.
     """
     levels = _logging_levels(rules, namespace, labels)
     defaults = rules.mesh.config.default_access_logging_providers
     if not levels:
         return OutboundLogging.ALL
-    in_use = _logging_in(levels, defaults, CLIENT)
+    to_file = {p.name for p in rules.mesh.config.extension_providers if p.kind == _FILE_LOG}
+    known = {p.name for p in rules.mesh.config.extension_providers}
+    in_use = {
+        name: filtered
+        for name, filtered in _logging_in(levels, defaults, CLIENT).items()
+        if name in to_file or name not in known
+    }
     if not in_use:
         return OutboundLogging.NONE
     return OutboundLogging.FILTERED if all(in_use.values()) else OutboundLogging.ALL
@@ -70,7 +78,7 @@ def applicable_telemetries(
     """
     wide: dict[str, Telemetry] = {}
     selecting: list[Telemetry] = []
-    for telemetry in sorted(rules.mesh.telemetries, key=lambda t: _age(t.meta)):
+    for telemetry in rules.telemetries:
         if not telemetry.selector:
             wide.setdefault(telemetry.meta.namespace, telemetry)
         elif telemetry.meta.namespace == namespace and telemetry.selector.items() <= labels.items():
@@ -116,7 +124,3 @@ def _logging_in(levels: _Levels, defaults: tuple[str, ...], mode: str) -> dict[s
 
 def _meant(level: Iterable[TelemetryEntry], mode: str) -> Iterator[TelemetryEntry]:
     return (entry for entry in level if entry.mode not in MODES or entry.mode == mode)
-
-
-def _age(meta: ObjectMeta) -> tuple[float, str, str]:
-    return (meta.created.timestamp() if meta.created else 0.0, meta.name, meta.namespace)

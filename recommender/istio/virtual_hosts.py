@@ -44,6 +44,12 @@ class VirtualHosts:
     exact: Mapping[str, VirtualHost]
     suffixes: tuple[tuple[str, VirtualHost], ...]
 
+    def with_domain(self, domain: str) -> VirtualHost | None:
+        """Find the virtual host that has a domain, as it is written."""
+        if is_wildcard(domain) and domain != "*":
+            return next((host for suffix, host in self.suffixes if suffix == domain[1:]), None)
+        return self.exact.get(domain)
+
     def find(self, authority: str) -> VirtualHost | None:
         """Find the virtual host of an authority: exact first, then the longest wildcard."""
         found = self.exact.get(authority)
@@ -66,12 +72,22 @@ class _Group:
 
 
 def virtual_hosts(
-    listener: ListenerScope, proxy: Proxy, port: int, domain: str
+    listener: ListenerScope,
+    proxy: Proxy,
+    port: int,
+    domain: str,
+    whole: ListenerScope | None = None,
 ) -> tuple[VirtualHost, ...]:
-    """Build the virtual hosts of a port, in istiod's order of precedence."""
-    imported = {s.hostname.lower(): s for s in listener.services if s.port(port) is not None}
-    services = {lower: replace(s, hostname=lower) for lower, s in imported.items()}
-    groups = list(_groups(listener, proxy, port, services))
+    """Build the virtual hosts of a port, in istiod's order of precedence.
+
+    `whole` is what the listener has in all, where it is limited to some of it.
+    """
+    imported = {s.hostname.lower(): s for s in listener.at_port(port)}
+    services = {
+        lower: s if s.hostname == lower else replace(s, hostname=lower)
+        for lower, s in imported.items()
+    }
+    groups = list(_groups(listener, proxy, port, services, whole or listener))
     known = {s.hostname for group in groups for s in group.services}
     built: list[VirtualHost] = []
     names: set[str] = set()
@@ -113,7 +129,11 @@ def index_virtual_hosts(hosts: Iterable[VirtualHost]) -> VirtualHosts:
 
 
 def _groups(
-    listener: ListenerScope, proxy: Proxy, port: int, services: Mapping[str, RegistryService]
+    listener: ListenerScope,
+    proxy: Proxy,
+    port: int,
+    services: Mapping[str, RegistryService],
+    whole: ListenerScope,
 ) -> Iterator[_Group]:
     served: set[str] = set()
     wildcards = [host for host in services if is_wildcard(host)]
@@ -127,6 +147,7 @@ def _groups(
             continue
         index = index or _MostSpecific.of(listener)
         hosts, matching = _separated(vs, services, index)
+        hosts = tuple(h for h in hosts if not (is_wildcard(h) and _is_served(h, vs, whole, port)))
         if vs.gateway_api and not any(
             vs.meta.namespace in (s.namespace, proxy.namespace) for s in matching
         ):
@@ -141,6 +162,13 @@ def _groups(
             continue
         route = BuiltRoute("default", (cluster_name(service.hostname, port),))
         yield _Group(None, (), (service,), (route,))
+
+
+def _is_served(pattern: str, vs: VirtualService, whole: ListenerScope, port: int) -> bool:
+    """Tell whether a VirtualService's wildcard covers a service, so that it is no host alone."""
+    return not vs.gateway_api and any(
+        overlaps(service.hostname.lower(), pattern) for service in whole.at_port(port)
+    )
 
 
 def _is_http(service: RegistryService, port: int) -> bool:

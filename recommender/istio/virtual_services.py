@@ -39,16 +39,16 @@ class MeshVirtualServices:
     public: tuple[VirtualService, ...]
     _visible: dict[str, VisibleVirtualServices] = field(default_factory=dict, compare=False)
 
-    def source_labels(self) -> frozenset[str]:
-        """Return the keys of every pod label that some route match asks for."""
+    def source_labels(self) -> frozenset[tuple[str, str]]:
+        """Return every pod label that some route match asks for."""
         groups = (*self.private.values(), *self.exported.values(), self.public)
         return frozenset(
-            key
+            label
             for group in groups
             for vs in group
             for route in vs.routes
             for match in route.matches
-            for key in match.source_labels
+            for label in match.source_labels.items()
         )
 
     def visible_from(self, namespace: str) -> VisibleVirtualServices:

@@ -27,6 +27,7 @@ from recommender.mesh.objects import (
     MeshNote,
     Namespace,
     ObjectMeta,
+    PeerAuthentication,
     Service,
     ServiceEntry,
     Sidecar,
@@ -118,6 +119,7 @@ def load_mesh(
         telemetries=tuple(objects.of(Telemetry)),
         authorization_policies=tuple(objects.of(AuthorizationPolicy)),
         envoy_filters=tuple(objects.of(EnvoyFilter)),
+        peer_authentications=tuple(objects.of(PeerAuthentication)),
         notes=tuple(sorted(notes)),
     )
 
@@ -138,6 +140,7 @@ def _kinds(cluster_domain: str) -> _Kinds:
         (istio, "EnvoyFilter"): policies.envoy_filter,
         ("telemetry.istio.io", "Telemetry"): policies.telemetry,
         ("security.istio.io", "AuthorizationPolicy"): policies.authorization_policy,
+        ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,
     }
     for group, kind in CONTROLLER_KINDS:
         kinds[group, kind] = partial(controller, kind=kind)
@@ -195,7 +198,7 @@ class _Found:
     def noted(self) -> list[MeshNote]:
         """List the notes, equal ones counted together."""
         return [
-            MeshNote(reason, where, count, is_loss=reason.startswith(_LEFT_OUT))
+            MeshNote(reason, where, count, is_loss=reason.startswith((_LEFT_OUT, _NOT_AN_OBJECT)))
             for (reason, where), count in self.notes.items()
         ]
 

@@ -111,13 +111,14 @@ def sidecar(meta: ObjectMeta, document: Fields) -> Sidecar:
     """
     spec = fields.mapping(document, "spec")
     other = {k: v for k, v in spec.items() if k not in ("workloadSelector", "egress")}
-    if _deeper_than(other, _MOST_SPEC_DEPTH):
+    if _deeper_than(spec, _MOST_SPEC_DEPTH):
         raise FieldError("spec is nested too deep")
     return Sidecar(
         meta=meta,
         workload_selector=_workload_selector(spec),
         egress=fields.each(spec, "egress", _egress_listener),
         other_spec=other,
+        spec=spec,
     )
 
 

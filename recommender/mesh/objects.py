@@ -20,8 +20,7 @@ class ObjectMeta:
     """Name one object and say where it was read.
 
     `created` is the creationTimestamp (UTC), None where the source has none (a GitOps folder).
-    `origin` is the file the object came from, for messages only: it does not make two objects
-    different.
+    `origin` is the file the object came from, for messages only.
     """
 
     namespace: str
@@ -263,13 +262,14 @@ class Sidecar:
 
     `workload_selector` is None when the field is absent, empty when it selects everything.
     `other_spec` holds the spec without `workloadSelector` and `egress`, as read, so that it can
-    be written out again unchanged.
+    be written out again unchanged; `spec` all of it, None where there was no manifest.
     """
 
     meta: ObjectMeta
     workload_selector: Labels | None = None
     egress: tuple[EgressListener, ...] = ()
     other_spec: Mapping[str, object] = field(default_factory=dict)
+    spec: Mapping[str, object] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +277,8 @@ class TelemetryEntry:
     """Describe one entry of a Telemetry's tracing or accessLogging list.
 
     `mode` is `match.mode`: CLIENT, SERVER or CLIENT_AND_SERVER (also when absent). `disabled` is
-    `disableSpanReporting` or `disabled`, None when absent (it then inherits). `filtered` tells that
-    only some access log lines are written.
+    `disableSpanReporting` or `disabled`, None when absent. Without `providers` or `disabled` it
+    inherits. `filtered` tells that only some access log lines are written.
     """
 
     providers: tuple[str, ...] = ()
@@ -291,8 +291,7 @@ class TelemetryEntry:
 class Telemetry:
     """Describe what decides a Telemetry's extension providers.
 
-    `tracing` and `access_logging` hold one item per entry of those lists, in order. An item's
-    providers are empty where the entry names none (it inherits).
+    `tracing` and `access_logging` hold one item per entry of those lists, in order.
     """
 
     meta: ObjectMeta
@@ -309,6 +308,14 @@ class AuthorizationPolicy:
     selector: Labels = field(default_factory=dict)
     action: str = "ALLOW"
     provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAuthentication:
+    """Describe a PeerAuthentication; without a selector it is for its whole namespace."""
+
+    meta: ObjectMeta
+    selector: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +346,7 @@ class MeshConfig:
     """Describe the parts of MeshConfig that decide scope.
 
     `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults;
-    `discovery_selectors` holds each selector's matchLabels and matchExpressions as
-    (key, operator, values).
+    `discovery_selectors` holds each selector's expressions as (key, operator, values).
     """
 
     root_namespace: str = "istio-system"
@@ -391,4 +397,5 @@ class Mesh:
     telemetries: tuple[Telemetry, ...] = ()
     authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     envoy_filters: tuple[EnvoyFilter, ...] = ()
+    peer_authentications: tuple[PeerAuthentication, ...] = ()
     notes: tuple[MeshNote, ...] = ()

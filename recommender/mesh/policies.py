@@ -1,7 +1,8 @@
-"""Convert Telemetry, AuthorizationPolicy and EnvoyFilter: what can name a service unseen in logs.
+"""Convert Telemetry, AuthorizationPolicy, EnvoyFilter and PeerAuthentication.
 
-A policy with `targetRefs` is attached to Gateways, waypoints or their Services and never acts in a
-sidecar (istio model/policyattachment.go `ShouldAttachPolicy`): it converts to None.
+The first three can name a service unseen in logs; the last decides only pushes. One with
+`targetRefs` is attached to Gateways, waypoints or their Services and never acts in a sidecar
+(istio model/policyattachment.go `ShouldAttachPolicy`): it converts to None.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from recommender.mesh.objects import (
     EnvoyFilter,
     Labels,
     ObjectMeta,
+    PeerAuthentication,
     Telemetry,
     TelemetryEntry,
 )
@@ -73,6 +75,15 @@ def envoy_filter(meta: ObjectMeta, document: Fields) -> EnvoyFilter | None:
     patches = fields.mappings(spec, "configPatches")
     clusters = {name for text in _texts_within(patches) for name in _CLUSTER.findall(text)}
     return EnvoyFilter(meta, fields.labels(selector, "labels"), tuple(sorted(clusters)))
+
+
+def peer_authentication(meta: ObjectMeta, document: Fields) -> PeerAuthentication:
+    """Convert a PeerAuthentication.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    return PeerAuthentication(meta, _match_labels(fields.mapping(document, "spec")))
 
 
 def _entry(entry: Fields, disabled: str) -> TelemetryEntry:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import UsageError
-from recommender.istio.call import ProxyConfig
 from recommender.istio.discovery import hidden_namespaces
+from recommender.istio.extension_providers import ProviderGaps, provider_gaps
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.istio.telemetry import OutboundLogging, outbound_logging
 from recommender.istio.validation import egress_host_problem
@@ -42,7 +42,7 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
     rules, index = build_scope_rules(mesh), index_mesh(mesh)
     decider = _Decider(graph, index, rules, settings, build_views(rules))
     hidden = hidden_namespaces(mesh)
-    decider.taken |= names_in_use(rules.sidecars)
+    decider.taken |= names_in_use(rules.mesh.sidecars)
     answers = [
         LeftOut(id_, "not discovered", "discoverySelectors hide its namespace from istiod")
         if id_.namespace in hidden
@@ -102,15 +102,21 @@ class _Decider:
         return answer
 
     def _unlogged(self, id_: WorkloadId, labels: list[Labels]) -> LeftOut | None:
-        """Refuse logs that by the mesh's own configuration cannot show every call."""
+        """Refuse logs or a dump that by the mesh's own configuration cannot tell everything."""
         found = {outbound_logging(self.rules, id_.namespace, one) for one in labels}
-        called = any(call.direction != "inbound" for call in calls_of(self.graph, id_))
-        if OutboundLogging.NONE in found and not called:
+        if OutboundLogging.NONE in found:
             return LeftOut(id_, "calls not logged", "Telemetry switches its client logs off")
         if OutboundLogging.FILTERED in found and not self.settings.accept_filtered_logs:
             detail = "Telemetry filters its logs; the setting accept_filtered_logs takes them whole"
             return LeftOut(id_, "logs filtered", detail)
+        unknown = {u for one in labels for u in self._gaps(id_, one).unknown}
+        if unknown:
+            detail = f"no MeshConfig in the dump defines the {', '.join(sorted(unknown))}"
+            return LeftOut(id_, "provider unknown", detail)
         return None
+
+    def _gaps(self, id_: WorkloadId, labels: Labels) -> ProviderGaps:
+        return provider_gaps(self.rules, id_.namespace, labels)
 
     def _recommend(
         self, id_: WorkloadId, views: list[View], planned: Plan, selection: Selection
@@ -118,7 +124,8 @@ class _Decider:
         calls = calls_of(self.graph, id_)
         hosts: list[HostNeed] = []
         notes = list(selection.notes)
-        for sidecar in shadowed(self.rules.sidecars, views, pod_labels(self.index, id_)):
+        near = self.rules.sidecars.by_namespace.get(id_.namespace, ())
+        for sidecar in shadowed(near, views, pod_labels(self.index, id_)):
             name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
             detail = f"{name} selects it too; istiod ignores it while an older one does"
             notes.append(Note("shadowed Sidecar", detail))
@@ -141,6 +148,10 @@ class _Decider:
         logged = set(self.graph.nodes[id_]["pods"])
         live = {pod.meta.name for pod in self._live(id_)}
         notes += _pod_notes(live, logged)
+        notes += _unproxied(self.index.pods_by_workload.get(id_, ()))
+        if not self.graph.number_of_edges():
+            detail = "no proxy in these logs logged a call: is the client side logged?"
+            notes.append(Note("calls unseen", detail))
         scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
         return Recommendation(
             workload=id_,
@@ -149,14 +160,14 @@ class _Decider:
             hosts=recommended_hosts(hosts),
             evidence=merge_evidence(call.evidence for call in calls),
             calls=min(sum(need.is_proved for need in needs) for _, needs in proved),
-            services_before=_services(views[0].today),
-            services_after=_services(scoped),
+            services_before=views[0].today.service_count,
+            services_after=scoped.service_count,
             pods=len(live) or len(logged),
             pods_logged=len(live & logged) if live else len(logged),
             origin=planned.origin,
             other_spec=planned.keeps.other_spec if planned.keeps else {},
-            labels=planned.updates.labels if planned.updates else {},
-            annotations=planned.updates.annotations if planned.updates else {},
+            labels=planned.labels,
+            annotations=planned.annotations,
             notes=tuple(sorted(set(notes))),
         )
 
@@ -213,12 +224,8 @@ def _unscoped(
 def _left_alone(id_: WorkloadId, planned: Plan) -> LeftOut:
     sidecar = planned.hand_made
     name = f"{sidecar.meta.namespace}/{sidecar.meta.name}" if sidecar else ""
-    if planned.also_selects:
-        others = ", ".join(map(str, planned.also_selects[:3]))
-        detail = f"{name} also selects {others}: it cannot be adopted for one workload"
-    else:
-        detail = f"{name} selects it; --adopt takes it over"
-    return LeftOut(id_, "hand-made Sidecar", detail)
+    hint = planned.obstacle or "--adopt takes it over"
+    return LeftOut(id_, "hand-made Sidecar", f"{name} selects it; {hint}")
 
 
 def _unproved_detail(unproved: list[CallNeeds]) -> str:
@@ -230,13 +237,19 @@ def _unproved_detail(unproved: list[CallNeeds]) -> str:
     return f"no hosts leave the calls to {', '.join(targets[:3])}{more} as they are"
 
 
+def _unproxied(pods: Iterable[Pod]) -> list[Note]:
+    """Name the pods of a workload that have no proxy, where others have one."""
+    running = [pod for pod in pods if pod.phase not in _ENDED]
+    without = sorted(pod.meta.name for pod in running if pod.proxy is None)
+    if not without:
+        return []
+    detail = f"{len(without)} of {len(running)} pods without a proxy: {', '.join(without[:3])}"
+    return [Note("unproxied pods", detail)]
+
+
 def _pod_notes(live: set[str], logged: set[str]) -> list[Note]:
     silent = sorted(live - logged)
     if not silent:
         return []
     detail = f"{len(silent)} of {len(live)} pods logged nothing: {', '.join(silent[:3])}"
     return [Note("silent pods", detail)]
-
-
-def _services(config: ProxyConfig) -> int:
-    return sum(s.alias_for is None for s in config.scope.services.values())

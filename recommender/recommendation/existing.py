@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recommender.mesh import Labels, MeshIndex, ObjectMeta, Sidecar, WorkloadId
+from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
 from recommender.recommendation.model import Origin
 from recommender.recommendation.views import View, is_own
+from recommender.settings import ADOPTED_ANNOTATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,23 @@ class Plan:
     origin: Origin = "new"
     keeps: Sidecar | None = None
     hand_made: Sidecar | None = None
-    also_selects: tuple[WorkloadId, ...] = ()
+    obstacle: str = ""
 
     @property
-    def updates(self) -> ObjectMeta | None:
-        """Return the metadata of the object that is updated, None for a new one."""
-        return self.keeps.meta if self.keeps and self.origin != "new" else None
+    def labels(self) -> Labels:
+        """Return the labels of the object that is updated, none for a new one."""
+        return self.keeps.meta.labels if self.keeps and self.origin != "new" else {}
+
+    @property
+    def annotations(self) -> Labels:
+        """Return the annotations of the object that is updated, with what it had when adopted."""
+        if self.keeps is None or self.origin == "new":
+            return {}
+        annotations = dict(self.keeps.meta.annotations)
+        if self.origin == "adopted":
+            hosts = (host for listener in self.keeps.egress for host in listener.hosts)
+            annotations[ADOPTED_ANNOTATION] = " ".join(hosts)
+        return annotations
 
 
 def plan(
@@ -42,33 +54,49 @@ def plan(
     applied = [view.sidecar for view in views if view.sidecar is not None]
     selecting = [s for s in applied if s.workload_selector is not None]
     hand_made = [s for s in selecting if not is_own(s)]
-    if hand_made and not adopt:
-        return Plan(hand_made=hand_made[0])
-    default = next((s for s in applied if s.workload_selector is None), None)
+    if hand_made:
+        obstacle = _obstacle(index, workload, hand_made)
+        if obstacle or not adopt:
+            return Plan(hand_made=hand_made[0], obstacle=obstacle)
+        return Plan(hand_made[0].meta.name, "adopted", keeps=hand_made[0])
     for sidecar in selecting:
-        others = _others_selected(index, workload, sidecar)
-        if not is_own(sidecar) and others:
-            return Plan(hand_made=sidecar, also_selects=others)
-        if not is_own(sidecar):
-            return Plan(sidecar.meta.name, "adopted", keeps=sidecar)
-        if sidecar.meta.name not in taken:
+        if sidecar.meta.name not in taken and not _is_of_another(index, workload, sidecar):
             return Plan(sidecar.meta.name, "own", keeps=sidecar)
+    default = next((s for s in applied if s.workload_selector is None), None)
     name = _new_name(index, workload, taken)
     return Plan(name, keeps=default or next(iter(selecting), None))
+
+
+def _obstacle(index: MeshIndex, workload: WorkloadId, hand_made: list[Sidecar]) -> str:
+    """Say why Sidecars made by hand cannot be adopted for a workload, nothing if they can."""
+    if len({sidecar.meta.name for sidecar in hand_made}) > 1:
+        names = ", ".join(sorted({sidecar.meta.name for sidecar in hand_made}))
+        return f"several select its pods ({names}), so none can be adopted"
+    others = _others_selected(index, workload, hand_made[0])
+    if others:
+        named = ", ".join(map(str, others[:3]))
+        return f"it also selects {named}, so it cannot be adopted for one workload"
+    if any(listener.port is not None for listener in hand_made[0].egress):
+        return "it has listeners with ports of their own, so it cannot be adopted"
+    return ""
+
+
+def _is_of_another(index: MeshIndex, workload: WorkloadId, sidecar: Sidecar) -> bool:
+    """Tell whether a Sidecar bears the name of another workload that it selects."""
+    others = _others_selected(index, workload, sidecar)
+    return any(other.name == sidecar.meta.name for other in others)
 
 
 def shadowed(
     sidecars: Iterable[Sidecar], views: Iterable[View], labels: Iterable[Labels]
 ) -> tuple[Sidecar, ...]:
-    """List the Sidecars that select a workload too but that istiod ignores for an older one."""
+    """List the Sidecars of a namespace that select a workload too, but that istiod ignores."""
     in_force = {(v.sidecar.meta.namespace, v.sidecar.meta.name) for v in views if v.sidecar}
-    namespace = {view.proxy.namespace for view in views}
     each = list(labels)
     return tuple(
         s
         for s in sidecars
-        if s.meta.namespace in namespace
-        and s.workload_selector is not None
+        if s.workload_selector is not None
         and (s.meta.namespace, s.meta.name) not in in_force
         and any(_selects(s.workload_selector, one) for one in each)
     )
@@ -107,6 +135,11 @@ def _selects(selector: Labels, labels: Labels) -> bool:
     return selector.items() <= labels.items()
 
 
+def names_for(workload: WorkloadId) -> tuple[str, str]:
+    """Return the names that a workload's Sidecar bears: its own, or with its kind."""
+    return workload.name, f"{workload.name}-{workload.kind.lower()}"
+
+
 def _new_name(index: MeshIndex, workload: WorkloadId, taken: set[str]) -> str:
     """Name a Sidecar after its workload; the kind tells workloads of one name apart."""
     same = [
@@ -114,7 +147,7 @@ def _new_name(index: MeshIndex, workload: WorkloadId, taken: set[str]) -> str:
         for w in index.workloads_by_namespace.get(workload.namespace, ())
         if w.id.name == workload.name
     ]
-    with_kind = f"{workload.name}-{workload.kind.lower()}"
-    candidates = [with_kind] if len(same) > 1 else [workload.name, with_kind]
+    plain, with_kind = names_for(workload)
+    candidates = [with_kind] if len(same) > 1 else [plain, with_kind]
     candidates += [f"{with_kind}-{number}" for number in range(2, len(taken) + 3)]
     return next(name for name in candidates if name not in taken)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from recommender.istio.extension_providers import provider_services
+from recommender.istio.extension_providers import provider_gaps, provider_services
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, MeshIndex, WorkloadId
 from recommender.recommendation.model import HostReason, Note
-from recommender.recommendation.needs import HostNeed, service_host
+from recommender.recommendation.needs import HostNeed, host_entry, service_host
 from recommender.recommendation.views import View
 from recommender.settings import Settings
 
@@ -38,6 +38,14 @@ def guards(
             notes.append(Note("provider out of scope", detail))
         else:
             hosts.append(HostNeed(service_host(key), HostReason("provider", ", ".join(reasons))))
+    absent: dict[tuple[str, str], str] = {}
+    for one in each:
+        absent |= provider_gaps(rules, workload.namespace, one).absent
+    for (home, hostname), reason in sorted(absent.items()):
+        entry = host_entry(home, hostname)
+        hosts.append(HostNeed(entry, HostReason("provider", f"{reason}; not in the mesh dump")))
+        detail = f"{reason} calls {hostname}, which the mesh dump lacks: kept unproved, as {entry}"
+        notes.append(Note("gone", detail))
     pinned = HostReason("pinned", "by the settings")
     hosts += [HostNeed(host, pinned) for host in settings.pinned_hosts]
     return hosts, notes

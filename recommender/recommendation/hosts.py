@@ -152,14 +152,13 @@ def _port_listener(case: _Case) -> Iterator[HostNeed]:
 def _beside(case: _Case) -> Iterator[HostNeed]:
     """Yield the services that share the call's listener, or a name with it, today."""
     outbound, baseline = case.need.outbound, case.view.baseline
-    listeners = baseline.listeners(outbound.port)
-    listener = listeners.get(outbound.address or "") or listeners.get(case.view.proxy.wildcard)
+    listener = baseline.listener(outbound.address or "", outbound.port)
+    listener = listener or baseline.listener(case.view.proxy.wildcard, outbound.port)
     keys = {chain.service for chain in listener.chains} if listener else set()
-    keys |= {
-        host.service
-        for host in baseline.virtual_hosts(outbound.port)
-        if host.service is not None and outbound.authority in host.domains
-    }
+    host = baseline.virtual_hosts(outbound.port, outbound.authority or "").find(
+        outbound.authority or ""
+    )
+    keys |= {host.service} if host is not None and host.service is not None else set()
     for key in sorted(keys):
         yield _host(service_host(key), "beside", f"shares port {outbound.port} with a call")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
@@ -47,14 +47,19 @@ class CallNeeds:
 
     @property
     def is_proved(self) -> bool:
-        """Tell whether the mesh dump has what the call is about."""
-        return all(note.name != "gone" for note in self.notes)
+        """Tell whether the mesh dump has what the call is about, and explains where it went."""
+        return all(note.name not in ("disagreement", "gone") for note in self.notes)
 
 
 def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     """Work out what a call needs in a view."""
     outbound = outbound_call(call, rules.registry)
     config, notes = _what_must_stay(call, outbound, view)
+    # A real listener that takes the call comes before the guess that its pod is gone.
+    plain = replace(outbound, headless_host=None)
+    baseline = resolve_call(config, plain)
+    if call.destination_host is not None and _explains(baseline, call.destination_host):
+        outbound = plain
     baseline = resolve_call(config, outbound)
     hosts = list(_met(baseline, call))
     if call.destination_host is not None:

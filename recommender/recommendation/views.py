@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from recommender.istio.call import ProxyConfig
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
@@ -17,8 +17,9 @@ class View:
     """Hold what proxies with the same configuration see.
 
     `sidecar` is the one that applies today; `today` what it gives them. `baseline` is what must
-    stay: the same, but if the Sidecar `is_transparent` as if it were not there. This tool's own
-    ones are, but for those taken over from somebody. `unscoped` is what no Sidecar would give.
+    stay: the same, but if the Sidecar `is_transparent`, as this tool's own are, what would be
+    without it: for one that was taken over, what it gave as it was made. `unscoped` is what no
+    Sidecar would give.
     """
 
     proxy: Proxy
@@ -33,30 +34,30 @@ class View:
 class Views:
     """Make the views of a mesh; proxies that are sent the same share one.
 
-    `deciding_labels` are the keys of pod labels that routes and DestinationRules ask for.
+    `deciding_labels` are the pod labels that routes and DestinationRules ask for.
     """
 
     rules: ScopeRules
     without_own: ScopeRules
-    deciding_labels: frozenset[str]
+    deciding_labels: frozenset[tuple[str, str]]
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
 
     def of_pods(self, namespace: str, pods: Iterable[Mapping[str, str]], v6: bool) -> list[View]:
         """List the distinct views of pods with these labels, in a stable order."""
         found: dict[tuple[object, ...], View] = {}
-        for labels in pods:
+        distinct = {tuple(sorted(labels.items())) for labels in pods}
+        for labels in map(dict, sorted(distinct)):
             sidecar = select_sidecar(self.rules, namespace, labels)
-            kept = {key: labels[key] for key in sorted(self.deciding_labels & labels.keys())}
+            kept = {k: v for k, v in sorted(labels.items()) if (k, v) in self.deciding_labels}
             key = (_name(sidecar), tuple(kept.items()))
             if key not in found:
                 proxy = Proxy(namespace, kept, ("::",) if v6 else ())
                 lasting = select_sidecar(self.without_own, namespace, labels)
                 policy = sidecar if is_own(sidecar) else lasting
-                transparent = is_own(sidecar) and not is_adopted(sidecar)
                 found[key] = View(
                     proxy,
                     sidecar,
-                    transparent,
+                    is_own(sidecar),
                     self._config(proxy, sidecar, sidecar),
                     self._config(proxy, lasting, policy),
                     self._config(proxy, None, policy),
@@ -72,17 +73,18 @@ class Views:
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
-        key = (proxy.namespace, tuple(proxy.labels.items()), proxy.addresses, _name(sidecar), mode)
+        egress = sidecar.egress if sidecar else ()
+        key = (proxy.namespace, tuple(proxy.labels.items()), proxy.addresses, egress, mode)
         if key not in self._configs:
-            scope = sidecar_scope(self.rules, proxy.namespace, sidecar.egress if sidecar else ())
+            scope = sidecar_scope(self.rules, proxy.namespace, egress)
             self._configs[key] = ProxyConfig(self.rules, scope, proxy, mode)
         return self._configs[key]
 
 
 def build_views(rules: ScopeRules) -> Views:
     """Prepare the views of a mesh."""
-    lasting = tuple(s for s in rules.sidecars if not is_own(s) or is_adopted(s))
-    without_own = rules.with_sidecars(lasting)
+    lasting = (_as_made(sidecar) for sidecar in rules.mesh.sidecars)
+    without_own = rules.with_sidecars(s for s in lasting if s is not None)
     labels = rules.virtual_services.source_labels() | rules.destination_rules.selector_labels()
     return Views(rules, without_own, labels)
 
@@ -92,9 +94,20 @@ def is_own(sidecar: Sidecar | None) -> bool:
     return sidecar is not None and sidecar.meta.labels.get(OWN_LABEL) == OWN_LABEL_VALUE
 
 
-def is_adopted(sidecar: Sidecar | None) -> bool:
-    """Tell whether a Sidecar of this tool was made by hand once."""
-    return sidecar is not None and ADOPTED_ANNOTATION in sidecar.meta.annotations
+def _as_made(sidecar: Sidecar) -> Sidecar | None:
+    """Return a Sidecar as somebody made it: one of this tool's own only if it was taken over."""
+    if not is_own(sidecar):
+        return sidecar
+    hosts = adopted_hosts(sidecar)
+    if hosts is None:
+        return None
+    return replace(sidecar, egress=(EgressListener(hosts),) if hosts else ())
+
+
+def adopted_hosts(sidecar: Sidecar) -> tuple[str, ...] | None:
+    """Read the hosts that a Sidecar had when it was taken over, None if it was not."""
+    text = sidecar.meta.annotations.get(ADOPTED_ANNOTATION)
+    return None if text is None else tuple(text.split())
 
 
 def pod_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:

@@ -17,7 +17,7 @@ unknown_pods[]   {namespace, name, requests}
 lines            {read, used, skipped: [{reason, lines, example}]}
 mesh_notes[]     {reason, where, count, is_loss}
 out              the folder of the Sidecars, or null
-written          {created, changed, refreshed, unchanged, removed: [file]}, or null
+written          {created, changed, refreshed, unchanged, kept, removed: [file]}, or null
 ```
 
 `evidence` is `{requests, errors, first_seen, last_seen, days}` or null. Times are ISO 8601 in UTC.

@@ -76,6 +76,8 @@ def _warnings(report: Report) -> Iterable[str]:
         yield f"Log lines lost: {lost:,} of {lines.read:,} ({_share(lost, lines.read)})"
     if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
         yield f"Objects of the mesh dump that could not be used: {refused:,}"
+    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
+        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
     if found.unknown_pods:
         yield f"Pods of no known workload: {len(found.unknown_pods):,}"
     if found.left_out:
@@ -229,10 +231,11 @@ def _add_files(page: Page, report: Report) -> None:
         "changed": written.changed,
         "refreshed (comments only)": written.refreshed,
         "unchanged": written.unchanged,
+        "kept (no new evidence)": written.kept,
     }
     counts = [f"{len(files):,} {outcome}" for outcome, files in outcomes.items() if files]
     page.heading(f"Files in {report.out}: {_listed(counts) or 'none'}")
-    for outcome in ("removed", "created", "changed"):
+    for outcome in ("removed", "created", "changed", "kept (no new evidence)"):
         if files := outcomes[outcome]:
             page.paragraph(f"{outcome}: {_listed(files, _MOST_ROWS)}", 2, hang=2)
 

@@ -1,9 +1,9 @@
 """A folder that holds one file per Sidecar: `<namespace>/<name>.yaml`.
 
-The folder is the whole answer of the last run: what is no longer recommended goes away, since
-whoever applies the folder would apply it too. Only files are touched that this tool wrote in
-their place. Everything is looked at before anything is written; each file is replaced in one
-step, so that a crash leaves every file whole, old or new.
+The folder is the whole answer: what is no longer recommended goes away, since whoever applies the
+folder would apply it too, unless a run merely lacks the evidence for it. Only files are touched
+that this tool wrote in their place. Everything is looked at before anything is written; each file
+is replaced in one step, so that a crash leaves every file whole, old or new.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,13 +31,14 @@ class WrittenFiles:
     """List files, `<namespace>/<name>.yaml`, by what became of them.
 
     `changed` are those whose object changed, `refreshed` those with the same object under newer
-    comments.
+    comments; `kept` are of an earlier run and were left as they are.
     """
 
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     refreshed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
 
@@ -53,8 +54,14 @@ class _OwnFile:
     object: Mapping[str, object]
 
 
-def write_sidecars(directory: Path, rendered: Mapping[Place, str]) -> WrittenFiles:
-    """Make a folder hold exactly these manifests, by namespace and name, beside foreign files.
+def write_sidecars(
+    directory: Path,
+    rendered: Mapping[Place, str],
+    keep: Callable[[Place], bool] = lambda _: False,
+) -> WrittenFiles:
+    """Make a folder hold these manifests, by namespace and name, beside foreign files.
+
+    Of those that an earlier run wrote and this one does not, `keep` says which stay.
 
     Raises:
         OutputError: A name is none, a file that this tool did not write or a symbolic link is in
@@ -64,7 +71,7 @@ def write_sidecars(directory: Path, rendered: Mapping[Place, str]) -> WrittenFil
         if problem := name_problem(namespace, name):
             raise OutputError(problem, where=f"{namespace[:100]!r}/{name[:100]!r}")
     try:
-        return _write(directory, dict(sorted(rendered.items())))
+        return _write(directory, dict(sorted(rendered.items())), keep)
     except OSError as error:
         where = _shown(error.filename or directory)
         raise OutputError(
@@ -72,12 +79,16 @@ def write_sidecars(directory: Path, rendered: Mapping[Place, str]) -> WrittenFil
         ) from error
 
 
-def _write(directory: Path, rendered: Mapping[Place, str]) -> WrittenFiles:
+def _write(
+    directory: Path, rendered: Mapping[Place, str], keep: Callable[[Place], bool]
+) -> WrittenFiles:
     if directory.exists() and not directory.is_dir():
         raise OutputError("is not a folder", where=_shown(directory), hint="name another one")
     directory.mkdir(parents=True, exist_ok=True)
     before = {place: _file_to_replace(directory, *place) for place in rendered}
-    stale = [place for place in _own_files(directory) if place not in rendered]
+    others = [place for place in _own_files(directory) if place not in rendered]
+    kept = [place for place in others if keep(place)]
+    stale = [place for place in others if place not in kept]
     for leftover in _leftovers(directory):
         leftover.unlink(missing_ok=True)
     outcomes: dict[str, list[str]] = {}
@@ -91,8 +102,11 @@ def _write(directory: Path, rendered: Mapping[Place, str]) -> WrittenFiles:
         path.unlink()
         if not any(path.parent.iterdir()):
             path.parent.rmdir()
-    removed = tuple(_relative(*place) for place in stale)
-    return WrittenFiles(**{k: tuple(v) for k, v in outcomes.items()}, removed=removed)
+    return WrittenFiles(
+        **{outcome: tuple(files) for outcome, files in outcomes.items()},
+        kept=tuple(_relative(*place) for place in kept),
+        removed=tuple(_relative(*place) for place in stale),
+    )
 
 
 def _relative(namespace: str, name: str) -> str:

@@ -15,7 +15,7 @@ import yaml
 
 from recommender.mesh.yaml_scalars import plain_scalar
 from recommender.recommendation.model import HostReason, Note, Recommendation, RecommendedHost
-from recommender.settings import ADOPTED_ANNOTATION, OWN_LABEL, OWN_LABEL_VALUE, Settings
+from recommender.settings import OWN_LABEL, OWN_LABEL_VALUE, Settings
 from recommender.sidecars.words import counted, evidence_in_words, printable
 
 MARKER: Final = "# Written by recommend-sidecars"
@@ -30,11 +30,8 @@ def render_sidecar(recommendation: Recommendation, settings: Settings) -> str:
         "namespace": recommendation.workload.namespace,
         "labels": {**recommendation.labels, OWN_LABEL: OWN_LABEL_VALUE},
     }
-    annotations = dict(recommendation.annotations)
-    if recommendation.origin == "adopted":
-        annotations[ADOPTED_ANNOTATION] = "true"
-    if annotations:
-        metadata["annotations"] = annotations
+    if recommendation.annotations:
+        metadata["annotations"] = dict(recommendation.annotations)
     manifest: dict[str, object] = {
         "apiVersion": settings.api_version,
         "kind": "Sidecar",

@@ -144,6 +144,21 @@ def test_adopting_takes_over_the_hand_made_sidecar(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "loyalty" / "points.yaml").exists()
 
 
+def test_a_run_over_some_of_the_logs_leaves_the_other_files_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Silence is no evidence: not for a Sidecar, and not against one."""
+    run(tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.yaml")}
+    capsys.readouterr()
+
+    assert run(tmp_path, logs=LOG) == 0
+    assert "13 kept" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in before if path.name != "frontend.yaml"} == {
+        path: content for path, content in before.items() if path.name != "frontend.yaml"
+    }
+
+
 def test_an_empty_folder_name_is_no_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

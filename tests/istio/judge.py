@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.istio.verdicts import Resolution, Verdict, verdict
+from tests.istio.verdicts import ChangedKey, Resolution, Validation, Verdict, verdict
 
 GO_MODULE = Path(__file__).resolve().parents[1] / "istiod"
 PACKAGE = "./internal/judge"
@@ -29,13 +29,17 @@ RUN_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class JudgedProxy:
-    """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set."""
+    """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set.
+
+    Each of the `changes` is a list of what changed at once, and asks for a push.
+    """
 
     namespace: str
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str = "app"
     ips: tuple[str, ...] = ("192.0.2.1",)
     clusters: bool = False
+    changes: tuple[tuple[ChangedKey, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,20 @@ def build_judge() -> Path:
 
 def run_judge(cases: Sequence[Mapping[str, object]]) -> list[list[Verdict]]:
     """Judge cases, as the Go type `Case` has them; answer per case and proxy."""
+    return [[verdict(raw) for raw in case] for case in _ask({"cases": cases})["cases"]]
+
+
+def validations(manifests: Sequence[Mapping[str, object]]) -> list[Validation]:
+    """Ask istiod's webhook about manifests of Sidecars."""
+    return [Validation(**raw) for raw in _ask({"manifests": manifests})["validations"]]
+
+
+def _ask(question: Mapping[str, object]) -> dict[str, Any]:
     require_go()
     program = build_judge()
     with tempfile.TemporaryDirectory() as folder:
         request, response = Path(folder, "request.json"), Path(folder, "response.json")
-        request.write_text(json.dumps({"cases": cases}), encoding="utf-8")
+        request.write_text(json.dumps(question), encoding="utf-8")
         done = subprocess.run(
             [str(program), "-test.run=TestJudge", "-test.timeout=0"],
             env={**os.environ, "JUDGE_REQUEST": str(request), "JUDGE_RESPONSE": str(response)},
@@ -111,8 +124,8 @@ def run_judge(cases: Sequence[Mapping[str, object]]) -> list[list[Verdict]]:
         )
         if done.returncode:
             pytest.fail(f"the judge failed:\n{done.stdout[-5000:]}\n{done.stderr[-5000:]}")
-        answer = json.loads(response.read_text(encoding="utf-8"))
-    return [[verdict(raw) for raw in case] for case in answer["cases"]]
+        answer: dict[str, Any] = json.loads(response.read_text(encoding="utf-8"))
+    return answer
 
 
 def scopes(meshes: Iterable[tuple[Path, Sequence[JudgedProxy]]]) -> list[list[Verdict]]:
@@ -120,6 +133,21 @@ def scopes(meshes: Iterable[tuple[Path, Sequence[JudgedProxy]]]) -> list[list[Ve
     cases = [
         {"mesh_dir": str(folder.resolve()), "proxies": [asdict(proxy) for proxy in proxies]}
         for folder, proxies in meshes
+    ]
+    return run_judge(cases)
+
+
+def pushes(
+    meshes: Iterable[tuple[Path, Path, Sequence[JudgedProxy]]],
+) -> list[list[Verdict]]:
+    """Ask for pushes in mesh folders, each with what it was before: folder, then earlier one."""
+    cases = [
+        {
+            "mesh_dir": str(folder.resolve()),
+            "previous_mesh_dir": str(previous.resolve()),
+            "proxies": [asdict(proxy) for proxy in proxies],
+        }
+        for folder, previous, proxies in meshes
     ]
     return run_judge(cases)
 

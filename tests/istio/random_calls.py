@@ -12,6 +12,8 @@ from tests.istio.judge import JudgedCall, JudgedProxy
 
 NOWHERE = ("203.0.113.7", "10.0.0.250")
 UNKNOWN_HOSTS = ("nobody.example", "www.ext.example", "s9.a", "x.s0.a.svc.cluster.local")
+PATHS = ("/", "/", "/x", "/x/1", "/y", "/?v=1", "/x.Y/Z")
+HEADERS: tuple[dict[str, str], ...] = ({}, {}, {"x-user": "a"}, {"x-user": "b1"})
 
 
 def random_calls(
@@ -26,39 +28,77 @@ def random_calls(
         sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
         scope = sidecar_scope(rules, proxy.namespace, sidecar.egress if sidecar else ())
         scoped = [s for listener in scope.listeners for s in listener.services if s.ports]
-        calls.append(_call(random, proxy, scoped if scoped and random.random() < 0.8 else anything))
+        among = scoped if scoped and random.random() < 0.8 else anything
+        if among:
+            routed = [host for vs in scope.virtual_services() for host in vs.hosts]
+            calls.append(_call(random, proxy, among, routed))
     return calls
 
 
-def _call(random: Random, proxy: JudgedProxy, services: Sequence[RegistryService]) -> JudgedCall:
+def _call(
+    random: Random,
+    proxy: JudgedProxy,
+    services: Sequence[RegistryService],
+    routed: Sequence[str],
+) -> JudgedCall:
     service = random.choice(services)
     other = random.choice(services)
     port = random.choice(service.ports).number
-    host = random.choice(
-        (*_names(service), *_names(service), *_names(other), random.choice(UNKNOWN_HOSTS))
-    )
-    protocol = random.choice(("http", "http", "tcp", "tls"))
+    names = [*_names(service), *_names(service), *_names(other), random.choice(UNKNOWN_HOSTS)]
+    if routed and random.random() < 0.3:
+        names = [_covered(random.choice(routed))]
+    host = _written(random, random.choice(names), port)
+    protocol = random.choice(("http", "http", "http2", "tcp", "tls"))
+    http = protocol.startswith("http")
     return JudgedCall(
         namespace=proxy.namespace,
-        pod="-".join((proxy.name, *proxy.labels.values())),
+        pod=proxy.name,
         labels=proxy.labels,
         ips=proxy.ips,
-        address=random.choice((*_addresses(service), *_addresses(service), random.choice(NOWHERE))),
-        port=random.choice((port, port, port, 80, 8080)),
+        address=_address(random, proxy, service),
+        port=random.choice((port, port, port, port, 80, 8080)),
         protocol=protocol,
-        host=host if protocol == "http" else "",
-        sni=host if protocol == "tls" else "",
+        host=host if http else "",
+        sni=random.choice((host.partition(":")[0], host.partition(":")[0], ""))
+        if protocol == "tls"
+        else "",
+        path=random.choice(PATHS) if http else "/",
+        method=random.choice(("GET", "GET", "POST")) if http else "GET",
+        headers=random.choice(HEADERS) if http else {},
     )
+
+
+def _address(random: Random, proxy: JudgedProxy, service: RegistryService) -> str:
+    """Choose a virtual IP, an endpoint, or an address that nothing has.
+
+    Not the caller's own: iptables lets a pod's calls to itself pass before any listener, which
+    the model knows and Istio's simulation of Envoy does not.
+    """
+    endpoints = sorted({a for found in service.endpoints.values() for a in found})
+    known = [a for a in (*_addresses(service), *endpoints) if a not in proxy.ips]
+    return random.choice(known if known and random.random() < 0.8 else NOWHERE)
+
+
+def _written(random: Random, host: str, port: int) -> str:
+    """Write a host as some callers do: in capitals, or with the port."""
+    return random.choice((host, host, host, host, host.upper(), f"{host}:{port}"))
 
 
 def _names(service: RegistryService) -> list[str]:
     """List names a caller may use for a service: of a wildcard, one that it covers."""
     names = [service.hostname, *(alias.hostname for alias in service.aliases)]
     names += [name.removesuffix(".svc.cluster.local") for name in names]
+    names += [name.removesuffix(".cluster.local") for name in names[:1]]
     names += [name.split(".")[0] for name in names[:1] if service.kubernetes]
-    return [name.replace("*", "any", 1) if name.startswith("*.") else name for name in names]
+    names += [f"{service.name}-0.{service.hostname}"] if service.headless else []
+    return [_covered(name) for name in names]
+
+
+def _covered(name: str) -> str:
+    return (
+        name.replace("*", "any", 1) if name.startswith("*.") else name.replace("*", "any.example")
+    )
 
 
 def _addresses(service: RegistryService) -> list[str]:
-    found = [str(ip_network(a, strict=False)[-1]) for a in service.addresses if ":" not in a]
-    return found or [NOWHERE[0]]
+    return [str(ip_network(a, strict=False)[-1]) for a in service.addresses if ":" not in a]

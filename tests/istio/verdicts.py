@@ -82,11 +82,37 @@ class JudgedListener:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedKey:
+    """Name what changed; for kinds ServiceEntry and Endpoints the name is the host."""
+
+    kind: str
+    name: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Tell whether a proxy is sent anything after a change, and for which of its keys."""
+
+    needed: bool
+    keys: frozenset[ChangedKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Hold what istiod's webhook says of a Sidecar; empty means nothing."""
+
+    error: str
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Hold istiod's answer about one proxy.
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
-    and `named` those that the listeners name; both are empty unless asked for.
+    and `named` those that the listeners name; `targets` the services, `namespace/host`, that select
+    the proxy. What was not asked for is empty.
     """
 
     sidecar: str
@@ -95,6 +121,8 @@ class Verdict:
     clusters: tuple[str, ...]
     named: tuple[str, ...]
     calls: tuple[Resolution, ...]
+    pushes: tuple[Push, ...]
+    targets: tuple[str, ...]
 
 
 def verdict(raw: dict[str, Any]) -> Verdict:
@@ -106,7 +134,13 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         clusters=tuple(raw["clusters"] or ()),
         named=tuple(raw["named"] or ()),
         calls=tuple(map(_resolution, raw["calls"] or ())),
+        pushes=tuple(map(_push, raw["pushes"] or ())),
+        targets=tuple(raw["targets"] or ()),
     )
+
+
+def _push(raw: dict[str, Any]) -> Push:
+    return Push(raw["needed"], frozenset(ChangedKey(**key) for key in raw["keys"]))
 
 
 def _listener(raw: dict[str, Any]) -> JudgedListener:

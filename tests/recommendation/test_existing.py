@@ -42,7 +42,10 @@ def test_adopting_keeps_the_name_and_everything_but_the_hosts() -> None:
 
     assert of(answer, "web").name == "mine"
     assert of(answer, "web").origin == "adopted"
-    assert of(answer, "web").annotations == {"owner": "team"}
+    assert of(answer, "web").annotations == {
+        "owner": "team",
+        "recommend-sidecars/adopted": "./*",
+    }
     assert of(answer, "web").other_spec == {"outboundTrafficPolicy": policy}
     assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
 
@@ -104,10 +107,48 @@ def test_running_again_after_adopting_keeps_what_the_hand_made_sidecar_gave() ->
     ]
     first = decide([*objects, mine], calls, adopt=True)
     adopted = sidecar("mine", hosts=hosts(first, "web"), selector=SELECTOR, own=True)
-    adopted["metadata"] |= {"annotations": {"recommend-sidecars/adopted": "true"}}  # type: ignore[operator]
+    adopted["metadata"] |= {"annotations": dict(of(first, "web").annotations)}  # type: ignore[operator]
     second = decide([*objects, adopted], calls)
 
     assert hosts(first, "web") == hosts(second, "web") == [f"shop/{fqdn('cart.shop')}"]
+
+
+def test_a_host_that_an_adopted_sidecar_lost_in_a_quiet_night_comes_back() -> None:
+    mine = sidecar("mine", hosts=["shop/*"], selector=SELECTOR)
+    quiet = decide([*MESH, mine], [received(WEB)], adopt=True)
+    adopted = sidecar("mine", hosts=hosts(quiet, "web"), selector=SELECTOR, own=True)
+    adopted["metadata"] |= {"annotations": dict(of(quiet, "web").annotations)}  # type: ignore[operator]
+    missed = http_call(WEB, "cart", cluster="PassthroughCluster")
+
+    assert hosts(quiet, "web") == ["~/*"]
+    assert hosts(decide([*MESH, adopted], [missed]), "web") == [f"shop/{fqdn('cart.shop')}"]
+
+
+def test_of_several_hand_made_sidecars_none_is_adopted() -> None:
+    zones = [
+        sidecar("ha", hosts=["./*"], selector={"zone": "a"}),
+        sidecar("hb", hosts=["./*"], selector={"zone": "b"}),
+    ]
+    pods = deployment("web", pods=2)
+    for made, zone in zip(pods[-2:], "ab", strict=True):
+        metadata = made["metadata"]
+        assert isinstance(metadata, dict)
+        metadata["labels"] = {**metadata["labels"], "zone": zone}
+    answer = decide([*pods, service("cart"), *zones], [CART], adopt=True)
+
+    assert "several" in left_out(answer, "web").detail
+
+
+def test_an_own_sidecar_stays_with_the_workload_whose_name_it_bears() -> None:
+    both = [
+        *deployment("web", labels={"app": "web", "tier": "x"}),
+        *deployment("api", labels={"app": "api", "tier": "x"}),
+    ]
+    own = sidecar("web", hosts=["./*"], selector={"tier": "x"}, own=True)
+    calls = [CART, received(f"shop/{pod_name('api')}")]
+    answer = decide([*both, service("cart"), own], calls)
+
+    assert (of(answer, "web").name, of(answer, "api").name) == ("web", "api")
 
 
 def test_a_route_that_the_own_sidecar_hides_is_named_and_not_taken() -> None:

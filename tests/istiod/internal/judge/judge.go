@@ -14,17 +14,20 @@ import (
 // The fake server would take a proxy for release 1.23, without what came since.
 const defaultIstioVersion = "1.31.0"
 
-// Request asks about several meshes; each has an istiod of its own.
+// Request asks about several meshes, each with an istiod of its own, and about Sidecars to be stored.
 type Request struct {
-	Cases []Case `json:"cases"`
+	Cases     []Case            `json:"cases"`
+	Manifests []json.RawMessage `json:"manifests"`
 }
 
 // Case asks about proxies of one mesh.
 type Case struct {
 	MeshDir string `json:"mesh_dir"`
 	// SidecarDir holds Sidecars that are applied to the mesh, as kubectl would.
-	SidecarDir string  `json:"sidecar_dir"`
-	Proxies    []Proxy `json:"proxies"`
+	SidecarDir string `json:"sidecar_dir"`
+	// PreviousMeshDir is what the mesh was when the proxies were last sent something, for pushes.
+	PreviousMeshDir string  `json:"previous_mesh_dir"`
+	Proxies         []Proxy `json:"proxies"`
 }
 
 // Proxy is one proxy of a mesh and the calls made through it.
@@ -39,11 +42,14 @@ type Proxy struct {
 	// Clusters asks for the names of all Envoy clusters, and of those that the listeners name.
 	Clusters bool   `json:"clusters"`
 	Calls    []Call `json:"calls"`
+	// Changes are lists of what changed at once; each is asked for a push.
+	Changes [][]Key `json:"changes"`
 }
 
-// Response has one item per case, and in it one per proxy.
+// Response has one item per case, and in it one per proxy, and one per manifest.
 type Response struct {
-	Cases [][]Verdict `json:"cases"`
+	Cases       [][]Verdict  `json:"cases"`
+	Validations []Validation `json:"validations"`
 }
 
 // Verdict is what istiod configures a proxy with.
@@ -52,34 +58,52 @@ type Verdict struct {
 	Clusters []string     `json:"clusters"`
 	Named    []string     `json:"named"`
 	Calls    []Resolution `json:"calls"`
+	Pushes   []Push       `json:"pushes"`
+	// Targets are the services ("namespace/hostname") that select the proxy.
+	Targets []string `json:"targets"`
 }
 
 // Run judges one mesh.
 func Run(t *testing.T, c Case) []Verdict {
-	mesh, err := dump.Load(c.MeshDir)
-	if err != nil {
-		t.Fatal(err)
+	server := start(t, c.MeshDir, c.SidecarDir)
+	var previous *xds.FakeDiscoveryServer
+	if c.PreviousMeshDir != "" {
+		previous = start(t, c.PreviousMeshDir, "")
 	}
-	if c.SidecarDir != "" {
-		if err := mesh.ApplySidecars(c.SidecarDir); err != nil {
-			t.Fatal(err)
-		}
-	}
-	server := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
-		KubernetesObjects: mesh.Objects,
-		Configs:           mesh.Configs,
-		MeshConfig:        mesh.Config,
-	})
 	verdicts := make([]Verdict, 0, len(c.Proxies))
 	for _, p := range c.Proxies {
-		verdicts = append(verdicts, judge(t, server, p))
+		proxy := setup(t, server, p)
+		if previous != nil {
+			proxy.PrevSidecarScope = setup(t, previous, p).SidecarScope
+		}
+		verdicts = append(verdicts, judge(t, server, proxy, p))
 	}
 	return verdicts
 }
 
-func judge(t *testing.T, server *xds.FakeDiscoveryServer, p Proxy) Verdict {
-	proxy := setup(t, server, p)
+func start(t *testing.T, meshDir, sidecarDir string) *xds.FakeDiscoveryServer {
+	mesh, err := dump.Load(meshDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sidecarDir != "" {
+		if err := mesh.ApplySidecars(sidecarDir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
+		KubernetesObjects: mesh.Objects,
+		Configs:           mesh.Configs,
+		MeshConfig:        mesh.Config,
+	})
+}
+
+func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p Proxy) Verdict {
 	verdict := Verdict{Scope: scopeOf(proxy, server.PushContext())}
+	if len(p.Changes) > 0 {
+		verdict.Pushes = pushes(t, proxy, server.PushContext(), p.Changes)
+		verdict.Targets = targets(proxy)
+	}
 	if len(p.Calls) == 0 && !p.Clusters {
 		return verdict
 	}

@@ -28,7 +28,10 @@ func TestJudge(t *testing.T) {
 	if err := json.Unmarshal(raw, &request); err != nil {
 		t.Fatal(err)
 	}
-	response := Response{Cases: make([][]Verdict, len(request.Cases))}
+	response := Response{
+		Cases:       make([][]Verdict, len(request.Cases)),
+		Validations: validate(t, request.Manifests),
+	}
 	for i, c := range request.Cases {
 		t.Run(fmt.Sprintf("%d %s", i, c.MeshDir), func(t *testing.T) {
 			response.Cases[i] = Run(t, c)

@@ -1,0 +1,60 @@
+"""Which names istiod takes for DNS names.
+
+Source: istio pkg/config/labels/instance.go (`IsDNS1123Label`, `IsWildcardDNS1123Label`),
+pkg/config/validation/agent/validation.go (`ValidateFQDN`, `ValidateWildcardDomain`,
+`ValidateDNS1123Labels`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_LABEL: Final = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?", re.ASCII)
+_WILDCARD_LABEL: Final = re.compile(rf"\*|(\*-?)?{_LABEL.pattern}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
+_MOST_LABEL, _MOST_NAME, _MOST_NUMBER = 63, 255, 2**63 - 1
+
+
+def is_dns_label(text: str) -> bool:
+    """Tell whether a text is a DNS label; capitals are allowed."""
+    return len(text) <= _MOST_LABEL and _LABEL.fullmatch(text) is not None
+
+
+def fqdn_problem(name: str) -> str | None:
+    """Say why a text is no fully qualified domain name, None if it is one."""
+    return _length_problem(name) or _labels_problem(name, name)
+
+
+def wildcard_domain_problem(name: str) -> str | None:
+    """Say why a text is no domain name whose first label may be or begin with `*`."""
+    problem = _length_problem(name)
+    if problem:
+        return problem
+    first, dot, rest = name.partition(".")
+    if len(first) > _MOST_LABEL or not _WILDCARD_LABEL.fullmatch(first):
+        return _bad_label(name, first)
+    return _labels_problem(name, rest) if dot else None
+
+
+def _length_problem(name: str) -> str | None:
+    if not name:
+        return "an empty name"
+    return (
+        f"{name[:40]}… is longer than {_MOST_NAME} characters" if len(name) > _MOST_NAME else None
+    )
+
+
+def _labels_problem(name: str, labels: str) -> str | None:
+    """Check the labels; the last may be empty, and a number only where Go has no such integer."""
+    each = labels.split(".")
+    if _NUMBER.fullmatch(each[-1]) and int(each[-1]) <= _MOST_NUMBER:
+        return f"{name} is an address or ends in a number"
+    if not each[-1]:
+        each.pop()
+    wrong = next((label for label in each if not is_dns_label(label)), None)
+    return None if wrong is None else _bad_label(name, wrong)
+
+
+def _bad_label(name: str, label: str) -> str:
+    return f"{name}: {label!r} is no DNS label"

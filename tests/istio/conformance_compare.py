@@ -1,0 +1,175 @@
+"""Where the model and istiod differ about a proxy's scope, and about a call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.protocols import Protocol
+from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.registry import RegistryService, ServiceKey
+from recommender.istio.sidecar_scope import (
+    ListenerScope,
+    ScopeRules,
+    select_sidecar,
+    sidecar_scope,
+)
+from tests.istio.judge import JudgedCall, JudgedProxy
+from tests.istio.verdicts import JudgedListener, JudgedService, Verdict
+from tests.istio.verdicts import Resolution as Judged
+
+STATIC = {"PassthroughCluster": Fate.PASSTHROUGH, "BlackHoleCluster": Fate.BLACKHOLE}
+PROTOCOLS = {
+    "HTTP": Protocol.HTTP,
+    "HTTP2": Protocol.HTTP,
+    "GRPC": Protocol.HTTP,
+    "HTTPS": Protocol.TLS,
+    "GRPC-Web": Protocol.HTTP,
+    "HTTP_PROXY": Protocol.HTTP_PROXY,
+    "TLS": Protocol.TLS,
+    "TCP": Protocol.TCP,
+    "Redis": Protocol.TCP,
+    "Mongo": Protocol.MONGO,
+    "MySQL": Protocol.MYSQL,
+    "UDP": Protocol.UDP,
+    "UnsupportedProtocol": Protocol.SNIFFED,
+}
+
+Identity = tuple[object, ...]
+
+
+def resolve(rules: ScopeRules, call: JudgedCall) -> Resolution:
+    """Resolve a call by the model."""
+    sidecar = select_sidecar(rules, call.namespace, call.labels)
+    scope = sidecar_scope(rules, call.namespace, sidecar.egress if sidecar else ())
+    mode, _ = outbound_traffic_policy(rules.mesh.config, sidecar)
+    proxy = Proxy(call.namespace, call.labels, tuple(call.ips))
+    return resolve_call(ProxyConfig(rules, scope, proxy, mode), outbound_call(call))
+
+
+def outbound_call(call: JudgedCall) -> OutboundCall:
+    """Put a call as an access log would: the authority without its port, all in lower case."""
+    return OutboundCall(
+        address=call.address,
+        port=call.port,
+        http=call.protocol.startswith("http"),
+        authority=call.host.lower().partition(":")[0] or None,
+        server_name=call.sni.lower() or None,
+    )
+
+
+def call_difference(ours: Resolution, istiod: Judged) -> str:
+    """Say how the two answers about a call differ, nothing where they agree."""
+    if ours.fate is Fate.NOT_MODELLED:
+        return ""
+    fate = fate_of(ours, istiod)
+    if ours.fate is not fate:
+        return f"{ours.fate}, istiod {fate}"
+    if fate not in (Fate.ROUTED, Fate.ANSWERED):
+        return ""
+    if (ours.virtual_host or "") != istiod.virtual_host:
+        return f"virtual host {ours.virtual_host}, istiod {istiod.virtual_host}"
+    return _route_difference(ours, istiod)
+
+
+def fate_of(ours: Resolution, istiod: Judged) -> Fate:
+    """Read the fate from istiod's answer.
+
+    Which route of a virtual host matches is left to the request, so a model that has routes to
+    clusters may be right about a request that one without takes, or none.
+    """
+    names = [cluster.name for cluster in istiod.clusters]
+    if names and names[0] in STATIC:
+        return STATIC[names[0]]
+    if istiod.virtual_host == "block_all":
+        return Fate.BLACKHOLE
+    if names:
+        return Fate.ROUTED
+    if istiod.error == "protocol error":
+        return Fate.NO_HTTP
+    if not istiod.virtual_host:
+        return Fate.NO_ROUTE
+    return ours.fate if ours.fate is Fate.ROUTED else Fate.ANSWERED
+
+
+def _route_difference(ours: Resolution, istiod: Judged) -> str:
+    """Compare the route that istiod matched with the model's of that name, else the clusters."""
+    exists = {cluster.name: cluster.service is not None for cluster in ours.clusters}
+    for cluster in (*istiod.clusters, *istiod.mirrors):
+        if exists.get(cluster.name) is not cluster.exists:
+            return f"{cluster} is not among {exists}"
+    clusters = tuple(cluster.name for cluster in istiod.clusters)
+    if not istiod.virtual_host:
+        return "" if set(exists) == set(clusters) else f"clusters {sorted(exists)}, {clusters}"
+    if istiod.error:
+        return ""
+    found = (istiod.route, clusters, tuple(cluster.name for cluster in istiod.mirrors))
+    routes = [(route.name, route.clusters, route.mirrors) for route in ours.routes]
+    return "" if found in routes else f"route {found} is not among {routes}"
+
+
+def scope_differences(rules: ScopeRules, proxy: JudgedProxy, verdict: Verdict) -> list[str]:
+    """Say what the model and istiod see differently for one proxy."""
+    chosen = select_sidecar(rules, proxy.namespace, proxy.labels)
+    name = f"{chosen.meta.namespace}/{chosen.meta.name}" if chosen else ""
+    if name != verdict.sidecar:
+        return [f"Sidecar {name}, istiod {verdict.sidecar}"]
+    scope = sidecar_scope(rules, proxy.namespace, chosen.egress if chosen else ())
+    comparison = _Comparison(rules)
+    lines = []
+    for model, istiod in zip(scope.listeners, verdict.listeners, strict=True):
+        lines += comparison.of_listeners(model, istiod)
+    return lines + comparison.of_services(
+        "scope services", tuple(scope.services.values()), verdict.services
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Compare services of model and istiod by everything that decides their configuration.
+
+    Addresses only count where a host has one object in its namespace: of several, with exact
+    hosts, istiod keeps one by chance.
+    """
+
+    rules: ScopeRules
+
+    def of_listeners(self, model: ListenerScope, istiod: JudgedListener) -> list[str]:
+        ours = [f"{v.meta.namespace}/{v.meta.name}" for v in model.virtual_services]
+        if ours != list(istiod.virtual_services):
+            return [f"VirtualServices {ours}, istiod {istiod.virtual_services}"]
+        return self.of_services("listener services", model.services, istiod.services) or (
+            self.of_order(model.services, istiod.services)
+        )
+
+    def of_services(
+        self, what: str, model: Sequence[RegistryService], istiod: Sequence[JudgedService]
+    ) -> list[str]:
+        ours, theirs = Counter(map(self.ours, model)), Counter(map(self.theirs, istiod))
+        more, fewer = ours - theirs, theirs - ours
+        return [f"{what}: too many {list(more)}, missing {list(fewer)}"] if more or fewer else []
+
+    def of_order(
+        self, model: Sequence[RegistryService], istiod: Sequence[JudgedService]
+    ) -> list[str]:
+        """Compare the order; that of several objects of one host, age and namespace is chance."""
+        theirs = [(service.namespace, service.name) for service in istiod]
+        ours = [(service.namespace, service.name) for service in model]
+        return [] if ours == theirs else [f"order of services {ours}, istiod {theirs}"]
+
+    def ours(self, service: RegistryService) -> Identity:
+        ports = tuple((p.number, p.name, p.protocol) for p in service.ports)
+        aliases = tuple(sorted(map(str, service.aliases)))
+        addresses = self.addresses(service.key, service.addresses)
+        return (*service.key, service.kubernetes, ports, aliases, addresses)
+
+    def theirs(self, service: JudgedService) -> Identity:
+        ports = tuple((p.number, p.name, PROTOCOLS[p.protocol]) for p in service.ports)
+        aliases = tuple(sorted(service.aliases))
+        key = ServiceKey(service.namespace, service.hostname)
+        return (*key, service.kubernetes, ports, aliases, self.addresses(key, service.addresses))
+
+    def addresses(self, key: ServiceKey, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return addresses if len(self.rules.registry.objects.get(key, ())) == 1 else ()
