@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from recommender.access_logs import (
 )
 from recommender.errors import InputError
 from recommender.flows import Flows, summarise_flows
+from recommender.istio.admission import admission_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.mesh import Mesh, MeshNote, load_mesh
 from recommender.recommendation import Recommendations, names_for, recommend
@@ -25,6 +26,7 @@ from recommender.settings import Settings
 from recommender.sidecars import (
     WrittenFiles,
     render_sidecar,
+    without_refused,
     without_unusable_names,
     write_sidecars,
 )
@@ -76,6 +78,7 @@ def recommend_sidecars(
     _check_known(graph, flows, settings)
     progress(f"deciding for {len(mesh.workloads):,} workloads")
     recommendations = without_unusable_names(recommend(graph, mesh, settings))
+    recommendations = without_refused(recommendations, settings)
     written = None
     if out is not None:
         progress(f"writing {len(recommendations.recommended):,} Sidecars")
@@ -100,6 +103,7 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         root_namespace=settings.root_namespace,
         version=settings.istio,
     )
+    mesh = replace(mesh, notes=tuple(sorted((*mesh.notes, *admission_notes(mesh)))))
     refused = [note for note in mesh.notes if note.is_loss]
     if settings.strict and refused:
         what = f"{refused[0].reason}; {len(refused)} objects could not be used"

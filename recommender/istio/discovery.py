@@ -57,6 +57,7 @@ def discovered(mesh: Mesh) -> Mesh:
         telemetries=seen(mesh.telemetries),
         authorization_policies=seen(mesh.authorization_policies),
         envoy_filters=seen(mesh.envoy_filters),
+        peer_authentications=seen(mesh.peer_authentications),
     )
 
 

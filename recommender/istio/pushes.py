@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from recommender.istio.registry import RegistryService, ServiceKey
-from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
+from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, age
 from recommender.mesh.objects import PeerAuthentication, Sidecar
 
 SERVICE, ENDPOINTS = "ServiceEntry", "Endpoints"
@@ -38,7 +37,6 @@ _NAMESPACED_KINDS: Final = frozenset(
 )
 _NEVER: Final = frozenset(("Address", "Gateway"))
 _SCOPED_PEER_AUTHENTICATION: Final = (1, 30)
-_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class ConfigKey(NamedTuple):
@@ -119,16 +117,12 @@ def _peer_authentications(rules: ScopeRules, scope: SidecarScope) -> Iterator[Pe
     if is_scoped:
         homes |= {service.namespace for service in scope.services.values()}
     with_one: set[str] = set()
-    for policy in sorted(rules.mesh.peer_authentications, key=_age):
+    for policy in sorted(rules.mesh.peer_authentications, key=lambda p: age(p.meta)):
         home = policy.meta.namespace
         if policy.selector or home not in with_one or not is_scoped:
             if home in homes:
                 yield policy
             with_one |= set() if policy.selector else {home}
-
-
-def _age(policy: PeerAuthentication) -> tuple[datetime, str, str]:
-    return (policy.meta.created or _NO_TIME, policy.meta.name, policy.meta.namespace)
 
 
 def _is_relevant(target: PushTarget, key: ConfigKey, root_namespace: str) -> bool:

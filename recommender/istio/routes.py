@@ -71,7 +71,8 @@ def _http_route(
     return BuiltRoute(
         name,
         tuple(_http_clusters(chosen, port, services)),
-        tuple(_http_clusters(route.mirrors, port, services)),
+        # A route that answers by itself has no upstream to mirror.
+        tuple(_http_clusters(route.mirrors, port, services)) if chosen else (),
     )
 
 

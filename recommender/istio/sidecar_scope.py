@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from recommender.istio.admission import admitted
 from recommender.istio.destination_rules import DestinationRules, build_destination_rules
 from recommender.istio.discovery import discovered
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
@@ -202,7 +203,7 @@ def age(meta: ObjectMeta) -> tuple[datetime, str, str]:
 
 def build_scope_rules(mesh: Mesh) -> ScopeRules:
     """Compute what every scope of a mesh is made from, as far as istiod discovers it."""
-    mesh = discovered(mesh)
+    mesh = admitted(discovered(mesh))
     return ScopeRules(
         mesh,
         build_registry(mesh),

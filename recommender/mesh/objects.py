@@ -189,6 +189,7 @@ class RouteMatch:
     """Describe the parts of a route match that decide without a request at hand.
 
     `conditional` tells that an http match also asks for a path, a header or the like.
+    `precedence` orders the matches of Gateway API routes, the highest first.
     """
 
     name: str = ""
@@ -199,6 +200,7 @@ class RouteMatch:
     sni_hosts: tuple[str, ...] = ()
     destination_subnets: tuple[str, ...] = ()
     conditional: bool = False
+    precedence: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
     rules, index = build_scope_rules(mesh), index_mesh(mesh)
     decider = _Decider(graph, index, rules, settings, build_views(rules))
     hidden = hidden_namespaces(mesh)
-    decider.taken |= names_in_use(rules.mesh.sidecars)
+    decider.taken |= names_in_use(mesh.sidecars)
     answers = [
         LeftOut(id_, "not discovered", "discoverySelectors hide its namespace from istiod")
         if id_.namespace in hidden

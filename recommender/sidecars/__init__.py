@@ -3,5 +3,12 @@
 from recommender.sidecars.files import WrittenFiles, write_sidecars
 from recommender.sidecars.manifest import render_sidecar
 from recommender.sidecars.names import without_unusable_names
+from recommender.sidecars.refused import without_refused
 
-__all__ = ["WrittenFiles", "render_sidecar", "without_unusable_names", "write_sidecars"]
+__all__ = [
+    "WrittenFiles",
+    "render_sidecar",
+    "without_refused",
+    "without_unusable_names",
+    "write_sidecars",
+]

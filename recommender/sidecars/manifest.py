@@ -23,22 +23,20 @@ MARKER: Final = "# Written by recommend-sidecars"
 _MOST_REMARKS: Final = 20
 
 
+def sidecar_manifest(recommendation: Recommendation, settings: Settings) -> dict[str, object]:
+    """Return a recommendation as the object that its manifest describes."""
+    spec = {
+        **recommendation.other_spec,
+        "workloadSelector": {"labels": dict(recommendation.selector)},
+        "egress": [{"hosts": [entry.host for entry in recommendation.hosts]}],
+    }
+    return {**_without_spec(recommendation, settings), "spec": spec}
+
+
 def render_sidecar(recommendation: Recommendation, settings: Settings) -> str:
     """Write a recommendation as the manifest of a Sidecar."""
-    metadata: dict[str, object] = {
-        "name": recommendation.name,
-        "namespace": recommendation.workload.namespace,
-        "labels": {**recommendation.labels, OWN_LABEL: OWN_LABEL_VALUE},
-    }
-    if recommendation.annotations:
-        metadata["annotations"] = dict(recommendation.annotations)
-    manifest: dict[str, object] = {
-        "apiVersion": settings.api_version,
-        "kind": "Sidecar",
-        "metadata": metadata,
-    }
     selector = {"workloadSelector": {"labels": dict(recommendation.selector)}}
-    lines = [*_head(recommendation), *_yaml_lines(manifest), "spec:"]
+    lines = [*_head(recommendation), *_yaml_lines(_without_spec(recommendation, settings)), "spec:"]
     # Istio's own order of the fields; what an existing Sidecar sets stays as it was.
     before = {k: v for k, v in recommendation.other_spec.items() if k == "ingress"}
     after = {k: v for k, v in recommendation.other_spec.items() if k != "ingress"}
@@ -47,6 +45,17 @@ def render_sidecar(recommendation: Recommendation, settings: Settings) -> str:
     lines += ["  egress:", "  - hosts:", *_indented(_host_lines(recommendation.hosts), 4)]
     lines += _indented(_yaml_lines(after), 2)
     return "\n".join(lines) + "\n"
+
+
+def _without_spec(recommendation: Recommendation, settings: Settings) -> dict[str, object]:
+    metadata: dict[str, object] = {
+        "name": recommendation.name,
+        "namespace": recommendation.workload.namespace,
+        "labels": {**recommendation.labels, OWN_LABEL: OWN_LABEL_VALUE},
+    }
+    if recommendation.annotations:
+        metadata["annotations"] = dict(recommendation.annotations)
+    return {"apiVersion": settings.api_version, "kind": "Sidecar", "metadata": metadata}
 
 
 def _head(recommendation: Recommendation) -> list[str]:

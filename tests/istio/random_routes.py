@@ -127,7 +127,7 @@ def _http(draw: Draw) -> dict[str, object]:
         _http_extras(draw, route)
     if draw.chance(50):
         route["match"] = [_http_match(draw) for _ in range(draw.between(1, 2))]
-    if draw.on("route names", 30):
+    if "name" not in route and draw.on("route names", 30):
         route["name"] = draw.name("r")
     return route
 
@@ -139,6 +139,7 @@ def _http_extras(draw: Draw, route: dict[str, object]) -> None:
         route["mirrors"] = [{"destination": _destination(draw)}]
     if draw.on("rewrite", 10):
         route["rewrite"] = draw.one(({"authority": draw.one(KUBERNETES)}, {"uri": "/y"}))
+        route["name"] = draw.name("rewrite")  # tells what the access log has as the authority
 
 
 def _http_match(draw: Draw) -> dict[str, object]:

@@ -105,9 +105,37 @@ def test_a_parents_port_limits_the_route() -> None:
         "shop~80~cart.shop.svc.cluster.local",
         "shop~81~cart.shop.svc.cluster.local",
     }
-    first, second = found["shop~81~cart.shop.svc.cluster.local"].routes
-    assert first.matches == (RouteMatch(port=81), RouteMatch(port=81))
-    assert second.matches == (RouteMatch(port=81),)
+    routes = found["shop~81~cart.shop.svc.cluster.local"].routes
+    assert [match.port for route in routes for match in route.matches] == [81, 81, 81]
+
+
+def test_routes_are_sorted_by_what_their_matches_ask_for() -> None:
+    """istiod puts the most specific first, whatever the order in the resource."""
+
+    def rule(name: str, match: Object | None = None) -> Object:
+        return {"name": name, **({"matches": [match]} if match is not None else {})}
+
+    rules = [
+        rule("any"),
+        rule("prefix", {"path": {"type": "PathPrefix", "value": "/a"}}),
+        rule("regex", {"path": {"type": "RegularExpression", "value": "/long.*"}}),
+        rule("longer", {"path": {"value": "/a/b/"}}),
+        rule("method", {"path": {"value": "/a/c"}, "method": "GET"}),
+        rule("exact", {"path": {"type": "Exact", "value": "/"}}),
+    ]
+    spec = {"parentRefs": [parent("cart")], "rules": rules}
+    (vs,) = mesh_of_objects(
+        *PARENTS, obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)
+    ).virtual_services
+
+    assert [route.name for route in vs.routes] == [
+        "exact",
+        "method",
+        "longer",
+        "prefix",
+        "regex",
+        "any",
+    ]
 
 
 def test_routes_of_one_service_are_merged_oldest_first() -> None:

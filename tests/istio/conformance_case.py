@@ -1,0 +1,154 @@
+"""One question to the model and to istiod: a mesh, some of its proxies, and what they call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
+from recommender.mesh import Mesh, load_mesh
+from tests.istio.conformance_compare import call_difference, resolve, scope_differences
+from tests.istio.judge import SENT, JudgedCall, JudgedProxy, run_judge
+from tests.istio.random_calls import random_calls
+from tests.istio.random_meshes import proxies, random_mesh, write_mesh
+from tests.istio.verdicts import Verdict
+from tests.mesh.helpers import Object
+
+CALLS, CALLERS = 24, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Hold a mesh and the calls of each proxy."""
+
+    name: str
+    objects: tuple[Object, ...]
+    callers: tuple[tuple[JudgedProxy, tuple[JudgedCall, ...]], ...]
+
+    def calls(self) -> list[JudgedCall]:
+        """List the calls of all proxies."""
+        return [call for _, calls in self.callers for call in calls]
+
+    def mesh(self) -> Mesh:
+        """Load the mesh as the tool does."""
+        with TemporaryDirectory() as folder:
+            write_mesh(Path(folder), list(self.objects))
+            return load_mesh([folder])
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Tell of one proxy or call about which the model and istiod differ."""
+
+    case: Case
+    proxy: JudgedProxy
+    call: JudgedCall | None
+    what: str
+
+    def __str__(self) -> str:
+        where = f"{self.case.name}, {self.proxy.namespace}/{self.proxy.name}"
+        return f"{where}: {self.what[:1500]}" + (f"\n    {self.call}" if self.call else "")
+
+
+def random_case(seed: int) -> Case:
+    """Make a case; equal seeds make equal cases."""
+    random = Random(seed)  # noqa: S311 - nothing here is secret
+    asked = random.sample(proxies(), CALLERS)
+    case = Case(f"seed {seed}", tuple(random_mesh(seed)), tuple((proxy, ()) for proxy in asked))
+    made = random_calls(seed, build_scope_rules(case.mesh()), asked, CALLS)
+    callers = tuple(
+        (proxy, tuple(c for c in made if (c.namespace, c.pod) == (proxy.namespace, proxy.name)))
+        for proxy in asked
+    )
+    return Case(case.name, case.objects, callers)
+
+
+def ask_istiod(cases: Sequence[Case]) -> list[list[Verdict]]:
+    """Let istiod answer for every proxy of some cases."""
+    with TemporaryDirectory() as folder:
+        asked: list[dict[str, object]] = []
+        for number, case in enumerate(cases):
+            mesh = Path(folder, str(number))
+            write_mesh(mesh, _seen_by_istiod(case.objects))
+            asked.append({"mesh_dir": str(mesh), "proxies": list(map(_asked, case.callers))})
+        return run_judge(asked)
+
+
+def disagreements(
+    case: Case, rules: ScopeRules, verdicts: Sequence[Verdict]
+) -> Iterable[Disagreement]:
+    """Find where the model answers otherwise than istiod did."""
+    for (proxy, calls), verdict in zip(case.callers, verdicts, strict=True):
+        for what in scope_differences(rules, proxy, verdict):
+            yield Disagreement(case, proxy, None, what)
+        for call, istiod in zip(calls, verdict.calls, strict=True):
+            what = call_difference(resolve(rules, call), istiod)
+            if what:
+                yield Disagreement(case, proxy, call, what)
+
+
+def case_to_json(case: Case) -> dict[str, Any]:
+    """Write a case so that `case_from_json` reads it."""
+    callers = [[asdict(proxy), [asdict(call) for call in calls]] for proxy, calls in case.callers]
+    return {"name": case.name, "objects": list(case.objects), "callers": callers}
+
+
+def case_from_json(raw: Mapping[str, Any]) -> Case:
+    """Read what `case_to_json` wrote."""
+    callers = tuple(
+        (_proxy(proxy), tuple(JudgedCall(**{**c, "ips": tuple(c["ips"])}) for c in calls))
+        for proxy, calls in raw["callers"]
+    )
+    return Case(raw["name"], tuple(raw["objects"]), callers)
+
+
+def _proxy(raw: Mapping[str, Any]) -> JudgedProxy:
+    known = {name: raw[name] for name in ("namespace", "labels", "name")}
+    return JudgedProxy(**known, ips=tuple(raw["ips"]))
+
+
+def _asked(caller: tuple[JudgedProxy, tuple[JudgedCall, ...]]) -> dict[str, object]:
+    proxy, calls = caller
+    return {**asdict(proxy), "calls": [{n: getattr(call, n) for n in SENT} for call in calls]}
+
+
+def _seen_by_istiod(objects: Iterable[Object]) -> list[Object]:
+    """Leave out Istio objects of namespaces that no discovery selector chooses.
+
+    istiod's informers do that themselves; the fake server's store of configurations does not.
+    """
+    objects = list(objects)
+    config: dict[str, Any] = {}
+    namespaces: dict[str, Mapping[str, str]] = {}
+    for each in objects:
+        metadata: Any = each["metadata"]
+        if each["kind"] == "Namespace":
+            namespaces[metadata["name"]] = metadata.get("labels", {})
+        if each["kind"] == "ConfigMap":
+            data: Any = each["data"]
+            config = json.loads(data["mesh"])
+    selectors = config.get("discoverySelectors")
+    if not selectors:
+        return objects
+    seen = {name for name, labels in namespaces.items() if any(_selects(s, labels) for s in selectors)}
+    return [each for each in objects if not _is_istio(each) or _namespace(each) in seen]
+
+
+def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether a selector chooses a namespace; of expressions random meshes have `Exists`."""
+    asked = [expression["key"] for expression in selector.get("matchExpressions", [])]
+    return selector.get("matchLabels", {}).items() <= labels.items() and set(asked) <= set(labels)
+
+
+def _is_istio(each: Object) -> bool:
+    return str(each["apiVersion"]).partition("/")[0].endswith(".istio.io")
+
+
+def _namespace(each: Object) -> str:
+    metadata: Any = each["metadata"]
+    return str(metadata["namespace"])
