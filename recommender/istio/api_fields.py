@@ -176,7 +176,7 @@ def _nanoseconds(whole: str, fraction: str, unit: str) -> int:
 
 
 def _wrong(where: str, value: object, expected: str) -> DecodeError:
-    return DecodeError(f"{where[:_MOST_SHOWN]} is {shown(value)}, expected {expected}")
+    return DecodeError(f"{where[:_MOST_SHOWN] or 'spec'} is {shown(value)}, expected {expected}")
 
 
 def shown(value: object) -> str:

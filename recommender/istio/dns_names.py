@@ -14,6 +14,7 @@ _LABEL: Final = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?", re.ASCII)
 _WILDCARD_LABEL: Final = re.compile(rf"\*|(\*-?)?{_LABEL.pattern}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
 _MOST_LABEL, _MOST_NAME, _MOST_NUMBER = 63, 255, 2**63 - 1
+_MOST_SHOWN: Final = 100
 
 
 def is_dns_label(text: str) -> bool:
@@ -40,16 +41,16 @@ def wildcard_domain_problem(name: str) -> str | None:
 def _length_problem(name: str) -> str | None:
     if not name:
         return "an empty name"
-    return (
-        f"{name[:40]}… is longer than {_MOST_NAME} characters" if len(name) > _MOST_NAME else None
-    )
+    if len(name) > _MOST_NAME:
+        return f"{name[:_MOST_SHOWN]}… is longer than {_MOST_NAME} characters"
+    return None
 
 
 def _labels_problem(name: str, labels: str) -> str | None:
     """Check the labels; the last may be empty, and a number only where Go has no such integer."""
     each = labels.split(".")
     if _NUMBER.fullmatch(each[-1]) and int(each[-1]) <= _MOST_NUMBER:
-        return f"{name} is an address or ends in a number"
+        return f"{name[:_MOST_SHOWN]} is an address or ends in a number"
     if not each[-1]:
         each.pop()
     wrong = next((label for label in each if not is_dns_label(label)), None)
@@ -57,4 +58,4 @@ def _labels_problem(name: str, labels: str) -> str | None:
 
 
 def _bad_label(name: str, label: str) -> str:
-    return f"{name}: {label!r} is no DNS label"
+    return f"{name[:_MOST_SHOWN]}: {label[:_MOST_SHOWN]!r} is no DNS label"

@@ -35,9 +35,9 @@ class Proxy:
         Those of a ServiceEntry count whatever their family, and a Service's first one where it has
         none of the proxy's (`GetAddressForProxy`, `getAllAddressesForProxy`).
         """
-        families = {ip_address(own).version for own in self.addresses}
-        if not families or not service.kubernetes:
+        if not self.addresses or not service.kubernetes:
             return service.addresses
+        families = {ip_address(own).version for own in self.addresses}
         found = tuple(a for a in service.addresses if ip_address(a).version in families)
         return found or service.addresses[:1]
 

@@ -319,6 +319,8 @@ def _select_services(
 ) -> tuple[RegistryService, ...]:
     anywhere = patterns.get(ANY_NAMESPACE)
     kept: list[RegistryService] = []
+    if listener == EVERYTHING:  # the scope of most proxies, and the largest
+        kept, candidates = list(candidates), ()
     for service in candidates:
         own = patterns.get(service.namespace)
         sources = [found for found in (own, anywhere) if found is not None]

@@ -22,6 +22,7 @@ from recommender.istio.sidecar_message import SIDECAR
 
 _UNIX: Final = "unix://"
 _MOST_PORT: Final = 65535
+_MOST_SHOWN: Final = 100
 _DYNAMIC_DNS: Final = "3"  # its number in MeshConfig: the Sidecar's own enum has no such name
 _HTTP_PROTOCOLS: Final = ("http", "http2", "http_proxy", "grpc", "grpc-web")
 _PROTOCOLS: Final = frozenset(
@@ -76,16 +77,16 @@ def egress_host_problem(entry: str) -> str | None:
     """
     namespace, slash, host = entry.partition("/")
     if not slash:
-        return f"{entry} has no namespace"
+        return f"{entry[:_MOST_SHOWN]} has no namespace"
     name = namespace.removeprefix("~")
     if not namespace or (name and name not in ("*", ".") and not is_dns_label(name)):
-        return f"{namespace} is no namespace"
+        return f"{namespace[:_MOST_SHOWN]} is no namespace"
     if host == "*":
         return None
     if host and "." not in host:
-        return f"{host} is a short name"
+        return f"{host[:_MOST_SHOWN]} is a short name"
     if "*" in host and not host.startswith("*."):
-        return f"{host} has a partial wildcard"
+        return f"{host[:_MOST_SHOWN]} has a partial wildcard"
     return wildcard_domain_problem(host)
 
 

@@ -73,9 +73,11 @@ class _Decider:
     views: Views
     taken: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     prover: Prover = field(init=False)
+    any_calls: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.prover = Prover(self.views, self.rules.registry)
+        self.any_calls = self.graph.number_of_edges() > 0
 
     def decide(self, workload: Workload) -> Recommendation | LeftOut:
         """Recommend a Sidecar for a workload, or say why not."""
@@ -149,7 +151,7 @@ class _Decider:
         live = {pod.meta.name for pod in self._live(id_)}
         notes += _pod_notes(live, logged)
         notes += _unproxied(self.index.pods_by_workload.get(id_, ()))
-        if not self.graph.number_of_edges():
+        if not self.any_calls:
             detail = "no proxy in these logs logged a call: is the client side logged?"
             notes.append(Note("calls unseen", detail))
         scoped = self.views.with_hosts(views[0], {need.host for need in hosts})

@@ -111,11 +111,12 @@ def adopted_hosts(sidecar: Sidecar) -> tuple[str, ...] | None:
 
 
 def pod_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:
-    """List the labels of a workload's pods, those to come (its template) first."""
+    """List the distinct labels of a workload's pods, those to come (its template) first."""
     described = index.workloads.get(workload)
     template = described.template_labels if described else None
     pods = [pod.meta.labels for pod in index.pods_by_workload.get(workload, ())]
-    return ([template] if template is not None else []) + pods
+    each = ([template] if template is not None else []) + pods
+    return list({tuple(sorted(labels.items())): labels for labels in each}.values())
 
 
 def is_ipv6_only(pods: Iterable[Pod]) -> bool:

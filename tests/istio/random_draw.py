@@ -21,6 +21,8 @@ KUBERNETES = tuple(f"{name}.{ns}.svc.cluster.local" for ns in HOMES for name in 
 EXPORTS = (["*"], ["."], ["a"], ["b", "c"], [".", "d"])
 HIDDEN = (["~"], ["~", "c"])  # only for Services: istiod refuses the latter elsewhere
 LABELS = ({"app": "x"}, {"app": "y"}, {"app": "x", "tier": "web"})
+CALLERS = ({"app": "x", "tier": "api"}, {"app": "y"}, {"app": "x", "tier": "web"})
+"""The labels of pods that call: a selector may choose one of them or two."""
 PORTS: tuple[tuple[int, str], ...] = (
     (80, "http"),
     (8080, "http-web"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.istio.judge import JudgedProxy
-from tests.istio.random_draw import EXPORTS, LABELS, NAMESPACES, ROOT_NAMESPACE, Draw
+from tests.istio.random_draw import CALLERS, EXPORTS, NAMESPACES, ROOT_NAMESPACE, Draw
 from tests.istio.random_routes import destination_rules, routes
 from tests.istio.random_services import caller, caller_name, service_entries, services
 from tests.istio.random_sidecars import sidecars
@@ -75,6 +75,29 @@ FEATURES = (
     "wildcard VirtualService host",
 )
 
+# Every feature that is counted: those above, and what comes along with them.
+COUNTED = (
+    *FEATURES,
+    "ServiceEntry CIDR",
+    "ServiceEntry resolution DNS",
+    "ServiceEntry resolution DNS_ROUND_ROBIN",
+    "ServiceEntry resolution DYNAMIC_DNS",
+    "ServiceEntry resolution NONE",
+    "ServiceEntry resolution STATIC",
+    "default Sidecar of a namespace",
+    "default Sidecar of the root",
+    "endpoints of a headless Service",
+    "hosts of any namespace",
+    "hosts of the own namespace",
+    "several Sidecars in a namespace",
+    "tcp route",
+    "tls sniHosts",
+    "wildcard DestinationRule",
+    "wildcard ServiceEntry",
+    "wildcard host entry",
+    "zero weight",
+)
+
 _DEFAULTS = (
     "defaultServiceExportTo",
     "defaultVirtualServiceExportTo",
@@ -103,7 +126,7 @@ def proxies() -> list[JudgedProxy]:
     return [
         JudgedProxy(namespace, labels, caller_name(labels), (f"10.243.{home}.{kind + 1}",))
         for home, namespace in enumerate(NAMESPACES)
-        for kind, labels in enumerate(LABELS)
+        for kind, labels in enumerate(CALLERS)
     ]
 
 
@@ -120,7 +143,7 @@ def _draw_mesh(seed: int) -> tuple[list[Object], Counter[str]]:
     draw = Draw(random, features, ties=seed % 4 == 0)
     made = _namespaces(draw)
     made += services(draw)
-    made += [caller(labels, namespace) for namespace in NAMESPACES for labels in LABELS]
+    made += [caller(labels, namespace) for namespace in NAMESPACES for labels in CALLERS]
     made += service_entries(draw)
     if not draw.ties:
         made += routes(draw)

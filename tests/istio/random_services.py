@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.istio.random_draw import (
+    CALLERS,
     EXPORTS,
     HIDDEN,
     HOMES,
     ISTIO,
     KUBERNETES,
-    LABELS,
     NAMES,
     NAMESPACES,
     OUTSIDE,
@@ -52,7 +52,7 @@ def services(draw: Draw) -> list[Object]:
     made: list[Object] = []
     for home, namespace in enumerate(HOMES):
         pods = [_app_pod(name, number, home) for name in NAMES for number in range(2)]
-        callers = [caller(labels, namespace) for labels in LABELS]
+        callers = [caller(labels, namespace) for labels in CALLERS]
         pods = [each for each in pods if draw.chance(60)]
         for name in draw.some(NAMES, len(NAMES)):
             found = _service(draw, name, namespace)
@@ -64,7 +64,7 @@ def services(draw: Draw) -> list[Object]:
 
 def caller(labels: dict[str, str], namespace: str) -> Object:
     """Make the pod of a proxy that calls."""
-    home, kind = NAMESPACES.index(namespace), LABELS.index(labels)
+    home, kind = NAMESPACES.index(namespace), CALLERS.index(labels)
     status = _running(f"10.243.{home}.{kind + 1}")
     return pod(caller_name(labels), namespace=namespace, labels=dict(labels), status=status)
 
@@ -116,7 +116,11 @@ def _service_ports(draw: Draw) -> list[dict[str, object]]:
 
 
 def _slices(draw: Draw, service: Object, pods: Iterable[Object]) -> list[Object]:
-    """Make the EndpointSlice that Kubernetes would, one for each Service with a selector."""
+    """Make the EndpointSlice that Kubernetes would, one for each Service with a selector.
+
+    Every endpoint is ready: one that is not istiod sends or leaves out, depending on what it saw
+    of it before (`EndpointIndex.UpdateServiceEndpoints`).
+    """
     metadata, spec = service["metadata"], service["spec"]
     assert isinstance(metadata, dict)
     assert isinstance(spec, dict)
@@ -128,12 +132,11 @@ def _slices(draw: Draw, service: Object, pods: Iterable[Object]) -> list[Object]
         assert isinstance(about, dict)
         assert isinstance(status, dict)
         if spec["selector"].items() <= about["labels"].items():
-            ready = not draw.chance(10)
             target = {"kind": "Pod", "name": about["name"], "namespace": metadata["namespace"]}
             endpoints.append(
                 {
                     "addresses": [status["podIP"]],
-                    "conditions": {"ready": ready, "serving": ready},
+                    "conditions": {"ready": True, "serving": True},
                     "targetRef": target,
                 }
             )

@@ -205,6 +205,7 @@ func (r *resolver) cluster(name string, weight uint32) Cluster {
 	if config.GetEdsClusterConfig() != nil {
 		builder := endpoints.NewEndpointBuilder(name, r.proxy, r.server.PushContext())
 		assignment := builder.BuildClusterLoadAssignment(r.server.Discovery.Env.EndpointIndex)
+		sortEndpoints(r.t, assignment)
 		found.Digest = digest(r.t, config, assignment)
 	}
 	return found

@@ -1,0 +1,215 @@
+"""What the recommended Sidecars do in istiod to the calls they were recommended for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from recommender.istio.call import VIRTUAL_OUTBOUND, ProxyConfig, resolve_call
+from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.registry import ServiceKey
+from recommender.istio.sidecar_scope import (
+    ScopeRules,
+    build_scope_rules,
+    select_sidecar,
+    sidecar_scope,
+)
+from recommender.mesh import EgressListener, Mesh
+from recommender.recommendation import Recommendation, Recommendations
+from recommender.settings import Settings
+from recommender.sidecars import render_sidecar
+from tests.istio.conformance_case import Case
+from tests.istio.conformance_compare import outbound_call, resolve
+from tests.istio.judge import JudgedCall
+from tests.istio.verdicts import PASSTHROUGH, Resolution, Verdict
+from tests.mesh.helpers import Object
+from tests.recommendation.helpers import NOON, Flow, decide_for, received
+
+GUARDS = frozenset({"own service", "provider", "pinned", "nothing called"})
+"""The reasons to keep a host that no observed call asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """Hold a case, what was recommended for it, and the case with that applied."""
+
+    case: Case
+    rules: ScopeRules
+    answer: Recommendations
+    sidecars: tuple[Object, ...]
+    after: Case
+
+    def of(self, call: JudgedCall) -> Recommendation | None:
+        """Return the recommendation for a call's workload."""
+        for found in self.answer.recommended:
+            if (found.workload.namespace, found.workload.name) == (call.namespace, call.pod):
+                return found
+        return None
+
+    def is_left_to_chance(self, call: JudgedCall) -> bool:
+        """Tell whether istiod itself, today, keeps one of several objects for the workload."""
+        found = self.of(call)
+        return found is not None and any(note.name == "left to chance" for note in found.notes)
+
+
+def recommend_for(case: Case, mesh: Mesh, before: Sequence[Verdict]) -> Scoped:
+    """Recommend from what the access logs of a case would say, and apply it."""
+    rules = build_scope_rules(mesh)
+    answer = decide_for(mesh, _flows(case, rules, before), adopt=True)
+    sidecars = tuple(yaml.safe_load(render_sidecar(r, Settings())) for r in answer.recommended)
+    return Scoped(case, rules, answer, sidecars, with_sidecars(case, sidecars))
+
+
+def with_sidecars(case: Case, sidecars: Iterable[Object]) -> Case:
+    """Apply Sidecars as kubectl would: one that is there keeps its age, a new one is youngest."""
+    objects = tuple(_applied(case.objects, sidecars))
+    return Case(f"{case.name} with Sidecars", objects, case.callers)
+
+
+def changed_calls(
+    scoped: Scoped, before: Sequence[Verdict], after: Sequence[Verdict]
+) -> Iterator[tuple[str, str]]:
+    """Yield each observed call that goes elsewhere: whether it was captured, and what happened."""
+    for (_, calls), old, new in zip(scoped.case.callers, before, after, strict=True):
+        for call, was, is_now in zip(calls, old.calls, new.calls, strict=True):
+            if _outcome(was) == _outcome(is_now) or scoped.is_left_to_chance(call):
+                continue
+            kind = "captured" if _outcome(was) == (PASSTHROUGH,) else "changed"
+            found = scoped.of(call)
+            hosts = [entry.host for entry in found.hosts] if found else "no Sidecar"
+            yield kind, f"{scoped.case.name}, {call}\n    {was}\n    {is_now}\n    {hosts}"
+
+
+def overlapping(scoped: Scoped, after: Sequence[Verdict]) -> Iterator[str]:
+    """Yield each pod that is not given the one Sidecar that was recommended for it."""
+    for (proxy, calls), verdict in zip(scoped.case.callers, after, strict=True):
+        selecting = [
+            f"{proxy.namespace}/{r.name}"
+            for r in scoped.answer.recommended
+            if r.workload.namespace == proxy.namespace
+            and r.selector.items() <= dict(proxy.labels).items()
+        ]
+        own = _own(scoped, proxy.namespace, proxy.name)
+        expected = [f"{proxy.namespace}/{own.name}"] if own else []
+        if selecting != expected or (expected and [verdict.sidecar] != expected):
+            where = f"{scoped.case.name}, {proxy.namespace}/{proxy.name}, {len(calls)} calls"
+            yield f"{where}: {selecting} select it, {verdict.sidecar} applies, {expected} meant"
+
+
+def redundant_hosts(scoped: Scoped) -> Iterator[tuple[Recommendation, str, str]]:
+    """Yield each host without which, by the model, every observed call would go on as it does."""
+    for found in scoped.answer.recommended:
+        calls = [call for call in scoped.case.calls() if scoped.of(call) is found]
+        if any(map(scoped.is_left_to_chance, calls)):
+            continue
+        hosts = [entry.host for entry in found.hosts]
+        for entry in found.hosts:
+            kinds = {reason.kind for reason in entry.reasons}
+            if kinds & GUARDS:
+                continue
+            others = [host for host in hosts if host != entry.host]
+            if all(_stays(scoped.rules, call, others) for call in calls):
+                yield found, entry.host, ", ".join(sorted(kinds))
+
+
+def _own(scoped: Scoped, namespace: str, name: str) -> Recommendation | None:
+    for found in scoped.answer.recommended:
+        if (found.workload.namespace, found.workload.name) == (namespace, name):
+            return found
+    return None
+
+
+def _stays(rules: ScopeRules, call: JudgedCall, hosts: Sequence[str]) -> bool:
+    """Tell whether a call goes where it went, with some hosts, and not by chance."""
+    sidecar = select_sidecar(rules, call.namespace, call.labels)
+    mode, _ = outbound_traffic_policy(rules.mesh.config, sidecar)
+    listener = EgressListener(hosts=tuple(hosts) or ("~/*",))
+    scope = sidecar_scope(rules, call.namespace, (listener,))
+    proxy = Proxy(call.namespace, call.labels, tuple(call.ips))
+    found = resolve_call(ProxyConfig(rules, scope, proxy, mode), outbound_call(call))
+    services: set[ServiceKey | None] = {service for _, service in found.clusters}
+    chance = (services | {found.service}) & scope.by_chance
+    return found.same_outcome(resolve(rules, call)) and not chance
+
+
+def _applied(objects: Iterable[Object], sidecars: Iterable[Object]) -> Iterator[Object]:
+    new = {_place(sidecar): sidecar for sidecar in sidecars}
+    for each in objects:
+        metadata: Any = each["metadata"]
+        updated = new.pop(_place(each), None) if each["kind"] == "Sidecar" else None
+        yield _aged(updated, metadata["creationTimestamp"]) if updated else each
+    for sidecar in new.values():
+        yield _aged(sidecar, "2026-01-02T00:00:00Z")
+
+
+def _aged(sidecar: Object, created: str) -> Object:
+    metadata: Any = sidecar["metadata"]
+    return {**sidecar, "metadata": {**metadata, "creationTimestamp": created}}
+
+
+def _place(each: Object) -> tuple[str, str]:
+    metadata: Any = each["metadata"]
+    return metadata["namespace"], metadata["name"]
+
+
+def _outcome(found: Resolution) -> tuple[object, ...]:
+    """Return what must stay; a call that is refused may be so by a route or by a listener."""
+    if found.virtual_host == "block_all" or [c.name for c in found.clusters] == [
+        "BlackHoleCluster"
+    ]:
+        return ("refused",)
+    return found.outcome
+
+
+def _flows(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> list[Flow]:
+    """Write down calls as the access logs of their proxies would."""
+    flows = []
+    for (proxy, calls), verdict in zip(case.callers, before, strict=True):
+        flows.append(received(f"{proxy.namespace}/{proxy.name}"))
+        for call, found in zip(calls, verdict.calls, strict=True):
+            flows.append(_flow(call, found, _rewritten(rules, call, found)))
+    return flows
+
+
+def _rewritten(rules: ScopeRules, call: JudgedCall, found: Resolution) -> str | None:
+    """Return the authority that the matched route put in place of the caller's.
+
+    A route that rewrites has a name of its own in random meshes, perhaps with that of its match.
+    """
+    vs = resolve(rules, call).virtual_service
+    for route in vs.routes if vs and found.virtual_host else ():
+        if route.rewrite_authority and found.route.partition(".")[0] == route.name:
+            return route.rewrite_authority
+    return None
+
+
+def _flow(call: JudgedCall, found: Resolution, rewritten: str | None) -> Flow:
+    cluster = found.clusters[0].name if found.clusters and found.clusters[0].exists else None
+    http = call.protocol.startswith("http") and bool(found.route_config)
+    flow: Flow = {
+        "day": NOON.date(),
+        "source_namespace": call.namespace,
+        "source_pod": call.pod,
+        "direction": "outbound" if cluster else "unrouted",
+        "protocol": "http" if http else "tcp",
+        "cluster": cluster,
+        "authority": (rewritten or outbound_call(call).authority) if http else None,
+        # The listener of what nobody else takes looks into nothing.
+        "server_name": call.sni.lower() or None if found.listener != VIRTUAL_OUTBOUND else None,
+        "destination_address": f"{call.address}:{call.port}",
+        "requests": 1,
+        "errors": 0,
+        "first_seen": NOON,
+        "last_seen": NOON,
+    }
+    if cluster and cluster.startswith("outbound|"):
+        _, port, subset, host = cluster.split("|", 3)
+        flow |= {
+            "destination_host": host,
+            "destination_port": int(port),
+            "destination_subset": subset,
+        }
+    return flow
