@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from recommender.mesh.objects import Labels, Mesh, ObjectMeta
+from recommender.mesh.objects import Labels, Mesh, ObjectMeta, VirtualService
 
 Requirement = tuple[str, str, tuple[str, ...]]
 
@@ -51,7 +51,9 @@ def discovered(mesh: Mesh) -> Mesh:
         services=seen(mesh.services),
         endpoint_slices=seen(mesh.endpoint_slices),
         service_entries=seen(mesh.service_entries),
-        virtual_services=seen(mesh.virtual_services),
+        virtual_services=tuple(
+            vs for vs in seen(mesh.virtual_services) if not _has_hidden_parent(vs, mesh, hidden)
+        ),
         destination_rules=seen(mesh.destination_rules),
         sidecars=seen(mesh.sidecars),
         telemetries=seen(mesh.telemetries),
@@ -59,6 +61,15 @@ def discovered(mesh: Mesh) -> Mesh:
         envoy_filters=seen(mesh.envoy_filters),
         peer_authentications=seen(mesh.peer_authentications),
     )
+
+
+def _has_hidden_parent(vs: VirtualService, mesh: Mesh, hidden: frozenset[str]) -> bool:
+    """Tell whether a Gateway API route is attached to a Service that istiod does not see."""
+    if not vs.gateway_api:
+        return False
+    suffix = f".svc.{mesh.cluster_domain}"
+    names = (host.removesuffix(suffix) for host in vs.hosts if host.endswith(suffix))
+    return any(name.rpartition(".")[2] in hidden for name in names)
 
 
 def _matches(selector: Iterable[Requirement], labels: Labels) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import ProxyConfig, Resolution, resolve_call
+from recommender.istio.call import VIRTUAL_OUTBOUND, ProxyConfig, Resolution, resolve_call
 from recommender.istio.protocols import Protocol
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.recommendation.model import HostReason, Note, ReasonKind
@@ -111,8 +111,13 @@ class Prover:
 
 
 def _stays(config: ProxyConfig, need: CallNeeds) -> bool:
-    """Tell whether a call goes where it went, and is not left to chance."""
+    """Tell whether a call goes where it went, and is not left to chance.
+
+    What no listener looked into may be anything, HTTP too: no listener may come to look.
+    """
     found = resolve_call(config, need.outbound)
+    if need.baseline.listener == VIRTUAL_OUTBOUND != found.listener:
+        return False
     return found.same_outcome(need.baseline) and not _services(found) & config.scope.by_chance
 
 

@@ -41,7 +41,7 @@ ODD_PORTS: tuple[dict[str, object], ...] = (
     {"port": 95, "name": "m", "appProtocol": "kubernetes.io/wss"},
     {"port": 96, "name": "n", "appProtocol": "HTTPS"},
     {"port": 97, "name": "o", "protocol": "SCTP"},
-    {"port": 27017, "name": "sql"},
+    {"port": 27017, "name": "mgo"},
 )
 CONFLICTING = ("http", "tcp", "tls", "rest", "grpc", "mongo", "mysql", "redis", "https")
 RESOLUTIONS = ("NONE", "NONE", "STATIC", "STATIC", "DNS", "DNS_ROUND_ROBIN")
