@@ -135,7 +135,9 @@ def _seen_by_istiod(objects: Iterable[Object]) -> list[Object]:
     selectors = config.get("discoverySelectors")
     if not selectors:
         return objects
-    seen = {name for name, labels in namespaces.items() if any(_selects(s, labels) for s in selectors)}
+    seen = {
+        name for name, labels in namespaces.items() if any(_selects(s, labels) for s in selectors)
+    }
     return [each for each in objects if not _is_istio(each) or _namespace(each) in seen]
 
 

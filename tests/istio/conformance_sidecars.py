@@ -177,10 +177,12 @@ def _flows(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> list[Flo
 def _rewritten(rules: ScopeRules, call: JudgedCall, found: Resolution) -> str | None:
     """Return the authority that the matched route put in place of the caller's.
 
-    A route that rewrites has a name of its own in random meshes, perhaps with that of its match.
+    Envoy does so once it has found the cluster. A route that rewrites has a name of its own in
+    random meshes, perhaps followed by that of its match.
     """
     vs = resolve(rules, call).virtual_service
-    for route in vs.routes if vs and found.virtual_host else ():
+    is_sent = any(cluster.exists for cluster in found.clusters[:1])
+    for route in vs.routes if vs and is_sent else ():
         if route.rewrite_authority and found.route.partition(".")[0] == route.name:
             return route.rewrite_authority
     return None

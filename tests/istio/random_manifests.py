@@ -41,11 +41,26 @@ BINDS: Final = (
     "unix:", "unix://@a/", "unix:///", "UNIX:///a", "fe80::1%a%b", "[::1]", " 1.2.3.4", "::g",
     "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", 4, None,
 )  # fmt: skip
-MODES: Final = ("DEFAULT", "IPTABLES", "NONE", "none", "", 0, 1, 2, 3, -1, 2**31, "1", True, 1.0)
+MODES: Final = (
+    "DEFAULT",
+    "IPTABLES",
+    "NONE",
+    "none",
+    "",
+    0,
+    1,
+    2,
+    3,
+    -(2**31),
+    2**31,
+    "1",
+    True,
+    1.0,
+)
 ENDPOINTS: Final = (
     "", "127.0.0.1:80", "0.0.0.0:80", "[::1]:80", "[::]:80", ":80", "127.0.0.1", "127.0.0.1:",
     "::1:80", "[127.0.0.1]:80", "[]:80", "10.0.0.1:80", "localhost:80", "127.0.0.1:0", ":65536",
-    ":+80", ":080", ":-1", ":8_0", ":0x50", ": 80", "[::1:80", "[::1]80", "::]:80", "a[::1]:80",
+    ":1", ":+80", ":080", ":-1", ":8_0", ":0x50", ": 80", "[::1:80", "[::1]80", "::]:80", "a[::1]:80",
     "unix:///a", "unix://a", "unix://", "unix://@a", ":65535", ":99999999999999999999",
     "[::1]:80:1", "[[::1]]:80", ":" + "0" * 20 + "80", ":", 80, None,
 )  # fmt: skip
@@ -89,7 +104,7 @@ POLICY_MODES: Final = ("REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", 0,
 NAMES: Final = ("x.y", "x", "", "*", "*.x.y", "1.2.3.4", "x.y.", "x_y.z", "-x.y", f"{LONG}a.y", 5)
 PORTS: Values = ({}, {"number": 80}, {"number": 0}, {"number": 65536}, None, 80, {"number": "80"})
 CERTIFICATES: Values = (
-    [], [{}], [{}, {}, {}], [None], [{"privateKey": "k", "serverCertificate": "c"}], ["x"], None,
+    [], [{}], [{}, {}], [{}, {}, {}], [None], [{"privateKey": "k", "serverCertificate": "c"}], ["x"], None,
 )  # fmt: skip
 ODD: Values = (None, [], {}, "x", 5, True, [None], [5], [[]], ["x"], [{}])
 ANNOTATIONS: Values = (
@@ -243,7 +258,8 @@ def _fine_egress(random: Random) -> list[dict[str, Any]]:
         listeners.append({"port": port, "hosts": ["shop/x.example"], "bind": "127.0.0.1"})
     if random.random() < 0.3:
         port = {"number": 0, "protocol": "TCP", "name": "socket"}
-        listeners.append({"port": port, "hosts": ["*/db.example"], "bind": "unix:///run/db"})
+        socket = {"bind": "unix:///run/db", "captureMode": "NONE"}
+        listeners.append({"port": port, "hosts": ["*/db.example"], **socket})
     hosts = ["a/x.y", "b/x.y", "shop/*.example", "~b/z.example"][: random.randint(1, 4)]
     listeners.append({"hosts": hosts})
     return listeners

@@ -227,6 +227,9 @@ def test_tls_settings_that_are_accepted_or_warned_of() -> None:
         found = ingress(port=HTTPS, tls={**FINE_TLS, **more})
         assert not found.errors
         assert len(found.warnings) == 1
+    three = {"mode": "SIMPLE", "tlsCertificates": [FINE_TLS] * 3}
+    assert len(ingress(port=HTTPS, tls=three).warnings) == 1
+    assert not ingress(port=HTTPS, tls={**three, "credentialName": "x"}).warnings
 
 
 @pytest.mark.parametrize(
@@ -240,6 +243,7 @@ def test_tls_settings_that_are_accepted_or_warned_of() -> None:
         {"http": {"h2UpgradePolicy": "UPGRADE", "useClientProtocol": True}},
         {"http": {"http2KeepAlive": {"interval": "1s"}}},
         {"http": {"http2KeepAlive": {"timeout": "1s"}}},
+        {"http": {"http2KeepAlive": {"timeout": "1s", "interval": "1us"}}},
         {"tcp": {"maxConnections": -1}},
         {"tcp": {"connectTimeout": "999us"}},
         {"tcp": {"maxConnectionDuration": "-1s"}},
@@ -257,7 +261,9 @@ def test_connection_pools_that_are_refused(settings: dict[str, object]) -> None:
 def test_connection_pools_that_are_accepted() -> None:
     assert not pool(tcp={"idleTimeout": "0s"})  # none at all, unlike the others
     assert not pool(tcp={"idleTimeout": "-999us", "connectTimeout": "1h2m3.004s"})
-    assert not pool(http={"http2KeepAlive": {"interval": "1ms", "timeout": "1ms"}})
+    keep_alive = {"interval": "1ms", "timeout": "1ms"}
+    assert not pool(http={"http2KeepAlive": keep_alive, "useClientProtocol": True})
+    assert not pool(http={"h2UpgradePolicy": "UPGRADE"})
 
 
 def test_http_settings_for_a_port_that_is_not_http_are_warned_of() -> None:

@@ -25,6 +25,7 @@ const socketMode = 0o666
 
 func main() {
 	meshDir := flag.String("mesh", "", "folder of the mesh dump")
+	sidecarDir := flag.String("sidecars", "", "folder of Sidecars to apply")
 	adsSocket := flag.String("ads", "", "path of the Unix socket for ADS")
 	sdsSocket := flag.String("sds", "", "path of the Unix socket for SDS")
 	flag.Parse()
@@ -32,7 +33,7 @@ func main() {
 		log.Fatal(err)
 	}
 	if err := test.Wrap(func(t test.Failer) {
-		if err := run(t, *meshDir, *adsSocket, *sdsSocket); err != nil {
+		if err := run(t, *meshDir, *sidecarDir, *adsSocket, *sdsSocket); err != nil {
 			t.Fatal(err)
 		}
 	}); err != nil {
@@ -40,10 +41,15 @@ func main() {
 	}
 }
 
-func run(t test.Failer, meshDir, adsSocket, sdsSocket string) error {
+func run(t test.Failer, meshDir, sidecarDir, adsSocket, sdsSocket string) error {
 	mesh, err := dump.Load(meshDir)
 	if err != nil {
 		return err
+	}
+	if sidecarDir != "" {
+		if err := mesh.ApplySidecars(sidecarDir); err != nil {
+			return err
+		}
 	}
 	sds, err := listen(sdsSocket)
 	if err != nil {
