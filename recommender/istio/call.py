@@ -82,7 +82,8 @@ class Resolution:
     """Say where a call goes.
 
     `service` is whose listener or virtual host took the call, None for a VirtualService's own
-    host; `host` the host name of that; `alias` the ExternalName the caller used.
+    host; `host` the host name of that; `alias` the ExternalName the caller used. `by_chance` tells
+    that another service could have taken it, as istiod leaves it to the order of a Go map.
     """
 
     fate: Fate
@@ -96,6 +97,7 @@ class Resolution:
     host: str | None = None
     alias: ServiceKey | None = None
     virtual_service: VirtualService | None = None
+    by_chance: bool = False
 
     def same_outcome(self, other: Resolution) -> bool:
         """Tell whether a caller would see no difference.
@@ -295,7 +297,19 @@ def _through_routes(
         host=found.host,
         alias=None if own else found.aliases.get(authority),
         virtual_service=found.virtual_service,
+        by_chance=not own and authority in found.contested,
     )
+
+
+def looks_for_http(config: ProxyConfig, call: OutboundCall) -> bool:
+    """Tell whether plain HTTP at a call's address would be treated unlike other bytes."""
+    listener = _find_listener(config, call)
+    if listener is None:
+        return False
+    address = call.address or listener.address
+    chains = (listener.chain_for(address, http=http, server_name=None) for http in (True, False))
+    as_http, as_bytes = chains
+    return as_http is not as_bytes
 
 
 def _clusters(config: ProxyConfig, names: Iterable[str]) -> frozenset[Cluster]:

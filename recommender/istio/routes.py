@@ -6,7 +6,7 @@ Source: istio networking/core/route/route.go (`BuildHTTPRoutesForVirtualService`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from recommender.istio.proxy import Proxy, matches_source
@@ -31,13 +31,14 @@ def cluster_name(host: str, port: int, subset: str = "") -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
-def http_routes(
-    vs: VirtualService, proxy: Proxy, port: int, services: Mapping[str, RegistryService]
-) -> tuple[BuiltRoute, ...]:
-    """List the routes a proxy is sent for a listener port, up to the first that takes all.
+Lookup = Callable[[str], RegistryService | None]
+"""Finds the service of a host name among a listener's services that have the port."""
 
-    `services` are the listener's services that have the port, by lower-case host name.
-    """
+
+def http_routes(
+    vs: VirtualService, proxy: Proxy, port: int, lookup: Lookup
+) -> tuple[BuiltRoute, ...]:
+    """List the routes a proxy is sent for a listener port, up to the first that takes all."""
     built: list[BuiltRoute] = []
     for route in vs.routes:
         if route.protocol != "http":
@@ -45,7 +46,7 @@ def http_routes(
         for match in route.matches or (RouteMatch(),):
             if not matches_source(match, proxy, port, http=True):
                 continue
-            built.append(_http_route(route, match, port, services))
+            built.append(_http_route(route, match, port, lookup))
             if not match.conditional:
                 return tuple(built)
     return tuple(built)
@@ -61,30 +62,26 @@ def tcp_clusters(
     return tuple(_tcp_cluster(d, port, services.get(d.host)) for d in chosen)
 
 
-def _http_route(
-    route: Route, match: RouteMatch, port: int, services: Mapping[str, RegistryService]
-) -> BuiltRoute:
+def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> BuiltRoute:
     name = f"{route.name}.{match.name}" if match.name else route.name
     chosen = route.destinations
     if len(chosen) > 1:
         chosen = tuple(d for d in chosen if d.weight)
     return BuiltRoute(
         name,
-        tuple(_http_clusters(chosen, port, services)),
+        tuple(_http_clusters(chosen, port, lookup)),
         # A route that answers by itself has no upstream to mirror.
-        tuple(_http_clusters(route.mirrors, port, services)) if chosen else (),
+        tuple(_http_clusters(route.mirrors, port, lookup)) if chosen else (),
     )
 
 
-def _http_clusters(
-    destinations: Iterable[Destination], port: int, services: Mapping[str, RegistryService]
-) -> Iterable[str]:
+def _http_clusters(destinations: Iterable[Destination], port: int, lookup: Lookup) -> Iterable[str]:
     """Name the clusters; without a port of its own a destination has the listener's.
 
     An ExternalName is replaced by what it stands for only where the listener has it.
     """
     for destination in destinations:
-        service = services.get(destination.host)
+        service = lookup(destination.host)
         host = (service.alias_for if service else None) or destination.host
         yield cluster_name(host, destination.port or port, destination.subset)
 

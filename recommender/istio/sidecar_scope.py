@@ -103,6 +103,12 @@ class ListenerScope:
         """List the services that have a port."""
         return [self.services[place] for place in self.index().by_port.get(port, ())]
 
+    def at_port_named(self, port: int, name: str) -> RegistryService | None:
+        """Return the last service of a lower-case host name that has a port."""
+        found = [self.services[place] for place in self.index().by_name.get(name, ())]
+        serving = [s for s in found if s.hostname.lower() == name and s.port(port) is not None]
+        return serving[-1] if serving else None
+
     def places_for(self, name: str) -> set[int]:
         """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""
         index = self.index()

@@ -7,8 +7,10 @@ networking/core/route/route.go (`BuildSidecarVirtualHostWrapper`, `separateVSHos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
 from recommender.istio.proxy import Proxy
@@ -25,7 +27,8 @@ VIRTUAL_SERVICE_ONLY_PORT = 80
 class VirtualHost:
     """Describe a virtual host; `service` is None for a host of a VirtualService alone.
 
-    `aliases` maps the domains of ExternalNames to them.
+    `aliases` maps the domains of ExternalNames to them. `contested` are domains that another
+    service wants too: which one has them istiod leaves to the order of a Go map.
     """
 
     name: str
@@ -35,6 +38,7 @@ class VirtualHost:
     service: ServiceKey | None
     virtual_service: VirtualService | None
     aliases: Mapping[str, ServiceKey]
+    contested: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def virtual_hosts(
     built: list[VirtualHost] = []
     names: set[str] = set()
     taken: set[str] = set()
+    claims = _contested(groups, proxy, domain)
     for group in groups:
         for host, service in _named(group):
             name = f"{host}:{port}"
@@ -109,8 +114,23 @@ def virtual_hosts(
                 aliases = _alias_domains(service, kept, proxy, domain) if service else {}
                 key = imported[host].key if service else None
                 vs = group.virtual_service
-                built.append(VirtualHost(name, host, kept, group.routes, key, vs, aliases))
+                contested = claims.intersection(kept) if vs is None else frozenset()
+                built.append(
+                    VirtualHost(name, host, kept, group.routes, key, vs, aliases, contested)
+                )
     return tuple(built)
+
+
+def _contested(groups: Iterable[_Group], proxy: Proxy, domain: str) -> frozenset[str]:
+    """List the domains that more than one service without a VirtualService wants."""
+    wanted = Counter(
+        name
+        for group in groups
+        if group.virtual_service is None
+        for service in group.services
+        for name in set(_domains(service.hostname, service, proxy, domain)[0])
+    )
+    return frozenset(name for name, count in wanted.items() if count > 1)
 
 
 def index_virtual_hosts(hosts: Iterable[VirtualHost]) -> VirtualHosts:
@@ -142,7 +162,7 @@ def _groups(
         only_hosts = port == VIRTUAL_SERVICE_ONLY_PORT
         if not (only_hosts or _concerns(vs, services, wildcards)):
             continue
-        routes = http_routes(vs, proxy, port, services)
+        routes = http_routes(vs, proxy, port, partial(whole.at_port_named, port))
         if not routes:
             continue
         index = index or _MostSpecific.of(listener)

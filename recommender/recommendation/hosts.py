@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import VIRTUAL_OUTBOUND, ProxyConfig, Resolution, resolve_call
+from recommender.istio.call import (
+    VIRTUAL_OUTBOUND,
+    ProxyConfig,
+    Resolution,
+    looks_for_http,
+    resolve_call,
+)
 from recommender.istio.protocols import Protocol
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.recommendation.model import HostReason, Note, ReasonKind
@@ -118,7 +124,10 @@ def _stays(config: ProxyConfig, need: CallNeeds) -> bool:
     found = resolve_call(config, need.outbound)
     if need.baseline.listener == VIRTUAL_OUTBOUND != found.listener:
         return False
-    return found.same_outcome(need.baseline) and not _services(found) & config.scope.by_chance
+    if need.is_opaque and looks_for_http(config, need.outbound):
+        return False
+    chance = found.by_chance or _services(found) & config.scope.by_chance
+    return found.same_outcome(need.baseline) and not chance
 
 
 def _destinations(case: _Case) -> Iterator[HostNeed]:

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.call import (
+    Fate,
+    OutboundCall,
+    ProxyConfig,
+    Resolution,
+    looks_for_http,
+    resolve_call,
+)
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.istio.validation import egress_host_problem
@@ -37,13 +44,17 @@ class HostNeed:
 
 @dataclass(frozen=True, slots=True)
 class CallNeeds:
-    """Hold what one call needs: `baseline` is where it goes, and must go on going."""
+    """Hold what one call needs: `baseline` is where it goes, and must go on going.
+
+    `is_opaque` tells that no listener looked into it: it may be HTTP, though the log says TCP.
+    """
 
     call: Call
     outbound: OutboundCall
     baseline: Resolution
     hosts: tuple[HostNeed, ...] = ()
     notes: tuple[Note, ...] = ()
+    is_opaque: bool = False
 
     @property
     def is_proved(self) -> bool:
@@ -72,10 +83,11 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
         notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
         notes.append(_unrouted(call, outbound, baseline, view))
-    if baseline.service in config.scope.by_chance:
-        detail = f"{baseline.service} has several addresses, today istiod keeps one of them"
+    if baseline.by_chance or baseline.service in config.scope.by_chance:
+        detail = f"istiod takes one of several objects for {baseline.host}, not always the same"
         notes.append(Note("left to chance", detail))
-    return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes))
+    opaque = not (outbound.http or outbound.server_name or looks_for_http(config, outbound))
+    return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes), opaque)
 
 
 def _what_must_stay(
