@@ -10,12 +10,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
+from recommender.mesh import Sidecar
 from tests.istio.conformance import BATCH, judge_cases
 from tests.istio.conformance_case import Case, case_from_json, case_to_json, random_case
 from tests.istio.conformance_sidecars import with_sidecars
@@ -68,6 +69,12 @@ def read_recorded() -> Iterator[Recorded]:
             tuple(found["sidecars"]),
             tuple(_unpacked(each, services) for each in found["after"]),
         )
+
+
+def sidecars_of(case: Case) -> tuple[Sidecar, ...]:
+    """Load the Sidecars of a case, which is quicker than to load all of it."""
+    found = tuple(each for each in case.objects if each["kind"] == "Sidecar")
+    return replace(case, objects=found).mesh().sidecars
 
 
 def named_case_to_json(kept: NamedCase) -> dict[str, Any]:
