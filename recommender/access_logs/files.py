@@ -270,4 +270,6 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 def shown(path: Path) -> str:
     """Write a path as text that can be printed, whatever bytes its name has."""
     text = os.fsencode(path).decode("utf-8", "replace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

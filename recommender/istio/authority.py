@@ -44,7 +44,9 @@ def _services(listener: ListenerScope, authority: str, namespace: str, domain: s
     for cut in range(1, len(labels)):
         # A headless service has every name below its own.
         for name in _full_names(".".join(labels[cut:]), namespace, domain):
-            found |= {p for p in index.by_name.get(name, ()) if _is_headless(listener.services[p])}
+            # Of several objects of a name the last counts, so all of them stay.
+            places = index.by_name.get(name, set())
+            found |= places if any(_is_headless(listener.services[p]) for p in places) else set()
     for place, host in index.wildcards:
         patterns = (host, *alternative_names(host, namespace, domain))
         if any(p == authority or is_subset(authority, p) for p in patterns):

@@ -37,7 +37,7 @@ from recommender.istio.virtual_hosts import (
     index_virtual_hosts,
     virtual_hosts,
 )
-from recommender.mesh.objects import VirtualService
+from recommender.mesh.objects import Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
@@ -317,13 +317,21 @@ def _clusters(config: ProxyConfig, names: Iterable[str]) -> frozenset[Cluster]:
 
 
 def _service_behind(config: ProxyConfig, cluster: str) -> ServiceKey | None:
-    """Find the service that has a cluster: the host in scope, with that port and subset."""
+    """Find the service that has a cluster: the host in scope, with that port and subset.
+
+    One resolved by DNS has none without an endpoint (networking/core `buildCluster`).
+    """
     _, port, subset, host = cluster.split("|", 3)
     service = config.scope.services.get(host)
     if service is None or service.alias_for is not None or service.port(int(port)) is None:
         return None
+    labels: Labels = {}
     if subset:
         rule = config.rules.destination_rules.chosen(config.proxy, service)
         if rule is None or subset not in rule.subsets:
             return None
+        labels = rule.subsets[subset]
+    resolved = service.resolved_labels
+    if resolved is not None and not any(labels.items() <= each.items() for each in resolved):
+        return None
     return service.key

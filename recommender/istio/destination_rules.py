@@ -25,12 +25,13 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 class MergedRule:
     """Hold DestinationRules of one host and namespace put together.
 
-    `sources` are (namespace, name), the oldest first, whose subsets come before those of others.
+    `sources` are (namespace, name), the oldest first, whose subsets come before those of others;
+    `subsets` maps each to the labels of its endpoints.
     """
 
     namespace: str
     sources: tuple[tuple[str, str], ...]
-    subsets: tuple[str, ...]
+    subsets: Mapping[str, Labels]
     export_to: frozenset[str]
     workload_selector: Labels | None
 
@@ -125,8 +126,7 @@ def _merged(rule: DestinationRule) -> MergedRule:
     if rule.workload_selector is not None:
         export_to = frozenset({PRIVATE})
     source = (meta.namespace, meta.name)
-    subsets = tuple(dict.fromkeys(rule.subsets))
-    return MergedRule(meta.namespace, (source,), subsets, export_to, rule.workload_selector)
+    return MergedRule(meta.namespace, (source,), rule.subsets, export_to, rule.workload_selector)
 
 
 def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
@@ -154,7 +154,7 @@ def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
     return replace(
         existing,
         sources=existing.sources + new.sources,
-        subsets=tuple(dict.fromkeys(existing.subsets + new.subsets)),
+        subsets={**new.subsets, **existing.subsets},
     )
 
 

@@ -76,7 +76,8 @@ class RegistryService:
     `endpoints` the endpoint addresses of a headless service by port number; `alias_for` the
     external name of an ExternalName Service; `aliases` the ExternalNames that stand for this one;
     `selector` is not None where endpoints are chosen by labels, so that they may come and go;
-    `declared_export_to` is None where the object leaves it to the mesh.
+    `resolved_labels` holds the labels of each endpoint that Envoy resolves by DNS, None where
+    istiod sends the endpoints; `declared_export_to` is None where the object leaves it to the mesh.
     """
 
     hostname: str
@@ -88,6 +89,7 @@ class RegistryService:
     resolution: Resolution = Resolution.CLIENT_SIDE_LB
     endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
     selector: Labels | None = field(default=None, hash=False)
+    resolved_labels: tuple[Labels, ...] | None = field(default=None, hash=False)
     labels: Labels = field(default_factory=dict, hash=False)
     export_to: frozenset[str] = frozenset({PUBLIC})
     declared_export_to: frozenset[str] | None = None
@@ -199,6 +201,7 @@ def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService
         ports=tuple(RegistryPort(p.number, p.name, protocol_of(p.protocol)) for p in entry.ports),
         resolution=resolution,
         selector=entry.workload_selector,
+        resolved_labels=_resolved_labels(entry, mesh) if resolution in _BY_DNS else None,
         labels=meta.labels,
         export_to=declared or frozenset(mesh.config.default_service_export_to),
         declared_export_to=declared,
@@ -214,6 +217,18 @@ def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService
             else [entry.allocated.get(host, ()) if mesh.config.dns_capture else ()]
         )
     ]
+
+
+_BY_DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
+
+
+def _resolved_labels(entry: ServiceEntry, mesh: Mesh) -> tuple[Labels, ...]:
+    """List the labels of a ServiceEntry's endpoints; without any the host itself is one."""
+    if entry.workload_selector:
+        selector, namespace = entry.workload_selector.items(), entry.meta.namespace
+        pods = (pod.meta for pod in mesh.pods if pod.meta.namespace == namespace)
+        return tuple(meta.labels for meta in pods if selector <= meta.labels.items())
+    return tuple(endpoint.labels for endpoint in entry.endpoints) or ({},)
 
 
 def _with_endpoints(service: RegistryService, endpoints: Endpoints) -> RegistryService:

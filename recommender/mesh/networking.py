@@ -72,7 +72,7 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
     return DestinationRule(
         meta=meta,
         host=fields.required_text(spec, "host"),
-        subsets=tuple(fields.required_text(subset, "name") for subset in subsets),
+        subsets={fields.required_text(s, "name"): fields.labels(s, "labels") for s in subsets},
         connection_pool=any(map(_has_connection_pool, (spec, *subsets))),
         workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
         export_to=_export_to(spec),

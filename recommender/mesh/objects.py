@@ -237,11 +237,14 @@ class VirtualService:
 
 @dataclass(frozen=True, slots=True)
 class DestinationRule:
-    """Describe an Istio DestinationRule; `connection_pool` tells whether any is set."""
+    """Describe an Istio DestinationRule; `connection_pool` tells whether any is set.
+
+    `subsets` maps their names to the labels of their endpoints, in order.
+    """
 
     meta: ObjectMeta
     host: str
-    subsets: tuple[str, ...] = ()
+    subsets: Mapping[str, Labels] = field(default_factory=dict)
     connection_pool: bool = False
     workload_selector: Labels | None = None
     export_to: tuple[str, ...] | None = None

@@ -22,7 +22,7 @@ from tests.istio.conformance_case import (
     disagreements,
     random_case,
 )
-from tests.istio.conformance_compare import resolve
+from tests.istio.conformance_compare import is_left_to_chance, resolve
 from tests.istio.conformance_counts import CALL_KINDS, call_kinds
 from tests.istio.conformance_sidecars import (
     Scoped,
@@ -110,7 +110,7 @@ def take(findings: Findings, judged: Judged) -> None:
     for (_, calls), verdict in zip(scoped.case.callers, judged.before, strict=True):
         for call, istiod in zip(calls, verdict.calls, strict=True):
             findings.call_kinds.update(call_kinds(call, resolve(scoped.rules, call), istiod))
-            findings.counted["calls left to chance"] += scoped.is_left_to_chance(call)
+            findings.counted["calls left to chance"] += is_left_to_chance(scoped.rules, call)
     for kind, what in changed_calls(scoped, judged.before, judged.after):
         name = "passthrough calls captured" if kind == "captured" else "observed calls changed"
         findings.wrong[name].append(what)

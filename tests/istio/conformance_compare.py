@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
 from recommender.istio.protocols import Protocol
@@ -42,11 +43,38 @@ Identity = tuple[object, ...]
 
 def resolve(rules: ScopeRules, call: JudgedCall) -> Resolution:
     """Resolve a call by the model."""
+    return resolve_call(_config(rules, call), outbound_call(call))
+
+
+def is_left_to_chance(rules: ScopeRules, call: JudgedCall) -> bool:
+    """Tell whether istiod itself does not send a call the same way in every run.
+
+    Of several objects of one host and namespace a Sidecar of exact hosts imports one, the last
+    that Go's map of them yields; and of several hosts that claim a domain as an alternative name
+    the first in the order of such a map has it.
+    """
+    config = _config(rules, call)
+    ours = resolve_call(config, outbound_call(call))
+    met = {service for _, service in ours.clusters} | {ours.service}
+    return ours.by_chance or any(
+        key in met or _may_be_at(service, call.address)
+        for key in config.scope.by_chance
+        for service in rules.registry.objects[key]
+    )
+
+
+def _may_be_at(service: RegistryService, address: str) -> bool:
+    """Tell whether a service has a listener of its own for an address."""
+    networks = (ip_network(each, strict=False) for each in service.addresses)
+    endpoints = {each for found in service.endpoints.values() for each in found}
+    return address in endpoints or any(ip_address(address) in network for network in networks)
+
+
+def _config(rules: ScopeRules, call: JudgedCall) -> ProxyConfig:
     sidecar = select_sidecar(rules, call.namespace, call.labels)
     scope = sidecar_scope(rules, call.namespace, sidecar.egress if sidecar else ())
     mode, _ = outbound_traffic_policy(rules.mesh.config, sidecar)
-    proxy = Proxy(call.namespace, call.labels, tuple(call.ips))
-    return resolve_call(ProxyConfig(rules, scope, proxy, mode), outbound_call(call))
+    return ProxyConfig(rules, scope, Proxy(call.namespace, call.labels, tuple(call.ips)), mode)
 
 
 def outbound_call(call: JudgedCall) -> OutboundCall:

@@ -16,9 +16,17 @@ from typing import Any
 
 import zstandard
 
-from recommender.mesh import Sidecar
+from recommender.istio.sidecar_scope import build_scope_rules
+from recommender.mesh import Mesh
 from tests.istio.conformance import BATCH, judge_cases
-from tests.istio.conformance_case import Case, case_from_json, case_to_json, random_case
+from tests.istio.conformance_case import (
+    Case,
+    Disagreement,
+    case_from_json,
+    case_to_json,
+    disagreements,
+    random_case,
+)
 from tests.istio.conformance_sidecars import with_sidecars
 from tests.istio.random_meshes import features_of
 from tests.istio.verdicts import Resolution, Verdict, verdict
@@ -47,6 +55,25 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """Hold what was recorded of a mesh, and the mesh."""
+
+    recorded: Recorded
+    mesh: Mesh
+
+    def disagreements(self) -> Iterator[Disagreement]:
+        """Compare the model with what istiod answered, before and after the Sidecars."""
+        each = self.recorded
+        yield from disagreements(each.case, build_scope_rules(self.mesh), each.before)
+        case = each.case_after()
+        # All but the Sidecars is the same, and need not be loaded again.
+        sidecars = tuple(o for o in case.objects if o["kind"] in ("Sidecar", "ConfigMap"))
+        loaded = replace(case, objects=sidecars).mesh().sidecars
+        rules = build_scope_rules(replace(self.mesh, sidecars=loaded))
+        yield from disagreements(case, rules, each.after)
+
+
+@dataclass(frozen=True, slots=True)
 class NamedCase:
     """Hold the smallest mesh of a disagreement that was found, and the rule it taught."""
 
@@ -69,12 +96,6 @@ def read_recorded() -> Iterator[Recorded]:
             tuple(found["sidecars"]),
             tuple(_unpacked(each, services) for each in found["after"]),
         )
-
-
-def sidecars_of(case: Case) -> tuple[Sidecar, ...]:
-    """Load the Sidecars of a case, which is quicker than to load all of it."""
-    found = tuple(each for each in case.objects if each["kind"] == "Sidecar")
-    return replace(case, objects=found).mesh().sidecars
 
 
 def named_case_to_json(kept: NamedCase) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from random import Random
 
@@ -17,9 +18,16 @@ HEADERS: tuple[dict[str, str], ...] = ({}, {}, {"x-user": "a"}, {"x-user": "b1"}
 
 
 def random_calls(
-    seed: int, rules: ScopeRules, proxies: Sequence[JudgedProxy], count: int
+    seed: int,
+    rules: ScopeRules,
+    proxies: Sequence[JudgedProxy],
+    count: int,
+    addresses: Sequence[str] = (),
 ) -> list[JudgedCall]:
-    """Make calls of some proxies, most of them to what is in scope; equal seeds, equal calls."""
+    """Make calls of some proxies, most of them to what is in scope; equal seeds, equal calls.
+
+    `addresses` are called too, whatever the model makes of them.
+    """
     random = Random(seed)  # noqa: S311 - nothing here is secret
     anything = [s for s in rules.registry.services if s.ports]
     calls = []
@@ -31,7 +39,10 @@ def random_calls(
         among = scoped if scoped and random.random() < 0.8 else anything
         if among:
             routed = [host for vs in scope.virtual_services() for host in vs.hosts]
-            calls.append(_call(random, proxy, among, routed))
+            call = _call(random, proxy, among, routed)
+            if addresses and random.random() < 0.1:
+                call = replace(call, address=random.choice(addresses))
+            calls.append(call)
     return calls
 
 

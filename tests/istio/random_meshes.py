@@ -26,6 +26,7 @@ FEATURES = (
     "HTTPRoute mirror",
     "HTTPRoute redirect",
     "HTTP_PROXY listener",
+    "HTTP_PROXY port",
     "ServiceEntry addresses",
     "ServiceEntry workloadSelector",
     "Sidecar",

@@ -42,6 +42,7 @@ ODD_PORTS: tuple[dict[str, object], ...] = (
     {"port": 96, "name": "n", "appProtocol": "HTTPS"},
     {"port": 97, "name": "o", "protocol": "SCTP"},
     {"port": 27017, "name": "mgo"},
+    {"port": 98, "name": "p", "appProtocol": "http_proxy"},
 )
 CONFLICTING = ("http", "tcp", "tls", "rest", "grpc", "mongo", "mysql", "redis", "https")
 RESOLUTIONS = ("NONE", "NONE", "STATIC", "STATIC", "DNS", "DNS_ROUND_ROBIN")
@@ -191,10 +192,7 @@ def _service_entry(draw: Draw) -> Object:
         "hosts": hosts,
         "resolution": resolution,
         "location": draw.one(("MESH_EXTERNAL", "MESH_INTERNAL")),
-        "ports": [
-            {"name": name, "number": number, "protocol": protocol_of(name) or name.upper()}
-            for number, name in chosen
-        ],
+        "ports": _entry_ports(draw, hosts, resolution, chosen),
     }
     if resolution != "DYNAMIC_DNS" and draw.on("ServiceEntry addresses", 40):
         spec["addresses"] = _addresses(draw, cidr=resolution in ("NONE", "STATIC"))
@@ -205,6 +203,22 @@ def _service_entry(draw: Draw) -> Object:
     elif resolution == "DNS" and draw.chance(20):
         spec["endpoints"] = [{"address": "elsewhere.example"}]
     return draw.istio("ServiceEntry", "se", spec)
+
+
+def _entry_ports(
+    draw: Draw, hosts: list[str], resolution: str, chosen: list[tuple[int, str]]
+) -> list[dict[str, object]]:
+    """Make ports; istiod refuses some protocols for several hosts, and for dynamic DNS."""
+    if resolution == "NONE" or (len(hosts) == 1 and resolution != "DYNAMIC_DNS"):
+        if draw.on("listener conflict", 30):
+            protocol = draw.one(("HTTP", "TCP", "MONGO", "MYSQL", "TLS", ""))
+            return [{"name": "conflict", "number": draw.one(PORTS)[0], "protocol": protocol}]
+        if draw.on("HTTP_PROXY port", 10):
+            return [{"name": "proxy", "number": 3128, "protocol": "HTTP_PROXY"}]
+    return [
+        {"name": name, "number": number, "protocol": protocol_of(name) or name.upper()}
+        for number, name in chosen
+    ]
 
 
 def _addresses(draw: Draw, *, cidr: bool) -> list[str]:
