@@ -102,11 +102,33 @@ def virtual_services_of_routes(
     for service in services:
         namespace, name = service.meta.namespace, service.meta.name
         hosts["Service", namespace, name] = (f"{name}.{namespace}.svc.{cluster_domain}",)
+    known = {host for key, found in hosts.items() if key[0] == "Service" for host in found}
     merged: dict[str, list[tuple[GatewayRoute, VirtualService]]] = defaultdict(list)
-    for route in sorted(routes, key=_age):
+    existing = (_with_known_mirrors(r, known, cluster_domain) for r in sorted(routes, key=_age))
+    for route in (route for route in existing if route is not None):
         for key, vs in _per_parent(route, hosts):
             merged[f"{vs.meta.namespace}/{key}"].append((route, vs))
     return [_merged(key, merged[key]) for key in sorted(merged)]
+
+
+def _with_known_mirrors(
+    route: GatewayRoute, known: set[str], cluster_domain: str
+) -> GatewayRoute | None:
+    """Leave out mirrors to Services that do not exist; a GRPCRoute with one is refused whole."""
+
+    def exists(mirror: Destination) -> bool:
+        return mirror.host in known or not mirror.host.endswith(f".svc.{cluster_domain}")
+
+    if all(exists(mirror) for each in route.routes for mirror in each.mirrors):
+        return route
+    if route.kind == "GRPCRoute":
+        return None
+    return replace(
+        route,
+        routes=tuple(
+            replace(each, mirrors=tuple(filter(exists, each.mirrors))) for each in route.routes
+        ),
+    )
 
 
 def _age(route: GatewayRoute) -> tuple[datetime, str, str, str]:

@@ -149,6 +149,7 @@ class _Decider:
             return LeftOut(id_, "not proved", _unproved_detail(unproved))
         logged = set(self.graph.nodes[id_]["pods"])
         live = {pod.meta.name for pod in self._live(id_)}
+        notes += self._brought_along(proved, hosts)
         notes += _pod_notes(live, logged)
         notes += _unproxied(self.index.pods_by_workload.get(id_, ()))
         if not self.any_calls:
@@ -188,8 +189,31 @@ class _Decider:
         Returns the hosts that are left, all if fewer would not do, and the calls that even they
         do not leave as they are.
         """
-        unproved = self._unproved(proved, fewer)
-        return (hosts, self._unproved(proved, hosts)) if unproved else (fewer, [])
+        if not self._unproved(proved, fewer):
+            return fewer, []
+        for covered in sorted({h.host for h in hosts} - {h.host for h in fewer}):
+            others = [host for host in hosts if host.host != covered]
+            if not self._unproved(proved, others):
+                hosts = others
+        return hosts, self._unproved(proved, hosts)
+
+    def _brought_along(
+        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
+    ) -> list[Note]:
+        """Name the hosts that others make up for, and that are kept all the same.
+
+        Each is needed by a call of its own if that is all there is: so more log never removes
+        a host.
+        """
+        kinds: dict[str, set[str]] = {}
+        for need in hosts:
+            kinds.setdefault(need.host, set()).add(need.reason.kind)
+        asked = sorted(host for host, found in kinds.items() if found <= _DROPPABLE)
+        return [
+            Note("also by itself", f"{host} is brought along by others, and kept for a call alone")
+            for host in asked
+            if not self._unproved(proved, [need for need in hosts if need.host != host])
+        ]
 
     def _unproved(
         self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
@@ -197,6 +221,15 @@ class _Decider:
         return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
 
 
+_DROPPABLE = {
+    "virtual service",
+    "destination",
+    "alias",
+    "every address",
+    "listener",
+    "beside",
+    "widened",
+}
 _NOBODY = WorkloadId("", "", "")
 _INTERCEPTION = "sidecar.istio.io/interceptionMode"
 

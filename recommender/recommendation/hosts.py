@@ -58,9 +58,9 @@ class Prover:
         hosts = list(guards)
         notes: list[Note] = []
         for need in calls:
-            more = self._alone_needs(view, need)
-            hosts += need.hosts + more
-            notes += map(_widened, more)
+            alone = self._alone_needs(view, need)
+            hosts += (*alone, *need.perhaps)
+            notes += (_widened(host) for host in alone if host.host not in _named(need))
         changed = self.changed(view, calls, hosts)
         for widening in (_beside, _namespaces):
             more = tuple(h for n in changed for h in widening(_Case(self.registry, view, n)))
@@ -77,9 +77,9 @@ class Prover:
         return [need for need in needs if not _stays(config, need)]
 
     def _alone_needs(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
-        """Find what a call needs beyond what it met, if it were the only one."""
+        """Find what a call needs if it were the only one: most often what it met."""
         if self._is_plain(need):
-            return ()
+            return need.hosts
         key = (id(view.baseline), need.outbound, frozenset(h.host for h in need.hosts))
         if key not in self._alone:
             self._alone[key] = self._search(view, need)
@@ -101,19 +101,23 @@ class Prover:
         return one and met.virtual_service is None and met.alias is None
 
     def _search(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
-        """Widen until the call stays, then take away what turned out not to be needed."""
-        added: list[HostNeed] = []
+        """Widen until the call stays, then take away what turned out not to be needed.
+
+        The service that took the call is never taken away.
+        """
+        found = list(need.hosts)
         for widening in _WIDENINGS:
-            if not self.changed(view, [need], (*need.hosts, *added)):
+            if not self.changed(view, [need], found):
                 break
-            added += widening(_Case(self.registry, view, need))
-        if self.changed(view, [need], (*need.hosts, *added)):
-            return ()
-        for candidate in list(added):
-            others = [host for host in added if host is not candidate]
-            if not self.changed(view, [need], (*need.hosts, *others)):
-                added = others
-        return tuple(added)
+            found += widening(_Case(self.registry, view, need))
+        if self.changed(view, [need], found):
+            return need.hosts
+        for candidate in reversed([h for h in found if h.reason.kind != "called"]):
+            others = [host for host in found if host is not candidate]
+            is_same_entry = candidate.host in {host.host for host in others}
+            if not is_same_entry and not self.changed(view, [need], others):
+                found = others
+        return tuple(found)
 
 
 def _stays(config: ProxyConfig, need: CallNeeds) -> bool:
@@ -199,6 +203,10 @@ _WIDENINGS: tuple[_Widening, ...] = (
 def _services(resolution: Resolution) -> set[ServiceKey]:
     found = {service for _, service in resolution.clusters if service is not None}
     return found | ({resolution.service} if resolution.service else set())
+
+
+def _named(need: CallNeeds) -> set[str]:
+    return {host.host for host in need.hosts}
 
 
 def _host(host: str, kind: ReasonKind, detail: str) -> HostNeed:

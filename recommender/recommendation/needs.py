@@ -46,6 +46,7 @@ class HostNeed:
 class CallNeeds:
     """Hold what one call needs: `baseline` is where it goes, and must go on going.
 
+    `hosts` are what the call met there; `perhaps` what may explain a log that says otherwise.
     `is_opaque` tells that no listener looked into it: it may be HTTP, though the log says TCP.
     """
 
@@ -53,6 +54,7 @@ class CallNeeds:
     outbound: OutboundCall
     baseline: Resolution
     hosts: tuple[HostNeed, ...] = ()
+    perhaps: tuple[HostNeed, ...] = ()
     notes: tuple[Note, ...] = ()
     is_opaque: bool = False
 
@@ -72,13 +74,13 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     if call.destination_host is not None and _explains(baseline, call.destination_host):
         outbound = plain
     baseline = resolve_call(config, outbound)
-    hosts = list(_met(baseline, call))
+    perhaps: list[HostNeed] = []
     if call.destination_host is not None:
         if not _explains(baseline, call.destination_host):
             more, note = _unexplained(call, baseline, config)
-            hosts += more
+            perhaps += more
             notes.append(note)
-        hosts += _rewriting(call, config)
+        perhaps += _rewriting(call, config)
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
@@ -87,7 +89,8 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
         detail = f"istiod takes one of several objects for {baseline.host}, not always the same"
         notes.append(Note("left to chance", detail))
     opaque = not (outbound.http or outbound.server_name or looks_for_http(config, outbound))
-    return CallNeeds(call, outbound, baseline, _distinct(hosts), tuple(notes), opaque)
+    met = _distinct(_met(baseline, call))
+    return CallNeeds(call, outbound, baseline, met, _distinct(perhaps), tuple(notes), opaque)
 
 
 def _what_must_stay(

@@ -7,7 +7,11 @@ from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 ECHO = Destination("echo.shop.svc.cluster.local", port=80, weight=1)
-PARENTS = (obj("v1", "Service", "cart"), obj("v1", "Service", "api", "web"))
+PARENTS = (
+    obj("v1", "Service", "cart"),
+    obj("v1", "Service", "api", "web"),
+    obj("v1", "Service", "m"),
+)
 
 
 def routes_of(**spec: object) -> tuple[Route, ...]:
@@ -183,6 +187,17 @@ def test_backends_mirrors_and_rewrites_are_kept() -> None:
             rewrite_authority="x.example",
         ),
     )
+
+
+@pytest.mark.parametrize(("kind", "made"), [("HTTPRoute", 1), ("GRPCRoute", 0)])
+def test_a_mirror_that_does_not_exist_is_left_out_or_refused(kind: str, made: int) -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 1}}}
+    rule = {"backendRefs": [{"name": "echo", "port": 80}], "filters": [mirror]}
+    spec = {"parentRefs": [parent("cart")], "rules": [rule]}
+    found = mesh_of_objects(*PARENTS, obj(GATEWAY_API, kind, "r", spec=spec)).virtual_services
+
+    assert len(found) == made
+    assert not [m for vs in found for route in vs.routes for m in route.mirrors]
 
 
 def test_a_service_entry_can_be_a_parent() -> None:
