@@ -208,11 +208,13 @@ class _Decider:
         kinds: dict[str, set[str]] = {}
         for need in hosts:
             kinds.setdefault(need.host, set()).add(need.reason.kind)
-        asked = sorted(host for host, found in kinds.items() if found <= _DROPPABLE)
+        guarded = {host for host, found in kinds.items() if found & _GUARDS}
+        asked = sorted(h for h, found in kinds.items() if found <= _DROPPABLE or "*" in h)
         return [
             Note("also by itself", f"{host} is brought along by others, and kept for a call alone")
             for host in asked
-            if not self._unproved(proved, [need for need in hosts if need.host != host])
+            if host not in guarded
+            and not self._unproved(proved, [need for need in hosts if need.host != host])
         ]
 
     def _unproved(
@@ -221,6 +223,7 @@ class _Decider:
         return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
 
 
+_GUARDS = {"own service", "provider", "pinned"}
 _DROPPABLE = {
     "virtual service",
     "destination",
