@@ -208,13 +208,17 @@ class _Decider:
         kinds: dict[str, set[str]] = {}
         for need in hosts:
             kinds.setdefault(need.host, set()).add(need.reason.kind)
-        guarded = {host for host, found in kinds.items() if found & _GUARDS}
-        asked = sorted(h for h, found in kinds.items() if found <= _DROPPABLE or "*" in h)
+        perhaps = {h.host for _, needs in proved for need in needs for h in need.perhaps}
+        asked = sorted(
+            host
+            for host, found in kinds.items()
+            if found & _DROPPABLE and not found & _GUARDS and host not in perhaps
+            if found <= _DROPPABLE or "*" in host
+        )
         return [
             Note("also by itself", f"{host} is brought along by others, and kept for a call alone")
             for host in asked
-            if host not in guarded
-            and not self._unproved(proved, [need for need in hosts if need.host != host])
+            if not self._unproved(proved, [need for need in hosts if need.host != host])
         ]
 
     def _unproved(
