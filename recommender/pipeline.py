@@ -19,7 +19,7 @@ from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.mesh import Mesh, MeshNote, load_mesh
-from recommender.recommendation import Recommendations, names_for, recommend
+from recommender.recommendation import Recommendations, recommend
 from recommender.report import Report
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
@@ -139,7 +139,7 @@ def write_recommendations(
 ) -> WrittenFiles:
     """Write every recommended Sidecar to a folder.
 
-    Files of earlier runs go, but for those of workloads that this time logged nothing, and of
+    Files of earlier runs go, but for those of workloads without evidence this time, and of
     namespaces that the dump lacks: silence is no evidence against them. Without a mesh all go.
     """
     rendered = {
@@ -147,10 +147,7 @@ def write_recommendations(
         for r in recommendations.recommended
     }
     silent = {
-        (item.workload.namespace, name)
-        for item in recommendations.left_out
-        if item.reason == "logged nothing"
-        for name in names_for(item.workload)
+        (item.workload.namespace, name) for item in recommendations.left_out for name in item.keeps
     }
     seen = {workload.id.namespace for workload in mesh.workloads} if mesh else set()
 

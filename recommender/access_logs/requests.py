@@ -53,7 +53,7 @@ _IP_AND_PORT: Final = rf"^(?:(?:{_BYTE}\.){{3}}{_BYTE}|\[[0-9a-fA-F:.]{{2,45}}\]
 _MOST_PORT: Final = 65535
 _OUTBOUND: Final = r"^outbound(?:\||_\.)"
 _HOST_NAME: Final = r"^[a-z0-9_*-][a-z0-9._*-]{0,254}$"
-_ADDRESS: Final = r"^[0-9a-f]*:[0-9a-f:.]*$"
+_ADDRESS: Final = r"^[0-9a-f]{0,4}:[0-9a-f:.]{0,45}$"
 # Envoy is younger than the first; a clock that stands behind the second is wrong.
 _FIRST_YEAR, _LAST_YEAR = 2015, 2099
 

@@ -42,20 +42,11 @@ class FilterChain:
         any_name = not self.server_names or "*" in self.server_names
         return any_name and not self.subnets and not self.plain_http
 
-    def conflicts_with(self, other: FilterChain) -> bool:
-        """Tell whether Envoy could not tell two chains apart (`conflictsWith`)."""
-        return (self.plain_http, self._names(), self._networks()) == (
-            other.plain_http,
-            other._names(),
-            other._networks(),
-        )
-
-    def _names(self) -> frozenset[str]:
-        return frozenset(self.server_names) - {"*"}
-
-    def _networks(self) -> frozenset[str]:
+    def matched(self) -> tuple[bool, frozenset[str], frozenset[str]]:
+        """Return what the chain matches; chains that match the same conflict (`conflictsWith`)."""
         networks = (ip_network(subnet, strict=False) for subnet in self.subnets)
-        return frozenset(str(n) for n in networks if not n.network_address.is_unspecified)
+        subnets = frozenset(str(n) for n in networks if not n.network_address.is_unspecified)
+        return self.plain_http, frozenset(self.server_names) - {"*"}, subnets
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,14 @@ class OutboundListener:
     protocol: Protocol
     chains: list[FilterChain] = field(default_factory=list)
     locked: bool = False
+    matched: set[tuple[bool, frozenset[str], frozenset[str]]] = field(default_factory=set)
+
+    def join(self, chains: Iterable[FilterChain]) -> None:
+        """Take the chains that match what none of the others does."""
+        for chain in chains:
+            if chain.matched() not in self.matched:
+                self.chains.append(chain)
+                self.matched.add(chain.matched())
 
     @property
     def name(self) -> str:
@@ -186,12 +194,12 @@ def _add(
     if protocol is Protocol.HTTP and at.bind == context.proxy.wildcard:
         becomes = Protocol.SNIFFED
     if current is None or (protocol is Protocol.SNIFFED and current.protocol is Protocol.HTTP):
-        made = OutboundListener(at.bind, at.port.number, becomes, chains)
+        made = OutboundListener(at.bind, at.port.number, becomes)
+        made.chains += chains
+        made.matched.update(chain.matched() for chain in chains)
         listeners.update((address, made) for address in (at.bind, *extra))
         return
-    for chain in chains:
-        if not any(existing.conflicts_with(chain) for existing in current.chains):
-            current.chains.append(chain)
+    current.join(chains)
     if current.protocol.is_tcp != protocol.is_tcp:
         current.protocol = Protocol.SNIFFED
 

@@ -105,7 +105,7 @@ class ListenerScope:
 
     def at_port_named(self, port: int, name: str) -> RegistryService | None:
         """Return the last service of a lower-case host name that has a port."""
-        found = [self.services[place] for place in self.index().by_name.get(name, ())]
+        found = [self.services[place] for place in sorted(self.index().by_name.get(name, ()))]
         serving = [s for s in found if s.hostname.lower() == name and s.port(port) is not None]
         return serving[-1] if serving else None
 
@@ -473,9 +473,3 @@ def _joined(
 ) -> tuple[RegistryPort, ...]:
     known = {port.number for port in first}
     return first + tuple(port for port in second if port.number not in known)
-
-
-def service_for(scope: SidecarScope, key: ServiceKey) -> RegistryService | None:
-    """Return the service that a scope binds a host name to, if it is the one of `key`."""
-    service = scope.services.get(key.hostname)
-    return service if service and service.namespace == key.namespace else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final, TypeVar
 
 from recommender.mesh.documents import describe
@@ -110,6 +110,17 @@ def subnets(fields: Fields, name: str) -> tuple[str, ...]:
     for value in found:
         try:
             ip_network(value, strict=False)
+        except ValueError as error:
+            raise FieldError(f"{name} has {value[:40]!r}, which is no address") from error
+    return found
+
+
+def addresses(fields: Fields, name: str) -> tuple[str, ...]:
+    """Read a list of IP addresses."""
+    found = texts(fields, name)
+    for value in found:
+        try:
+            ip_address(value)
         except ValueError as error:
             raise FieldError(f"{name} has {value[:40]!r}, which is no address") from error
     return found

@@ -92,8 +92,7 @@ def _cluster_ips(spec: Fields) -> tuple[str, ...]:
     """Read the virtual IPs, `("None",)` for a headless Service."""
     name = "clusterIPs" if fields.texts(spec, "clusterIPs") else "clusterIP"
     found = fields.texts(spec, name) if name == "clusterIPs" else (fields.text(spec, name),)
-    if found[0] not in ("", "None"):
-        fields.subnets({name: list(found)}, name)
+    fields.addresses({name: [ip for ip in found if ip not in ("", "None")]}, name)
     return found
 
 

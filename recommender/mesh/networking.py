@@ -196,7 +196,7 @@ def _allocated(status: Fields) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for entry in fields.mappings(status, "addresses"):
         host, value = fields.text(entry, "host"), fields.text(entry, "value")
-        if host and value:
+        if host and value and fields.addresses({"value": [value]}, "value"):
             found[host] = (*found.get(host, ()), value)
     return found
 

@@ -224,7 +224,8 @@ class Route:
 class VirtualService:
     """Describe an Istio VirtualService; hosts as written, short names not yet expanded.
 
-    `gateway_api` marks one made from an HTTPRoute or GRPCRoute with a Service parent.
+    `gateway_api` marks one made from a route of the Gateway API whose parent is a Service
+    or ServiceEntry; its short names were expanded as it was made.
     """
 
     meta: ObjectMeta

@@ -131,7 +131,7 @@ def pod(meta: ObjectMeta, document: Fields) -> PodObject:
     return PodObject(
         meta=meta,
         owner=_owner(document),
-        ips=fields.subnets({"podIPs": [a for a in addresses if a]}, "podIPs"),
+        ips=fields.addresses({"podIPs": [a for a in addresses if a]}, "podIPs"),
         phase=fields.text(status, "phase"),
         service_account=fields.text(spec, "serviceAccountName") or "default",
         template=_template(meta.labels, meta.annotations, spec),

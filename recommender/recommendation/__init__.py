@@ -1,7 +1,6 @@
 """Graph and mesh -> recommendations: what a workload needs, and the hosts that give it."""
 
 from recommender.recommendation.decide import recommend
-from recommender.recommendation.existing import names_for
 from recommender.recommendation.model import (
     HostReason,
     LeftOut,
@@ -18,6 +17,5 @@ __all__ = [
     "Recommendation",
     "Recommendations",
     "RecommendedHost",
-    "names_for",
     "recommend",
 ]

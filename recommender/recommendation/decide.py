@@ -14,14 +14,21 @@ from recommender.istio.telemetry import OutboundLogging, outbound_logging
 from recommender.istio.validation import egress_host_problem
 from recommender.mesh import Labels, Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
 from recommender.recommendation.entries import recommended_hosts, without_covered
-from recommender.recommendation.existing import Plan, names_in_use, plan, shadowed
+from recommender.recommendation.existing import Plan, names_for, names_in_use, plan, shadowed
 from recommender.recommendation.guards import guards
 from recommender.recommendation.hosts import Prover
 from recommender.recommendation.injection import proxy_to_come
 from recommender.recommendation.model import LeftOut, Note, Recommendation, Recommendations
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
 from recommender.recommendation.selectors import Selection, select_pods
-from recommender.recommendation.views import View, Views, build_views, is_ipv6_only, pod_labels
+from recommender.recommendation.views import (
+    View,
+    Views,
+    build_views,
+    is_ipv6_only,
+    is_own,
+    pod_labels,
+)
 from recommender.service_graph import Graph, calls_of, merge_evidence
 from recommender.settings import Settings
 
@@ -31,8 +38,9 @@ _ENDED = ("Succeeded", "Failed")
 def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Recommendations:
     """Decide for every workload of a mesh.
 
-    Each recommended Sidecar is proved: every call in the graph goes where it goes today, by the
-    rules of istiod (`recommender.istio`), for every kind of pod the workload has.
+    Each recommended Sidecar is proved: every call in the graph that the mesh explains goes where it
+    goes today, by the rules of istiod (`recommender.istio`), for every kind of pod the workload
+    has. What the mesh does not explain is noted, and kept in scope.
 
     Raises:
         UsageError: A pinned host is one that istiod would refuse.
@@ -81,6 +89,19 @@ class _Decider:
 
     def decide(self, workload: Workload) -> Recommendation | LeftOut:
         """Recommend a Sidecar for a workload, or say why not."""
+        answer = self._decided(workload)
+        if isinstance(answer, LeftOut) and answer.reason in _WITHOUT_EVIDENCE:
+            return replace(answer, keeps=self._names_in_force(workload.id))
+        return answer
+
+    def _names_in_force(self, id_: WorkloadId) -> tuple[str, ...]:
+        """List the names that a Sidecar of this tool for a workload bears, or may bear."""
+        each = pod_labels(self.index, id_)
+        selected = (self.rules.sidecars.selected(id_.namespace, labels) for labels in each)
+        own = {s.meta.name for s in selected if s is not None and is_own(s)}
+        return tuple(sorted(own.union(names_for(id_))))
+
+    def _decided(self, workload: Workload) -> Recommendation | LeftOut:
         id_ = workload.id
         pods = self.index.pods_by_workload.get(id_, ())
         reason = _unscoped(workload, pods, self.index, logged=id_ in self.graph)
@@ -162,7 +183,7 @@ class _Decider:
             selector=selection.labels,
             hosts=recommended_hosts(hosts),
             evidence=merge_evidence(call.evidence for call in calls),
-            calls=min(sum(need.is_proved for need in needs) for _, needs in proved),
+            calls=min(len({n.outbound for n in needs if n.is_proved}) for _, needs in proved),
             services_before=views[0].today.service_count,
             services_after=scoped.service_count,
             pods=len(live) or len(logged),
@@ -227,6 +248,7 @@ class _Decider:
         return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
 
 
+_WITHOUT_EVIDENCE = ("logged nothing", "calls not logged", "logs filtered", "provider unknown")
 _GUARDS = {"own service", "provider", "pinned"}
 _DROPPABLE = {
     "virtual service",

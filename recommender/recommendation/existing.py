@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
+from recommender.mesh import EgressListener, Labels, MeshIndex, Sidecar, WorkloadId
 from recommender.recommendation.model import Origin
 from recommender.recommendation.views import View, is_own
 from recommender.settings import ADOPTED_ANNOTATION
@@ -63,6 +63,9 @@ def plan(
         if sidecar.meta.name not in taken and not _is_of_another(index, workload, sidecar):
             return Plan(sidecar.meta.name, "own", keeps=sidecar)
     default = next((s for s in applied if s.workload_selector is None), None)
+    if default is not None and any(_is_bound(listener) for listener in default.egress):
+        obstacle = "it opens ports of its own on the pod, which no other Sidecar would"
+        return Plan(hand_made=default, obstacle=obstacle)
     name = _new_name(index, workload, taken)
     return Plan(name, keeps=default or next(iter(selecting), None))
 
@@ -79,6 +82,11 @@ def _obstacle(index: MeshIndex, workload: WorkloadId, hand_made: list[Sidecar]) 
     if any(listener.port is not None for listener in hand_made[0].egress):
         return "it has listeners with ports of their own, so it cannot be adopted"
     return ""
+
+
+def _is_bound(listener: EgressListener) -> bool:
+    protocol = (listener.port_protocol or "").upper()
+    return bool(listener.bind) or listener.capture_mode == "NONE" or protocol == "HTTP_PROXY"
 
 
 def _is_of_another(index: MeshIndex, workload: WorkloadId, sidecar: Sidecar) -> bool:

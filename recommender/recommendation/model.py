@@ -82,11 +82,15 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True, order=True)
 class LeftOut:
-    """Name a workload that gets no Sidecar, and why."""
+    """Name a workload that gets no Sidecar, and why.
+
+    `keeps` are the names that its Sidecar may bear where only evidence lacks for a new one.
+    """
 
     workload: WorkloadId
     reason: str
     detail: str = ""
+    keeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

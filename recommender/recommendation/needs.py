@@ -22,6 +22,7 @@ from recommender.istio.call import (
     resolve_call,
 )
 from recommender.istio.registry import Registry, ServiceKey
+from recommender.istio.routes import cluster_name
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.istio.validation import egress_host_problem
 from recommender.istio.virtual_services import can_reach
@@ -71,12 +72,12 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     # A real listener that takes the call comes before the guess that its pod is gone.
     plain = replace(outbound, headless_host=None)
     baseline = resolve_call(config, plain)
-    if call.destination_host is not None and _explains(baseline, call.destination_host):
+    if call.destination_host is not None and _explains(baseline, call):
         outbound = plain
     baseline = resolve_call(config, outbound)
     perhaps: list[HostNeed] = []
     if call.destination_host is not None:
-        if not _explains(baseline, call.destination_host):
+        if not _explains(baseline, call):
             more, note = _unexplained(call, baseline, config)
             perhaps += more
             notes.append(note)
@@ -104,7 +105,7 @@ def _what_must_stay(
     if not view.is_transparent or call.destination_host is None:
         return view.baseline, []
     today = resolve_call(view.today, outbound)
-    if not _explains(today, call.destination_host):
+    if not _explains(today, call):
         return view.baseline, []
     without = resolve_call(view.baseline, outbound)
     if without.same_outcome(today):
@@ -126,7 +127,8 @@ def outbound_call(call: Call, registry: Registry) -> OutboundCall:
     address = _valid_address(call.address)
     if address is None and call.destination_host is not None:
         known = registry.by_hostname.get(call.destination_host, {})
-        address = next((s.addresses[0] for s in known.values() if s.addresses), None)
+        virtual = (_valid_address(s.addresses[0]) for s in known.values() if s.addresses)
+        address = next(filter(None, virtual), None)
     return OutboundCall(
         address, port, http, call.authority, call.server_name, call.destination_host
     )
@@ -166,9 +168,12 @@ def _met(resolution: Resolution, call: Call) -> Iterator[HostNeed]:
         yield _need(entry, "virtual service", detail, call)
 
 
-def _explains(resolution: Resolution, destination: str) -> bool:
-    """Tell whether the destination that a log names is one a call can reach."""
-    return any(name.split("|", 3)[3] == destination for name, _ in resolution.clusters)
+def _explains(resolution: Resolution, call: Call) -> bool:
+    """Tell whether the Envoy cluster that a log names is one a call can reach."""
+    named = cluster_name(
+        call.destination_host or "", call.destination_port or 0, call.destination_subset or ""
+    )
+    return any(name == named for name, _ in resolution.clusters)
 
 
 def _unexplained(

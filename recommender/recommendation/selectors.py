@@ -44,7 +44,7 @@ _VOLATILE_PREFIXES = ("topology.kubernetes.io/", "failure-domain.", "kubernetes.
 # What a controller of the application may set anew: the primary of a database, say.
 _CHANGING = frozenset({"deployment", "role"})
 _VERSION_WORD = re.compile(r"(^|[-_./])(version|chart|release-track|image|tag|build)($|[-_./])")
-_MOST_ADDED = 3
+_MOST_ADDED, _MOST_TRIED = 3, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,10 @@ def _smallest(
     lasting: Labels, pool: Labels, others: list[tuple[WorkloadId, Labels]]
 ) -> dict[str, str] | None:
     """Add as few labels as possible to the lasting ones, the first by name, to select no other."""
+    near = [labels for _, labels in others if lasting.items() <= labels.items()]
+    telling = [k for k in sorted(pool) if any(labels.get(k) != pool[k] for labels in near)]
     for size in range(_MOST_ADDED + 1):
-        for keys in combinations(sorted(pool), size):
+        for keys in combinations(telling[:_MOST_TRIED] if lasting else sorted(pool), size):
             labels = dict(sorted({**lasting, **{key: pool[key] for key in keys}}.items()))
             if labels and not any(labels.items() <= found.items() for _, found in others):
                 return labels

@@ -68,12 +68,18 @@ def _head(recommendation: Recommendation) -> list[str]:
         "#",
         _comment(f"Scope of {r.workload}, {r.pods_logged} of {counted(r.pods, 'pod')} logged"),
         _comment(f"Evidence: {evidence}"),
-        _comment(f"Proved: {counted(r.calls, 'way')} of calling, each ends where it did"),
+        _comment(_proof(r)),
         _comment(f"Services in scope: {r.services_before:,} before, {r.services_after:,} after"),
     ]
     if r.origin == "adopted":
         lines.append("# Takes over a Sidecar made by hand; all but its egress hosts is kept.")
     return [*lines, *_remarks([_note(note) for note in r.notes], "note")]
+
+
+def _proof(recommendation: Recommendation) -> str:
+    if not recommendation.calls:
+        return "Proved: nothing, since no call was logged that could be"
+    return f"Proved: {counted(recommendation.calls, 'way')} of calling, each ends where it did"
 
 
 def _host_lines(hosts: tuple[RecommendedHost, ...]) -> Iterator[str]:

@@ -114,7 +114,7 @@ def test_a_parents_port_limits_the_route() -> None:
 
 
 def test_routes_are_sorted_by_what_their_matches_ask_for() -> None:
-    """istiod puts the most specific first, whatever the order in the resource."""
+    """Istiod puts the most specific first, whatever the order in the resource."""
 
     def rule(name: str, match: Object | None = None) -> Object:
         return {"name": name, **({"matches": [match]} if match is not None else {})}

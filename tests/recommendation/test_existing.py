@@ -232,4 +232,4 @@ def test_a_bound_listener_of_a_hand_made_sidecar_is_not_replaced() -> None:
     spec["egress"] = [listener, {"hosts": ["./*"]}]
     call = http_call(WEB, "cart", fqdn("cart.shop"), address="127.0.0.1")
 
-    assert left_out(decide([*MESH, default], [call]), "web").reason == "not proved"
+    assert left_out(decide([*MESH, default], [call]), "web").reason == "hand-made Sidecar"
