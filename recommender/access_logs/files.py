@@ -5,7 +5,6 @@ Sources are files, folders, globs and `-`, the standard input; files may be gzip
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from recommender.access_logs.compression import DamagedStreamError, unpacked
 from recommender.access_logs.container_paths import PROXY_CONTAINER, ContainerLog, container_log
 from recommender.access_logs.line_counts import SkippedLines
 from recommender.errors import InputError
+from recommender.files import DamagedStreamError, FileKind, find_files, shown, unpacked, unreadable
 
 STANDARD_INPUT: Final = "-"
 
@@ -75,7 +74,7 @@ def find_log_files(sources: Sequence[str | Path]) -> tuple[list[LogFile], list[S
     if not sources:
         raise InputError("no log source is named", hint="name a log file, a folder or -")
     named = [source for source in sources if str(source) != STANDARD_INPUT]
-    paths = _without_packed({path for source in named for path in _files(source)})
+    paths = _without_packed({path for source in named for path in find_files(source, _LOGS)})
     files, others = [], []
     for path, writer in _each_once(paths):
         if writer and writer.container != PROXY_CONTAINER:
@@ -114,61 +113,18 @@ def _each_once(paths: set[Path]) -> Iterator[tuple[Path, ContainerLog | None]]:
         yield path, writer
 
 
-def _files(source: str | Path) -> list[Path]:
-    try:
-        return _files_of_source(source)
-    except OSError as error:
-        raise _unreadable(Path(source), error) from error
-
-
-def _files_of_source(source: str | Path) -> list[Path]:
-    path = Path(source)
-    if path.is_dir():
-        return _files_in_folder(path)
-    if path.exists():
-        return [path]
-    if isinstance(source, Path) or not glob.has_magic(source):
-        raise InputError(
-            "there is no such file or folder", where=shown(path), hint="check the name"
-        )
-    found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207 - any glob
-    if not found:
-        raise InputError("the pattern matches no file", where=shown(path), hint="check it with ls")
-    names = [p for p in found if p.is_file()]
-    inside = [f for p in found if p.is_dir() for f in _files_in_folder(p, required=not names)]
-    return names + inside
-
-
-def _files_in_folder(folder: Path, *, required: bool = True) -> list[Path]:
-    """List a folder's files; each real folder is entered once, so that links cannot loop."""
-    found: list[Path] = []
-    entered: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
-        status = current.stat()
-        if (status.st_dev, status.st_ino) in entered:
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        entries = sorted(current.iterdir(), reverse=True)
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        waiting += (entry for entry in visible if entry.is_dir())
-        found += (entry for entry in visible if _is_log(entry.name) and entry.is_file())
-    if required and not found:
-        hint = "looked for *.log, *.log.*, *.json, *.jsonl, *.txt, *.gz and *.zst"
-        raise InputError("the folder holds no log", where=shown(folder), hint=hint)
-    return found
-
-
 def _is_log(name: str) -> bool:
     return _NAMES.search(name) is not None and _UNFINISHED.search(name) is None
+
+
+_LOGS: Final = FileKind("log", "*.log, *.log.*, *.json, *.jsonl, *.txt, *.gz and *.zst", _is_log)
 
 
 def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _check_readable(path: Path) -> None:
@@ -177,7 +133,7 @@ def _check_readable(path: Path) -> None:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def read_pieces(
@@ -259,17 +215,3 @@ class _Cutter:
         self._held.clear()
         self._line += 1
         self._in_long_line = True
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(
-        f"cannot be read: {error.strerror or error}", where=shown(path), hint="check who may read"
-    )
-
-
-def shown(path: Path) -> str:
-    """Write a path as text that can be printed, whatever bytes its name has."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -6,25 +6,25 @@ one `Document` per object, with `kind: List` opened up.
 
 from __future__ import annotations
 
-import glob
-import gzip
 import json
-import os
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import zstandard
-
 from recommender.errors import InputError
+from recommender.files import DamagedStreamError, FileKind, find_files, shown, unpacked, unreadable
 from recommender.mesh.yaml_documents import MOST_DEPTH, YamlDocument, YamlError, read_yaml
 
 _NAMES: Final = re.compile(r"\.(?:yaml|yml|json)(?:\.(?:gz|zst))?$", re.IGNORECASE)
-_MOST_SHOWN: Final = 1000
+_MANIFESTS: Final = FileKind(
+    "YAML or JSON",
+    "*.yaml, *.yml and *.json, also with .gz or .zst",
+    lambda name: _NAMES.search(name) is not None,
+)
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
+MOST_BYTES: Final = 2 << 30
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -56,56 +56,12 @@ def read_documents(sources: Sequence[str | Path]) -> Iterator[Document]:
         raise InputError(
             "no mesh source is named", hint="name a YAML file, a JSON file or a folder"
         )
-    for path in sorted({path for source in sources for path in _files(source)}):
+    for path in sorted({path for source in sources for path in find_files(source, _MANIFESTS)}):
         yield from _documents(path)
 
 
-def _files(source: str | Path) -> list[Path]:
-    path = Path(source)
-    try:
-        is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError) as error:  # a name too long, or with a NUL
-        raise _unreadable(path, error) from error
-    if is_folder:
-        return _files_in_folder(path)
-    if exists:
-        return [path]
-    if isinstance(source, Path) or not glob.has_magic(source):
-        raise InputError("there is no such file or folder", where=_shown(path))
-    found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207 - any glob
-    if not found:
-        raise InputError("the pattern matches no file", where=_shown(path))
-    names = [p for p in found if p.is_file()]
-    inside = [f for p in found if p.is_dir() for f in _files_in_folder(p, required=not names)]
-    return names + inside
-
-
-def _files_in_folder(folder: Path, *, required: bool = True) -> list[Path]:
-    """List a folder's files; each real folder is entered once, so that links cannot loop."""
-    found: list[Path] = []
-    entered: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
-        try:
-            status = current.stat()
-            entries = sorted(current.iterdir(), reverse=True)
-        except OSError as error:
-            raise _unreadable(current, error) from error
-        if (status.st_dev, status.st_ino) in entered:
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        waiting += (entry for entry in visible if entry.is_dir())
-        found += (entry for entry in visible if _NAMES.search(entry.name) and entry.is_file())
-    if required and not found:
-        hint = "looked for *.yaml, *.yml and *.json, also with .gz or .zst"
-        raise InputError("the folder holds no YAML or JSON", where=_shown(folder), hint=hint)
-    return found
-
-
 def _documents(path: Path) -> Iterator[Document]:
-    name = _shown(path)
+    name = shown(path)
     text = _content(path)
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".zst")]
     if suffixes[-1:] == [".json"]:
@@ -119,28 +75,18 @@ def _documents(path: Path) -> Iterator[Document]:
 
 
 def _content(path: Path) -> bytes:
-    """Read a file, unpacked."""
+    """Read a file, unpacked; one that holds more than a mesh can is refused as it is read."""
+    content = bytearray()
     try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            return gzip.decompress(content)
-        if path.suffix.lower() == ".zst":
-            return _unpacked_zstd(content)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-        raise _unreadable(path, error) from error
-    return content
-
-
-def _unpacked_zstd(content: bytes) -> bytes:
-    """Unpack each frame; one that is cut short is an error, as it is with gzip."""
-    parts = []
-    while content:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        parts.append(frame.decompress(content))
-        if not frame.eof:
-            raise EOFError("the compressed file is cut short")
-        content = frame.unused_data
-    return b"".join(parts)
+        with path.open("rb") as stream:
+            for block in unpacked(stream):
+                content += block
+                if len(content) > MOST_BYTES:
+                    what = f"the file holds more than {MOST_BYTES >> 20} MiB"
+                    raise InputError(what, where=shown(path), hint="dump one namespace per file")
+    except (OSError, DamagedStreamError) as error:
+        raise unreadable(path, error) from error
+    return bytes(content)
 
 
 def _read_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:
@@ -237,14 +183,3 @@ def _refuse_constant(constant: str) -> object:
 
 def _reason(error: Exception) -> str:
     return "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return InputError(f"cannot be read: {reason}", where=_shown(path))
-
-
-def _shown(path: Path) -> str:
-    """Write a path as text that can be printed, whatever bytes its name has."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

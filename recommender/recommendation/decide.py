@@ -249,7 +249,7 @@ class _Decider:
 
 
 _WITHOUT_EVIDENCE = ("logged nothing", "calls not logged", "logs filtered", "provider unknown")
-_GUARDS = {"own service", "provider", "pinned"}
+_GUARDS = {"own service", "provider", "egress proxy", "pinned"}
 _DROPPABLE = {
     "virtual service",
     "destination",

@@ -62,6 +62,7 @@ _ORDER: tuple[ReasonKind, ...] = (
     "widened",
     "own service",
     "provider",
+    "egress proxy",
     "pinned",
     "nothing called",
 )

@@ -46,6 +46,11 @@ def guards(
         hosts.append(HostNeed(entry, HostReason("provider", f"{reason}; not in the mesh dump")))
         detail = f"{reason} calls {hostname}, which the mesh dump lacks: kept unproved, as {entry}"
         notes.append(Note("gone", detail))
+    proxied = view.baseline.scope.services.get(view.egress_proxy or "")
+    if proxied is not None:
+        detail = "outboundTrafficPolicy sends unknown destinations there"
+        why = HostReason("egress proxy", detail)
+        hosts.append(HostNeed(service_host(proxied.key), why))
     pinned = HostReason("pinned", "by the settings")
     hosts += [HostNeed(host, pinned) for host in settings.pinned_hosts]
     return hosts, notes

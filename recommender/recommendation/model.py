@@ -18,6 +18,7 @@ ReasonKind = Literal[
     "alias",
     "own service",
     "provider",
+    "egress proxy",
     "every address",
     "listener",
     "beside",

@@ -19,7 +19,7 @@ class View:
     `sidecar` is the one that applies today; `today` what it gives them. `baseline` is what must
     stay: the same, but if the Sidecar `is_transparent`, as this tool's own are, what would be
     without it: for one that was taken over, what it gave as it was made. `unscoped` is what no
-    Sidecar would give.
+    Sidecar would give. `egress_proxy` is the host that takes what would else pass through.
     """
 
     proxy: Proxy
@@ -28,6 +28,7 @@ class View:
     today: ProxyConfig
     baseline: ProxyConfig
     unscoped: ProxyConfig
+    egress_proxy: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Views:
                 proxy = Proxy(namespace, kept, ("::",) if v6 else ())
                 lasting = select_sidecar(self.without_own, namespace, labels)
                 policy = sidecar if is_own(sidecar) else lasting
+                _, egress_proxy = outbound_traffic_policy(self.rules.mesh.config, policy)
                 found[key] = View(
                     proxy,
                     sidecar,
@@ -61,6 +63,7 @@ class Views:
                     self._config(proxy, sidecar, sidecar),
                     self._config(proxy, lasting, policy),
                     self._config(proxy, None, policy),
+                    egress_proxy,
                 )
         return [found[key] for key in sorted(found, key=str)]
 

@@ -144,10 +144,8 @@ def test_a_missing_source_fails_with_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("x.yaml.gz", "not packed"),
         ("x.yaml.gz", "cut short"),
         ("x.yaml.gz", "garbled"),
-        ("x.yaml.zst", "not packed"),
         ("x.yaml.zst", "cut short"),
     ],
 )
@@ -155,13 +153,28 @@ def test_a_damaged_archive_fails_with_its_name(tmp_path: Path, name: str, damage
     pack = gzip.compress if name.endswith("gz") else zstandard.compress
     whole = pack(b"".join(b"k%d: %d\n" % (n, n * n) for n in range(5000)))
     content = {
-        "not packed": b"id: 1",
         "cut short": whole[: len(whole) // 2],
         "garbled": whole[:40] + b"\xff" * 40 + whole[80:],
     }[damage]
     path = write(tmp_path / name, content)
 
     assert failure(path).where == str(path)
+
+
+def test_a_file_named_as_packed_that_is_not_is_read_as_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.yaml.gz", b"id: 1")
+
+    assert list(origins(path)) == [1]
+
+
+def test_a_few_packed_bytes_that_hold_very_many_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.mesh.documents.MOST_BYTES", 1 << 20)
+    for name, pack in (("x.yaml.gz", gzip.compress), ("x.yaml.zst", zstandard.compress)):
+        path = write(tmp_path / name, pack(b"#" * (2 << 20)))
+
+        assert "holds more than 1 MiB" in failure(path).what
 
 
 def test_an_archive_of_several_parts_is_read_whole(tmp_path: Path) -> None:

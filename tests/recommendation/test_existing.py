@@ -233,3 +233,15 @@ def test_a_bound_listener_of_a_hand_made_sidecar_is_not_replaced() -> None:
     call = http_call(WEB, "cart", fqdn("cart.shop"), address="127.0.0.1")
 
     assert left_out(decide([*MESH, default], [call]), "web").reason == "hand-made Sidecar"
+
+
+def test_the_egress_proxy_of_a_carried_over_policy_stays_in_scope() -> None:
+    """Without its cluster, what the proxy sends there would be refused."""
+    proxy = {"host": fqdn("cart.shop"), "port": {"number": 80}}
+    policy = {"mode": "ALLOW_ANY", "egressProxy": proxy}
+    default = sidecar("default", hosts=["./*"], outboundTrafficPolicy=policy)
+
+    call = http_call(WEB, "api.example.com", cluster="PassthroughCluster")
+    kept = of(decide([*MESH, default], [call]), "web").hosts
+
+    assert "egress proxy" in {r.kind for h in kept if "cart" in h.host for r in h.reasons}
