@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format record benchmark clean
+.PHONY: help demo test lint format conformance record benchmark clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -42,6 +42,10 @@ lint: $(VENV)/.tools ## check format, style, types and layers
 format: $(VENV)/.tools ## put the format right
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+N ?= 200
+conformance: $(VENV)/.tools ## compare the model with istiod on N fresh random meshes (SEED= repeats): Go
+	$(BIN)/python -m tests.istio.conformance --n $(N) $(if $(SEED),--seed $(SEED))
 
 benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic mesh
 	$(BIN)/python -m benchmarks.stages

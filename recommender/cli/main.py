@@ -12,7 +12,7 @@ import click
 
 from recommender.errors import RecommenderError
 
-DONE, FOUND, FAILED = 0, 1, 2
+DONE, FAILED = 0, 2
 _COMMANDS = {
     "recommend": "Write a minimal Sidecar per workload.",
 }

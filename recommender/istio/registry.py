@@ -128,7 +128,6 @@ class Registry:
     objects: Mapping[ServiceKey, tuple[RegistryService, ...]]
     public: tuple[RegistryService, ...]
     exported: Mapping[str, tuple[RegistryService, ...]]
-    by_address: Mapping[str, tuple[RegistryService, ...]]
 
     def visible_from(self, namespace: str) -> tuple[RegistryService, ...]:
         """List what a client namespace may import, in istiod's order of preference.
@@ -272,14 +271,11 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
     objects: dict[ServiceKey, list[RegistryService]] = defaultdict(list)
     public: list[RegistryService] = []
     exported: dict[str, list[RegistryService]] = defaultdict(list)
-    by_address: dict[str, list[RegistryService]] = defaultdict(list)
     for service in services:
         objects[service.key].append(service)
         kept = by_hostname[service.hostname].get(service.namespace)
         if kept is None or (service.kubernetes and not kept.kubernetes):
             by_hostname[service.hostname][service.namespace] = service
-        for address in service.addresses:
-            by_address[address].append(service)
         if PUBLIC in service.export_to:
             public.append(service)
         elif NOBODY not in service.export_to:
@@ -292,5 +288,4 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
         {key: tuple(found) for key, found in objects.items()},
         tuple(public),
         {ns: tuple(found) for ns, found in exported.items()},
-        {address: tuple(found) for address, found in by_address.items()},
     )

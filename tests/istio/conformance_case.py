@@ -55,6 +55,11 @@ class Disagreement:
     call: JudgedCall | None
     what: str
 
+    @property
+    def kind(self) -> str:
+        """Return what it is about, without the names: `Fate.ROUTED, istiod Fate.PASSTHROUGH`."""
+        return self.what if self.what.startswith("Fate.") else self.what[:9]
+
     def __str__(self) -> str:
         where = f"{self.case.name}, {self.proxy.namespace}/{self.proxy.name}"
         return f"{where}: {self.what[:1500]}" + (f"\n    {self.call}" if self.call else "")
@@ -65,7 +70,9 @@ def random_case(seed: int) -> Case:
     random = Random(seed)  # noqa: S311 - nothing here is secret
     asked = random.sample(proxies(), CALLERS)
     case = Case(f"seed {seed}", tuple(random_mesh(seed)), tuple((proxy, ()) for proxy in asked))
-    made = random_calls(seed, build_scope_rules(case.mesh()), asked, CALLS, _addresses(case.objects))
+    made = random_calls(
+        seed, build_scope_rules(case.mesh()), asked, CALLS, _addresses(case.objects)
+    )
     callers = tuple(
         (proxy, tuple(c for c in made if (c.namespace, c.pod) == (proxy.namespace, proxy.name)))
         for proxy in asked
@@ -99,7 +106,10 @@ def disagreements(
 
 def case_to_json(case: Case) -> dict[str, Any]:
     """Write a case so that `case_from_json` reads it."""
-    callers = [[asdict(proxy), [asdict(call) for call in calls]] for proxy, calls in case.callers]
+    callers = [
+        [{name: getattr(proxy, name) for name in _IDENTITY}, [asdict(call) for call in calls]]
+        for proxy, calls in case.callers
+    ]
     return {"name": case.name, "objects": list(case.objects), "callers": callers}
 
 
@@ -112,9 +122,12 @@ def case_from_json(raw: Mapping[str, Any]) -> Case:
     return Case(raw["name"], tuple(raw["objects"]), callers)
 
 
+_IDENTITY = ("namespace", "labels", "name", "ips")
+
+
 def _proxy(raw: Mapping[str, Any]) -> JudgedProxy:
-    known = {name: raw[name] for name in ("namespace", "labels", "name")}
-    return JudgedProxy(**known, ips=tuple(raw["ips"]))
+    known = {name: raw[name] for name in _IDENTITY}
+    return JudgedProxy(**{**known, "ips": tuple(raw["ips"])})
 
 
 def _asked(caller: tuple[JudgedProxy, tuple[JudgedCall, ...]]) -> dict[str, object]:

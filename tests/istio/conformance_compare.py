@@ -37,6 +37,8 @@ PROTOCOLS = {
     "UDP": Protocol.UDP,
     "UnsupportedProtocol": Protocol.SNIFFED,
 }
+# Envoy refuses a listener with such chains and keeps the one that it had, if any.
+_NO_LISTENER = ("multiple filter chains matched",)
 
 Identity = tuple[object, ...]
 
@@ -90,7 +92,7 @@ def outbound_call(call: JudgedCall) -> OutboundCall:
 
 def call_difference(ours: Resolution, istiod: Judged) -> str:
     """Say how the two answers about a call differ, nothing where they agree."""
-    if ours.fate is Fate.NOT_MODELLED:
+    if ours.fate is Fate.NOT_MODELLED or istiod.error in _NO_LISTENER:
         return ""
     fate = fate_of(ours, istiod)
     if ours.fate is not fate:

@@ -35,17 +35,18 @@ def shrink(found: Disagreement) -> Found:
     """Drop callers, calls, objects and parts of them while model and istiod still disagree."""
     calls = (found.call,) if found.call else ()
     case = replace(found.case, callers=((found.proxy, calls),))
-    smallest = _disagreeing([case])
+    kind = found.kind
+    smallest = _disagreeing([case], kind)
     if smallest is None:
         raise ValueError("the disagreement is gone when only its caller is asked")
     size = max(1, len(case.objects) // 2)
     while size:
-        smaller = _disagreeing(list(_without_some(smallest[0], size)))
+        smaller = _disagreeing(list(_without_some(smallest[0], size)), kind)
         if smaller is None:
             size //= 2
         else:
             smallest = smaller
-    while (smaller := _disagreeing(list(_with_less_inside(smallest[0])))) is not None:
+    while (smaller := _disagreeing(list(_with_less_inside(smallest[0])), kind)) is not None:
         smallest = smaller
     return smallest
 
@@ -71,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _disagreeing(candidates: Sequence[Case]) -> Found | None:
-    """Return the first case about which the two disagree; one that istiod refuses is none."""
+def _disagreeing(candidates: Sequence[Case], kind: str) -> Found | None:
+    """Return the first case with such a disagreement; one that istiod refuses has none."""
     if not candidates:
         return None
     try:
@@ -81,9 +82,10 @@ def _disagreeing(candidates: Sequence[Case]) -> Found | None:
         if len(candidates) == 1:
             return None
         half = len(candidates) // 2
-        return _disagreeing(candidates[:half]) or _disagreeing(candidates[half:])
+        return _disagreeing(candidates[:half], kind) or _disagreeing(candidates[half:], kind)
     for case, verdicts in zip(candidates, answers, strict=True):
-        if any(disagreements(case, build_scope_rules(case.mesh()), verdicts)):
+        found = disagreements(case, build_scope_rules(case.mesh()), verdicts)
+        if any(each.kind == kind for each in found):
             return case, verdicts
     return None
 

@@ -22,7 +22,7 @@ from recommender.recommendation import Recommendation, Recommendations
 from recommender.settings import Settings
 from recommender.sidecars import render_sidecar
 from tests.istio.conformance_case import Case
-from tests.istio.conformance_compare import outbound_call, resolve
+from tests.istio.conformance_compare import is_left_to_chance, outbound_call, resolve
 from tests.istio.judge import JudgedCall
 from tests.istio.verdicts import PASSTHROUGH, EnvoyCluster, Resolution, Verdict
 from tests.mesh.helpers import Object
@@ -50,8 +50,10 @@ class Scoped:
         return None
 
     def is_left_to_chance(self, call: JudgedCall) -> bool:
-        """Tell whether istiod itself, today, keeps one of several objects for the workload."""
+        """Tell whether istiod itself, today, keeps one of several objects for a call's workload."""
         found = self.of(call)
+        if is_left_to_chance(self.rules, call):
+            return True
         return found is not None and any(note.name == "left to chance" for note in found.notes)
 
 
@@ -102,15 +104,20 @@ def overlapping(scoped: Scoped, after: Sequence[Verdict]) -> Iterator[str]:
 
 
 def redundant_hosts(scoped: Scoped) -> Iterator[tuple[Recommendation, str, str]]:
-    """Yield each host without which, by the model, every observed call would go on as it does."""
+    """Yield each host without which, by the model, every observed call would go on as it does.
+
+    Not meant are hosts that a guard keeps, and those of which a note says that others bring the
+    same along: a call alone needs them, and more log never removes a host.
+    """
     for found in scoped.answer.recommended:
         calls = [call for call in scoped.case.calls() if scoped.of(call) is found]
         if any(map(scoped.is_left_to_chance, calls)):
             continue
         hosts = [entry.host for entry in found.hosts]
+        named = [note for note in found.notes if note.name == "also by itself"]
         for entry in found.hosts:
             kinds = {reason.kind for reason in entry.reasons}
-            if kinds & GUARDS:
+            if kinds & GUARDS or any(note.detail.startswith(f"{entry.host} ") for note in named):
                 continue
             others = [host for host in hosts if host != entry.host]
             if all(_stays(scoped.rules, call, others) for call in calls):

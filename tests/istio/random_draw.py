@@ -1,4 +1,4 @@
-"""What random meshes are made of: few names, so that they collide, and features that are counted."""
+"""What random meshes are made of: few names, so that they collide, and counted features."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def _gateway_route(draw: Draw, kind: str, spec: dict[str, object]) -> Object:
 
 
 # The API server writes the default path and types into what it keeps.
-_ANY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
+_ANY_PATH: dict[str, object] = {"path": {"type": "PathPrefix", "value": "/"}}
 _HTTP_ROUTE_MATCHES: tuple[dict[str, object], ...] = (
     {"path": {"type": "PathPrefix", "value": "/x"}},
     _ANY_PATH,

@@ -40,7 +40,7 @@ def _sidecar(draw: Draw, namespace: str) -> Object:
     if draw.chance(90):
         spec["egress"] = _egress(draw)
     if not spec.get("egress") or draw.on("outboundTrafficPolicy of a Sidecar", 20):
-        modes = ({"mode": "ALLOW_ANY"}, {"mode": "REGISTRY_ONLY"}, {})
+        modes: tuple[dict[str, str], ...] = ({"mode": "ALLOW_ANY"}, {"mode": "REGISTRY_ONLY"}, {})
         spec["outboundTrafficPolicy"] = draw.one(modes)
     return draw.istio("Sidecar", "sc", spec, namespace=namespace)
 

@@ -36,13 +36,13 @@ def _all_patterns(right: Wrong) -> Wrong:
     """Let a host entry import VirtualServices of any namespace."""
 
     def wrong(rules: Any, namespace: str, patterns: dict[str, Any]) -> Any:
-        merged = type(next(iter(patterns.values())))() if patterns else None
+        merged = sidecar_scope._HostPatterns()
         for found in patterns.values():
             merged.exact.update(found.exact)
             merged.all.extend(found.all)
             merged.wild.extend(found.wild)
             merged.excluded.extend(found.excluded)
-        return right(rules, namespace, {"*": merged} if patterns else {})
+        return right(rules, namespace, {"*": merged})
 
     return wrong
 
