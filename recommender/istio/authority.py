@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.registry import RegistryService
-from recommender.istio.sidecar_scope import ListenerScope
 from recommender.istio.virtual_hosts import alternative_names
 
 _Places = set[int]

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from recommender.istio.authority import limited_to
 from recommender.istio.filter_chains import FilterChain
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.listeners import (
     Bound,
     OutboundListener,
@@ -30,7 +31,7 @@ from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.routes import BuiltRoute
-from recommender.istio.sidecar_scope import ListenerScope, ScopeRules, SidecarScope
+from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
 from recommender.istio.virtual_hosts import (
     VirtualHost,
     VirtualHosts,

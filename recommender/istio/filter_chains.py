@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, matches_source
 from recommender.istio.registry import RegistryPort, RegistryService, Resolution, ServiceKey
 from recommender.istio.routes import cluster_name, tcp_clusters
-from recommender.istio.sidecar_scope import ListenerScope
 from recommender.istio.virtual_hosts import alternative_names
 from recommender.mesh.objects import Route, RouteMatch, VirtualService
 

@@ -19,10 +19,11 @@ from recommender.istio.filter_chains import (
     tcp_chains,
 )
 from recommender.istio.host_names import is_subset
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import Proxy
 from recommender.istio.registry import RegistryPort, RegistryService, Resolution
-from recommender.istio.sidecar_scope import ListenerScope, SidecarScope
+from recommender.istio.sidecar_scope import SidecarScope
 
 RESERVED_PORTS = frozenset({15001, 15006, 15021, 15090})
 LOCAL_HOST = "127.0.0.1"

@@ -7,15 +7,21 @@ and model/push_context.go (`initSidecarScopes`, `getSidecarScope`).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from recommender.istio.admission import admitted
 from recommender.istio.destination_rules import DestinationRules, build_destination_rules
 from recommender.istio.discovery import discovered
-from recommender.istio.host_names import is_subset, is_wildcard, overlaps
+from recommender.istio.egress_hosts import (
+    ANY_NAMESPACE,
+    HostPatterns,
+    Patterns,
+    is_exact,
+    parse_hosts,
+)
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.registry import (
     Registry,
     RegistryPort,
@@ -40,7 +46,6 @@ from recommender.mesh.objects import (
     VirtualService,
 )
 
-ANY_NAMESPACE = "*"
 EVERYTHING = EgressListener(hosts=("*/*",))
 OLDEST_VERSION, NEWEST_VERSION = (1, 24), (1, 31)
 """The versions of istiod whose rules are known."""
@@ -67,81 +72,6 @@ class ScopeRules:
     def with_sidecars(self, sidecars: Iterable[Sidecar]) -> ScopeRules:
         """Return the same rules with other Sidecars."""
         return replace(self, sidecars=order_sidecars(sidecars, self.root_namespace))
-
-
-@dataclass(slots=True)
-class ListenerIndex:
-    """Hold the places of a listener's services and VirtualServices by what they are found by.
-
-    Names are lower case; `by_name` has aliases too.
-    """
-
-    by_name: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    by_address: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    by_port: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    wildcards: list[tuple[int, str]] = field(default_factory=list)
-    virtual_services: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    virtual_service_wildcards: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerScope:
-    """Hold what one egress listener imports: what listeners, routes and DNS are made from."""
-
-    listener: EgressListener
-    services: tuple[RegistryService, ...]
-    virtual_services: tuple[VirtualService, ...]
-    _index: list[ListenerIndex] = field(default_factory=list, compare=False, repr=False)
-
-    def index(self) -> ListenerIndex:
-        """Return the index of the listener, made when it is first asked for."""
-        if not self._index:
-            self._index.append(_indexed(self.services, self.virtual_services))
-        return self._index[0]
-
-    def at_port(self, port: int) -> list[RegistryService]:
-        """List the services that have a port."""
-        return [self.services[place] for place in self.index().by_port.get(port, ())]
-
-    def at_port_named(self, port: int, name: str) -> RegistryService | None:
-        """Return the last service of a lower-case host name that has a port."""
-        found = [self.services[place] for place in sorted(self.index().by_name.get(name, ()))]
-        serving = [s for s in found if s.hostname.lower() == name and s.port(port) is not None]
-        return serving[-1] if serving else None
-
-    def places_for(self, name: str) -> set[int]:
-        """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""
-        index = self.index()
-        lower = name.lower()
-        others = index.virtual_services if is_wildcard(lower) else index.virtual_service_wildcards
-        near = [lower, *(host for host in others if overlaps(host, lower))]
-        return {place for host in near for place in index.virtual_services.get(host, ())}
-
-    def virtual_services_for(self, name: str) -> list[VirtualService]:
-        """List the VirtualServices with a host that overlaps a name, in order."""
-        return [self.virtual_services[place] for place in sorted(self.places_for(name))]
-
-
-def _indexed(
-    services: Iterable[RegistryService], virtual_services: Iterable[VirtualService]
-) -> ListenerIndex:
-    index = ListenerIndex()
-    for place, service in enumerate(services):
-        name = service.hostname.lower()
-        index.by_name[name].add(place)
-        if is_wildcard(name):
-            index.wildcards.append((place, name))
-        for alias in service.aliases:
-            index.by_name[alias.hostname.lower()].add(place)
-        for address in service.addresses:
-            index.by_address[address].add(place)
-        for number in {port.number for port in service.ports}:
-            index.by_port[number].append(place)
-    for place, vs in enumerate(virtual_services):
-        for host in vs.hosts:
-            index.virtual_services[host.lower()].add(place)
-    index.virtual_service_wildcards += [h for h in index.virtual_services if is_wildcard(h)]
-    return index
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,34 +102,6 @@ class SidecarScope:
             for service in listener.services:
                 found.setdefault(service.hostname, service)
         return found
-
-
-@dataclass(slots=True)
-class _HostPatterns:
-    exact: set[str] = field(default_factory=set)
-    all: list[str] = field(default_factory=list)
-    wild: list[str] = field(default_factory=list)
-    excluded: list[str] = field(default_factory=list)
-
-    def excludes(self, host: str) -> bool:
-        return any(is_subset(host, pattern) for pattern in self.excluded)
-
-    def imports(self, host: str) -> bool:
-        if host in self.exact:
-            return True
-        others = self.all if is_wildcard(host) else self.wild
-        return any(is_subset(host, p) for p in others)
-
-    def imports_virtual_service_host(self, host: str, gateway_api: bool) -> bool:
-        if host in self.exact:
-            return True
-        compare = is_subset if gateway_api else overlaps
-        # Of two exact names one would have been found already.
-        others = self.all if is_wildcard(host) else self.wild
-        return any(compare(host, p) for p in others)
-
-
-_Patterns = dict[str, _HostPatterns]
 
 
 def age(meta: ObjectMeta) -> tuple[datetime, str, str]:
@@ -244,14 +146,14 @@ def _left_to_chance(
     return frozenset(
         service.key
         for made in listeners
-        if _is_exact(_parse_hosts(rules, namespace, made.listener.hosts))
+        if is_exact(parse_hosts(made.listener.hosts, namespace, rules.version))
         for service in made.services
         if len(rules.registry.objects[service.key]) > 1
     )
 
 
 def _listener_scope(rules: ScopeRules, namespace: str, listener: EgressListener) -> ListenerScope:
-    patterns = _parse_hosts(rules, namespace, listener.hosts)
+    patterns = parse_hosts(listener.hosts, namespace, rules.version)
     candidates = _exact_candidates(rules, namespace, patterns)
     if candidates is None:
         candidates = rules.registry.visible_from(namespace)
@@ -262,30 +164,8 @@ def _listener_scope(rules: ScopeRules, namespace: str, listener: EgressListener)
     )
 
 
-def _parse_hosts(rules: ScopeRules, namespace: str, hosts: Iterable[str]) -> _Patterns:
-    """Sort host entries by namespace; `~` excludes from 1.31 on and means nothing before."""
-    patterns: _Patterns = {}
-    for entry in hosts:
-        if entry.count("/") != 1:
-            continue
-        key, host = entry.split("/")
-        if key.startswith("~"):
-            if rules.version >= (1, 31):
-                excluded_from = key[1:] or ANY_NAMESPACE
-                excluded_from = namespace if excluded_from == "." else excluded_from
-                patterns.setdefault(excluded_from, _HostPatterns()).excluded.append(host)
-            continue
-        found = patterns.setdefault(namespace if key == "." else key, _HostPatterns())
-        found.all.append(host)
-        if is_wildcard(host):
-            found.wild.append(host)
-        else:
-            found.exact.add(host)
-    return patterns
-
-
 def _exact_candidates(
-    rules: ScopeRules, namespace: str, patterns: _Patterns
+    rules: ScopeRules, namespace: str, patterns: Patterns
 ) -> tuple[RegistryService, ...] | None:
     """Look up exact hosts in istiod's index, which keeps one object per host and namespace.
 
@@ -293,7 +173,7 @@ def _exact_candidates(
     the namespace `*`. The result is the same but for a host with several objects in one
     namespace, where the index keeps only one of them.
     """
-    if not _is_exact(patterns):
+    if not is_exact(patterns):
         return None
     found = [
         service
@@ -310,17 +190,10 @@ def _exact_candidates(
     return tuple(found)
 
 
-def _is_exact(patterns: _Patterns) -> bool:
-    return not any(
-        found.all and (key == ANY_NAMESPACE or len(found.exact) < len(set(found.all)))
-        for key, found in patterns.items()
-    )
-
-
 def _select_services(
     candidates: Iterable[RegistryService],
     namespace: str,
-    patterns: _Patterns,
+    patterns: Patterns,
     listener: EgressListener,
 ) -> tuple[RegistryService, ...]:
     anywhere = patterns.get(ANY_NAMESPACE)
@@ -342,7 +215,7 @@ def _select_services(
 
 
 def _imported(
-    service: RegistryService, patterns: _HostPatterns, listener: EgressListener
+    service: RegistryService, patterns: HostPatterns, listener: EgressListener
 ) -> RegistryService | None:
     if not patterns.imports(service.hostname):
         return None
@@ -379,7 +252,7 @@ def _namespace_winners(
 
 
 def _select_virtual_services(
-    rules: ScopeRules, namespace: str, patterns: _Patterns
+    rules: ScopeRules, namespace: str, patterns: Patterns
 ) -> tuple[VirtualService, ...]:
     """Import each VirtualService one of whose hosts is asked for in *its own* namespace."""
     anywhere = patterns.get(ANY_NAMESPACE)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.proxy import Proxy
 from recommender.istio.registry import RegistryService, Resolution, ServiceKey
 from recommender.istio.routes import BuiltRoute, cluster_name, http_routes
-from recommender.istio.sidecar_scope import ListenerScope
 from recommender.mesh.objects import VirtualService
 
 VIRTUAL_SERVICE_ONLY_PORT = 80

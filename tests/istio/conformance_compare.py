@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.sidecar_scope import (
-    ListenerScope,
     ScopeRules,
     select_sidecar,
     sidecar_scope,

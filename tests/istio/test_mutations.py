@@ -11,6 +11,7 @@ import pytest
 from recommender.istio import (
     call,
     destination_rules,
+    egress_hosts,
     listeners,
     registry,
     routes,
@@ -36,7 +37,7 @@ def _all_patterns(right: Wrong) -> Wrong:
     """Let a host entry import VirtualServices of any namespace."""
 
     def wrong(rules: Any, namespace: str, patterns: dict[str, Any]) -> Any:
-        merged = sidecar_scope._HostPatterns()
+        merged = egress_hosts.HostPatterns()
         for found in patterns.values():
             merged.exact.update(found.exact)
             merged.all.extend(found.all)
@@ -81,11 +82,11 @@ FAULTS: dict[str, tuple[object, str, Invert]] = {
         lambda right: lambda sidecars, _root: right(sidecars, "nowhere"),
     ),
     "a host entry matches what merely overlaps it": (
-        sidecar_scope,
+        egress_hosts,
         "is_subset",
         lambda _right: overlaps,
     ),
-    "~ excludes nothing": (sidecar_scope._HostPatterns, "excludes", always(False)),
+    "~ excludes nothing": (egress_hosts.HostPatterns, "excludes", always(False)),
     "exportTo hides no service": (
         registry.Registry,
         "visible_from",
