@@ -51,6 +51,7 @@ def discovered(mesh: Mesh) -> Mesh:
         services=seen(mesh.services),
         endpoint_slices=seen(mesh.endpoint_slices),
         service_entries=seen(mesh.service_entries),
+        workload_entries=seen(mesh.workload_entries),
         virtual_services=tuple(
             vs for vs in seen(mesh.virtual_services) if not _has_hidden_parent(vs, mesh, hidden)
         ),

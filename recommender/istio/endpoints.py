@@ -1,7 +1,9 @@
 """The endpoint addresses of services without a virtual IP, which callers reach directly.
 
-istiod keeps endpoints by host name, namespace and port name: a ServiceEntry's join those of a
-Kubernetes Service of the same name. Source: istio model/endpointshards.go, model/push_context.go
+istiod keeps endpoints by host name and namespace, those of a Kubernetes Service by port name, those
+of a ServiceEntry by port number (`LegacyClusterPortKey`): objects of one host share them.
+
+Source: istio model/endpointshards.go `CopyEndpoints`, model/push_context.go
 `ServiceEndpointsByPort`, serviceregistry/kube/controller/endpointslice.go,
 serviceregistry/serviceentry/conversion.go `convertServiceEntryToInstances`.
 """
@@ -11,25 +13,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
+from typing import TypeVar
 
-from recommender.mesh.objects import EndpointSlice, Labels, Mesh, Pod, Service, ServiceEntry
+from recommender.mesh.objects import (
+    EndpointSlice,
+    Labels,
+    Mesh,
+    Pod,
+    Service,
+    ServiceEntry,
+    WorkloadEntry,
+)
 
-Endpoints = Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]]
-"""Namespace and host name -> port name -> addresses in order."""
+Endpoints = Mapping[tuple[str, str], Mapping[str | int, tuple[str, ...]]]
+"""Namespace and host name -> port name, of a ServiceEntry its number -> addresses in order."""
 
-_Found = Iterator[tuple[str, Iterable[str]]]
+_Object = TypeVar("_Object", Pod, WorkloadEntry)
+_Found = Iterator[tuple[str | int, Iterable[str]]]
 
 
 def find_endpoints(mesh: Mesh) -> Endpoints:
-    """Collect the endpoint addresses of headless Services and of ServiceEntries."""
-    pods: dict[str, list[Pod]] = defaultdict(list)
-    for pod in mesh.pods:
-        if pod.phase not in ("Succeeded", "Failed"):
-            pods[pod.meta.namespace].append(pod)
+    """Collect the endpoints of headless Services and of ServiceEntries: addresses, and names."""
+    pods = _live_pods(mesh)
     slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
     for part in mesh.endpoint_slices:
         slices[part.meta.namespace, part.service].append(part)
-    found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    found: dict[tuple[str, str], dict[str | int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for service in mesh.services:
         namespace, name = service.meta.namespace, service.meta.name
         if not service.headless:
@@ -37,14 +46,26 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
         hostname = f"{name}.{namespace}.svc.{mesh.cluster_domain}"
         for port, addresses in _of_service(service, slices.get((namespace, name), []), pods):
             found[namespace, hostname][port].update(addresses)
+    workloads = _by_namespace(mesh.workload_entries)
     for entry in mesh.service_entries:
-        for port, addresses in _of_service_entry(entry, pods):
-            for host in entry.hosts:
+        for host in entry.hosts:
+            for port, addresses in _of_service_entry(entry, host, pods, workloads):
                 found[entry.meta.namespace, host][port].update(addresses)
     return {
         key: {port: tuple(sorted(addresses)) for port, addresses in ports.items() if addresses}
         for key, ports in found.items()
     }
+
+
+def _live_pods(mesh: Mesh) -> dict[str, list[Pod]]:
+    return _by_namespace(pod for pod in mesh.pods if pod.phase not in ("Succeeded", "Failed"))
+
+
+def _by_namespace(objects: Iterable[_Object]) -> dict[str, list[_Object]]:
+    found: dict[str, list[_Object]] = defaultdict(list)
+    for each in objects:
+        found[each.meta.namespace].append(each)
+    return found
 
 
 def _of_service(
@@ -59,11 +80,22 @@ def _of_service(
         yield from ((port.name, addresses) for port in part.ports)
 
 
-def _of_service_entry(entry: ServiceEntry, pods: Mapping[str, list[Pod]]) -> _Found:
-    addresses = [a for e in entry.endpoints for a in e.addresses if _is_address(a)]
-    if entry.workload_selector:
-        addresses += _addresses_of(pods.get(entry.meta.namespace, ()), entry.workload_selector)
-    yield from ((port.name, addresses) for port in entry.ports)
+def _of_service_entry(
+    entry: ServiceEntry,
+    host: str,
+    pods: Mapping[str, list[Pod]],
+    workloads: Mapping[str, list[WorkloadEntry]],
+) -> _Found:
+    """Yield a ServiceEntry's endpoints, names among them; by DNS a host is its own endpoint."""
+    namespace, selector = entry.meta.namespace, entry.workload_selector
+    addresses = [a for e in entry.endpoints for a in e.addresses]
+    if selector is not None:
+        addresses += _addresses_of(pods.get(namespace, ()), selector)
+        chosen = [w for w in workloads.get(namespace, ()) if selector.items() <= w.labels.items()]
+        addresses += [workload.address for workload in chosen if workload.address]
+    elif not addresses and entry.resolution in ("DNS", "DNS_ROUND_ROBIN"):
+        addresses = [host]
+    yield from ((port.number, addresses) for port in entry.ports)
 
 
 def _addresses_of(pods: Iterable[Pod], selector: Labels) -> list[str]:
@@ -71,7 +103,8 @@ def _addresses_of(pods: Iterable[Pod], selector: Labels) -> list[str]:
     return [ip for pod in chosen for ip in pod.ips[:1]]
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Tell an IP address from a name."""
     try:
         ip_address(text)
     except ValueError:

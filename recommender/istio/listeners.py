@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from recommender.istio.endpoints import is_address
 from recommender.istio.filter_chains import (
     ChainContext,
     FilterChain,
@@ -144,7 +145,7 @@ def _bound(
             continue
         if listener.port is None and not bind and _has_endpoint_listeners(service, number):
             for address in service.endpoints.get(port, ()):
-                if address not in proxy.addresses[:1]:
+                if is_address(address) and address not in proxy.addresses[:1]:
                     yield ServiceAtPort(service, number, address, ()), ()
             continue
         yield _at_own_address(service, number, bind, proxy)

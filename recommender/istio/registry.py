@@ -223,16 +223,21 @@ _BY_DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
 
 def _resolved_labels(entry: ServiceEntry, mesh: Mesh) -> tuple[Labels, ...]:
     """List the labels of a ServiceEntry's endpoints; without any the host itself is one."""
-    if entry.workload_selector:
+    if entry.workload_selector is not None:
         selector, namespace = entry.workload_selector.items(), entry.meta.namespace
-        pods = (pod.meta for pod in mesh.pods if pod.meta.namespace == namespace)
-        return tuple(meta.labels for meta in pods if selector <= meta.labels.items())
+        pods = [pod.meta.labels for pod in mesh.pods if pod.meta.namespace == namespace]
+        others = [w.labels for w in mesh.workload_entries if w.meta.namespace == namespace]
+        return tuple(labels for labels in pods + others if selector <= labels.items())
     return tuple(endpoint.labels for endpoint in entry.endpoints) or ({},)
 
 
 def _with_endpoints(service: RegistryService, endpoints: Endpoints) -> RegistryService:
     known = endpoints.get(service.key, {}) if service.headless else {}
-    found = {port.number: known[port.name] for port in service.ports if port.name in known}
+    found = {
+        port.number: addresses
+        for port in service.ports
+        if (addresses := (*known.get(port.name, ()), *known.get(port.number, ())))
+    }
     return replace(service, endpoints=found) if found else service
 
 

@@ -33,6 +33,7 @@ from recommender.mesh.objects import (
     Sidecar,
     Telemetry,
     VirtualService,
+    WorkloadEntry,
 )
 from recommender.mesh.workloads import (
     CONTROLLER_KINDS,
@@ -113,6 +114,7 @@ def load_mesh(
         services=tuple(services),
         endpoint_slices=tuple(objects.of(EndpointSlice)),
         service_entries=tuple(entries),
+        workload_entries=tuple(objects.of(WorkloadEntry)),
         virtual_services=tuple(sorted((*objects.of(VirtualService), *made), key=_place)),
         destination_rules=tuple(objects.of(DestinationRule)),
         sidecars=tuple(objects.of(Sidecar)),
@@ -136,6 +138,7 @@ def _kinds(cluster_domain: str) -> _Kinds:
         (istio, "VirtualService"): networking.virtual_service,
         (istio, "DestinationRule"): networking.destination_rule,
         (istio, "ServiceEntry"): networking.service_entry,
+        (istio, "WorkloadEntry"): networking.workload_entry,
         (istio, "Sidecar"): networking.sidecar,
         (istio, "EnvoyFilter"): policies.envoy_filter,
         ("telemetry.istio.io", "Telemetry"): policies.telemetry,

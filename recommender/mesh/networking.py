@@ -23,6 +23,7 @@ from recommender.mesh.objects import (
     ServicePort,
     Sidecar,
     VirtualService,
+    WorkloadEntry,
 )
 
 _MOST_SPEC_DEPTH: Final = 50
@@ -101,6 +102,19 @@ def service_entry(meta: ObjectMeta, document: Fields) -> ServiceEntry:
         export_to=_export_to(spec),
         allocated=_allocated(fields.mapping(document, "status")),
     )
+
+
+def workload_entry(meta: ObjectMeta, document: Fields) -> WorkloadEntry:
+    """Convert a WorkloadEntry; its labels are those of the spec and, before them, its own.
+
+    Source: istio serviceregistry/serviceentry/conversion.go `ConvertWorkloadEntry`.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    spec = fields.mapping(document, "spec")
+    labels = {**fields.labels(spec, "labels"), **meta.labels}
+    return WorkloadEntry(meta, fields.text(spec, "address"), labels)
 
 
 def sidecar(meta: ObjectMeta, document: Fields) -> Sidecar:

@@ -172,6 +172,15 @@ class ServiceEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadEntry:
+    """Describe an Istio WorkloadEntry; `address` may be a host name."""
+
+    meta: ObjectMeta
+    address: str
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Describe where a VirtualService route sends a call; `host` as written.
 
@@ -397,6 +406,7 @@ class Mesh:
     services: tuple[Service, ...] = ()
     endpoint_slices: tuple[EndpointSlice, ...] = ()
     service_entries: tuple[ServiceEntry, ...] = ()
+    workload_entries: tuple[WorkloadEntry, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()
     destination_rules: tuple[DestinationRule, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()

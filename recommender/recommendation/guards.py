@@ -71,7 +71,7 @@ def _own_services(
             yield from _in_scope(view, namespace, hostname)
     for entry in mesh.service_entries:
         chosen = entry.workload_selector
-        if entry.meta.namespace != namespace or not chosen:
+        if entry.meta.namespace != namespace or chosen is None:
             continue
         if any(chosen.items() <= one.items() for one in labels):
             for hostname in entry.hosts:
