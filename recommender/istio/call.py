@@ -174,6 +174,10 @@ class ProxyConfig:
             self._imported |= self.scope.listener_services()
         return self._imported.get(hostname)
 
+    def services_at(self, port: int) -> list[RegistryService]:
+        """List the services with a port that some egress listener imports."""
+        return [service for listener in self.scope.listeners for service in listener.at_port(port)]
+
     def rewriting(self) -> tuple[VirtualService, ...]:
         """Return the VirtualServices that put another authority in place of a caller's."""
         if self._rewriting is None:

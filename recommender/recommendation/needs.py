@@ -21,6 +21,7 @@ from recommender.istio.call import (
     looks_for_http,
     resolve_call,
 )
+from recommender.istio.host_names import overlaps
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.routes import cluster_name
 from recommender.istio.sidecar_scope import ScopeRules
@@ -78,10 +79,10 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     perhaps: list[HostNeed] = []
     if call.destination_host is not None:
         if not _explains(baseline, call):
-            more, note = _unexplained(call, baseline, config)
+            more, note = _unexplained(call, outbound.port, baseline, config)
             perhaps += more
             notes.append(note)
-        perhaps += _rewriting(call, config)
+        perhaps += _rewriting(call, outbound.port, config)
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
     else:
@@ -177,7 +178,7 @@ def _explains(resolution: Resolution, call: Call) -> bool:
 
 
 def _unexplained(
-    call: Call, baseline: Resolution, config: ProxyConfig
+    call: Call, port: int, baseline: Resolution, config: ProxyConfig
 ) -> tuple[list[HostNeed], Note]:
     """Keep everything that may have led to a destination that the mesh does not explain."""
     destination = call.destination_host or ""
@@ -187,7 +188,7 @@ def _unexplained(
         return _absent(call, config)
     detail = "named by the log"
     hosts = [_need(service_host(service.key), "called", detail, call)]
-    hosts += _through_virtual_services(call, config, destination)
+    hosts += _through_virtual_services(call, port, config, destination)
     note = Note(
         "disagreement",
         f"a call to {target} went to {destination}, the mesh dump says it "
@@ -219,15 +220,15 @@ def _goes(resolution: Resolution) -> str:
 
 
 def _through_virtual_services(
-    call: Call, config: ProxyConfig, destination: str
+    call: Call, port: int, config: ProxyConfig, destination: str
 ) -> Iterator[HostNeed]:
     """Yield every host whose VirtualService can send a call to the destination."""
     for vs in config.scope.virtual_services():
         if can_reach(vs, destination):
-            yield from _of_virtual_service(vs, call, config, f"can lead to {destination}")
+            yield from _of_virtual_service(vs, call, port, config, f"can lead to {destination}")
 
 
-def _rewriting(call: Call, config: ProxyConfig) -> Iterator[HostNeed]:
+def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]:
     """Yield hosts whose VirtualService may have put the logged authority in place of another.
 
     Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
@@ -239,23 +240,25 @@ def _rewriting(call: Call, config: ProxyConfig) -> Iterator[HostNeed]:
             and any(d.host == call.destination_host for d in route.destinations)
             for route in vs.routes
         ):
-            yield from _of_virtual_service(vs, call, config, f"rewrites to {call.authority}")
+            yield from _of_virtual_service(vs, call, port, config, f"rewrites to {call.authority}")
 
 
 def _of_virtual_service(
-    vs: VirtualService, call: Call, config: ProxyConfig, does: str
+    vs: VirtualService, call: Call, port: int, config: ProxyConfig, does: str
 ) -> Iterator[HostNeed]:
-    """Yield a host of a VirtualService, and the service of the same name.
+    """Yield a host of a VirtualService, and the services that it takes the calls to.
 
-    One host brings all of it: the one that the log names as the authority, else the first.
+    One host brings the VirtualService, the one that the log names as the authority, else the
+    first. But it takes calls to the names of services alone that are imported too, each at its
+    ports (`separateVSHostsAndServices`), and a caller may have used any.
     """
     named = [host for host in vs.hosts if host == call.authority]
     host = (named or sorted(vs.hosts))[0]
     detail = f"{_name(vs)} {does}"
     yield _need(host_entry(vs.meta.namespace, host), "virtual service", detail, call)
-    service = config.imported(host)
-    if service is not None:
-        yield _need(service_host(service.key), "called", detail, call)
+    for service in config.services_at(port):
+        if any(overlaps(each.lower(), service.hostname.lower()) for each in vs.hosts):
+            yield _need(service_host(service.key), "called", detail, call)
 
 
 def _unrouted_in_log(

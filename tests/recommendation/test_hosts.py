@@ -256,3 +256,19 @@ def test_a_name_that_no_sidecar_may_hold_is_widened_to_its_namespace() -> None:
     call = http_call(WEB, "legacy", "legacy", port=80, address="10.1.1.1")
 
     assert web_calls(entry, calls=[call]) == ["partners/*"]
+
+
+def test_every_name_that_a_rewriting_virtual_service_takes_calls_to_is_kept() -> None:
+    """Envoy logs the authority after the rewrite, so a caller may have used any of them."""
+    entry = service_entry("www", "other", ["www.ext.example"])
+    rewriting = virtual_service(
+        "external",
+        hosts=["*.example"],
+        http=[route_to(fqdn("cart.shop"), rewrite={"authority": "cart.shop"})],
+    )
+    call = http_call(WEB, "cart.shop", fqdn("cart.shop"), port=80, address="203.0.113.7")
+    at_80 = service("cart", port=80)
+
+    found = web_calls(at_80, entry, rewriting, calls=[call])
+
+    assert {"shop/*.example", "other/www.ext.example", f"shop/{fqdn('cart.shop')}"} <= set(found)
