@@ -33,17 +33,23 @@ _Found = Iterator[tuple[str | int, Iterable[str]]]
 
 
 def find_endpoints(mesh: Mesh) -> Endpoints:
-    """Collect the endpoints of headless Services and of ServiceEntries: addresses, and names."""
+    """Collect the endpoints of ServiceEntries, of Services that share a host, of headless ones.
+
+    They are addresses and, of ServiceEntries, names.
+    """
     pods = _live_pods(mesh)
     slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
     for part in mesh.endpoint_slices:
         slices[part.meta.namespace, part.service].append(part)
     found: dict[tuple[str, str], dict[str | int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    shared = {
+        (entry.meta.namespace, host) for entry in mesh.service_entries for host in entry.hosts
+    }
     for service in mesh.services:
         namespace, name = service.meta.namespace, service.meta.name
-        if not service.headless:
-            continue
         hostname = f"{name}.{namespace}.svc.{mesh.cluster_domain}"
+        if not (service.headless or (namespace, hostname) in shared):
+            continue
         for port, addresses in _of_service(service, slices.get((namespace, name), []), pods):
             found[namespace, hostname][port].update(addresses)
     workloads = _by_namespace(mesh.workload_entries)

@@ -60,6 +60,7 @@ _ORDER: tuple[ReasonKind, ...] = (
     "listener",
     "beside",
     "widened",
+    "possible",
     "own service",
     "provider",
     "egress proxy",

@@ -23,6 +23,7 @@ ReasonKind = Literal[
     "listener",
     "beside",
     "widened",
+    "possible",
     "pinned",
     "nothing called",
 ]

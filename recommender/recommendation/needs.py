@@ -255,10 +255,10 @@ def _of_virtual_service(
     named = [host for host in vs.hosts if host == call.authority]
     host = (named or sorted(vs.hosts))[0]
     detail = f"{_name(vs)} {does}"
-    yield _need(host_entry(vs.meta.namespace, host), "virtual service", detail, call)
+    yield _need(host_entry(vs.meta.namespace, host), "possible", detail, call)
     for service in config.services_at(port):
         if any(overlaps(each.lower(), service.hostname.lower()) for each in vs.hosts):
-            yield _need(service_host(service.key), "called", detail, call)
+            yield _need(service_host(service.key), "possible", detail, call)
 
 
 def _unrouted_in_log(

@@ -19,7 +19,7 @@ from tests.istio.conformance_case import (
     Case,
     Disagreement,
     ask_istiod,
-    disagreements,
+    lasting_disagreements,
     random_case,
 )
 from tests.istio.conformance_compare import is_left_to_chance, resolve
@@ -102,7 +102,7 @@ def take(findings: Findings, judged: Judged) -> None:
         ("before", scoped.case, scoped.rules, judged.before),
         ("after", scoped.after, build_scope_rules(scoped.after.mesh()), judged.after),
     ):
-        found = list(disagreements(case, rules, verdicts))
+        found = lasting_disagreements(case, rules, verdicts)
         findings.cases += found
         findings.wrong[f"disagreements {name}"] += map(str, found)
         findings.counted["scopes"] += len(verdicts)

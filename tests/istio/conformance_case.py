@@ -25,6 +25,8 @@ from tests.istio.verdicts import Verdict
 from tests.mesh.helpers import Object
 
 CALLS, CALLERS = 24, 5
+RUNS = 3
+"""How often istiod is asked again about a mesh in which something seems to be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,20 @@ def disagreements(
             what = call_difference(resolve(rules, call), istiod)
             if what and not is_left_to_chance(rules, call):
                 yield Disagreement(case, proxy, call, what)
+
+
+def lasting_disagreements(
+    case: Case, rules: ScopeRules, verdicts: Sequence[Verdict]
+) -> list[Disagreement]:
+    """Find the disagreements that stay when istiod is asked again.
+
+    The fake server may answer while endpoints still arrive, so that two runs of one mesh differ.
+    """
+    found = list(disagreements(case, rules, verdicts))
+    for again in ask_istiod([case] * RUNS) if found else ():
+        still = [(each.proxy, each.call) for each in disagreements(case, rules, again)]
+        found = [each for each in found if (each.proxy, each.call) in still]
+    return found
 
 
 def case_to_json(case: Case) -> dict[str, Any]:

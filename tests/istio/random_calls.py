@@ -56,8 +56,12 @@ def _call(
     other = random.choice(services)
     port = random.choice(service.ports).number
     names = [*_names(service), *_names(service), *_names(other), random.choice(UNKNOWN_HOSTS)]
-    if routed and random.random() < 0.3:
-        names = [_covered(random.choice(routed))]
+    if routed and random.random() < 0.5:
+        chosen = random.choice(routed)
+        names = [_covered(chosen)]
+        same = [each for each in services if each.hostname == chosen]
+        service = random.choice(same or services)
+        port = random.choice((80, 80, random.choice(service.ports).number))
     host = _written(random, random.choice(names), port)
     protocol = random.choice(("http", "http", "http2", "tcp", "tls"))
     http = protocol.startswith("http")
@@ -86,7 +90,8 @@ def _address(random: Random, proxy: JudgedProxy, service: RegistryService) -> st
     the model knows and Istio's simulation of Envoy does not.
     """
     endpoints = sorted({a for found in service.endpoints.values() for a in found})
-    known = [a for a in (*_addresses(service), *endpoints) if a not in proxy.ips]
+    known = [*_addresses(service), *(a for a in endpoints if a[0].isdigit())]
+    known = [a for a in known if a not in proxy.ips]
     return random.choice(known if known and random.random() < 0.8 else NOWHERE)
 
 

@@ -32,20 +32,26 @@ PORTS: tuple[tuple[int, str], ...] = (
     (7000, "rest"),
     (3306, "sql"),
 )
-SUBSETS = ("v1", "v2", "v3")
+SUBSETS = ("v1", "v2")
 
 T = TypeVar("T")
 
 
 @dataclass
 class Draw:
-    """Draw at random from what a mesh may have; `used` counts the features it came to have."""
+    """Draw at random from what a mesh may have; `used` counts the features it came to have.
+
+    Most routes and DestinationRules are about a few `popular` Services, so that they meet; `known`
+    are the namespaces and hosts of what there is, as a Sidecar would import it.
+    """
 
     random: Random
     features: frozenset[str]
     ties: bool
     used: Counter[str] = field(default_factory=Counter)
     number: int = 0
+    popular: list[str] = field(default_factory=lambda: list(KUBERNETES[:1]))
+    known: list[str] = field(default_factory=list)
 
     def on(self, feature: str, percent: int) -> bool:
         """Tell whether to use a feature here, and count it."""

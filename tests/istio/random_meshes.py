@@ -141,6 +141,8 @@ def write_mesh(folder: Path, objects: list[Object]) -> None:
 def _draw_mesh(seed: int) -> tuple[list[Object], Counter[str]]:
     random = Random(seed)  # noqa: S311 - nothing here is secret
     features = frozenset(f for f in FEATURES if random.randrange(100) < (90 if f in _USUAL else 50))
+    if "destination subset" in features:
+        features |= {"DestinationRule", "subsets"}
     draw = Draw(random, features, ties=seed % 4 == 0)
     made = _namespaces(draw)
     made += services(draw)

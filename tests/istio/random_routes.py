@@ -38,7 +38,10 @@ def destination_rules(draw: Draw) -> list[Object]:
 
 
 def _virtual_service(draw: Draw) -> Object:
-    spec: dict[str, object] = {"hosts": draw.some((*NAMES, *KUBERNETES, *OUTSIDE), 3)}
+    hosts = draw.some((*NAMES, *KUBERNETES, *OUTSIDE), 3)
+    if draw.chance(50):
+        hosts = list(dict.fromkeys((draw.one(draw.popular), *hosts)))
+    spec: dict[str, object] = {"hosts": hosts}
     if draw.on("wildcard VirtualService host", 20):
         spec["hosts"] = [draw.one(WILDCARDS[:4]), *draw.some(NAMES, 1)]
     if draw.on("VirtualService gateways", 40):
@@ -55,7 +58,9 @@ def _virtual_service(draw: Draw) -> Object:
         spec["tcp"] = _tcp(draw)
     else:
         _tls(draw, spec)
-    return draw.istio("VirtualService", "vs", spec)
+    namespace = draw.one(NAMESPACES)
+    draw.known += [f"{namespace}/{host}" for host in hosts if "." in host]
+    return draw.istio("VirtualService", "vs", spec, namespace=namespace)
 
 
 def _tcp(draw: Draw) -> list[dict[str, object]]:
@@ -169,15 +174,19 @@ def _weighted(draw: Draw) -> list[dict[str, object]]:
 
 def _destination(draw: Draw) -> dict[str, object]:
     found: dict[str, object] = {"host": draw.one((*NAMES, *KUBERNETES, *OUTSIDE, *WILDCARDS[:1]))}
-    if draw.on("destination port", 50):
+    if draw.chance(40):
+        found["host"] = draw.one(draw.popular)
+    if draw.on("destination subset", 35):
+        found |= {"host": draw.one(draw.popular), "subset": draw.one(SUBSETS)}
+    elif draw.on("destination port", 50):
         found["port"] = {"number": draw.one(PORTS)[0]}
-    if draw.on("destination subset", 30):
-        found["subset"] = draw.one(SUBSETS)
     return found
 
 
 def _destination_rule(draw: Draw) -> Object:
     host = draw.one((*NAMES, *KUBERNETES, *OUTSIDE, *WILDCARDS[:4]))
+    if draw.chance(70):
+        host = draw.one(draw.popular)
     spec: dict[str, object] = {"host": host}
     if host.startswith("*"):
         draw.used["wildcard DestinationRule"] += 1

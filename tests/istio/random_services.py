@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from tests.istio.random_draw import (
@@ -51,15 +52,20 @@ RESOLUTIONS = ("NONE", "NONE", "STATIC", "STATIC", "DNS", "DNS_ROUND_ROBIN")
 def services(draw: Draw) -> list[Object]:
     """Make the Services of every namespace, their pods and their EndpointSlices."""
     made: list[Object] = []
+    hosts: list[str] = []
     for home, namespace in enumerate(HOMES):
         pods = [_app_pod(name, number, home) for name in NAMES for number in range(2)]
         callers = [caller(labels, namespace) for labels in CALLERS]
         pods = [each for each in pods if draw.chance(60)]
         for name in draw.some(NAMES, len(NAMES)):
             found = _service(draw, name, namespace)
+            draw.known.append(f"{namespace}/{name}.{namespace}.svc.cluster.local")
+            if '"port": 80,' in json.dumps(found):
+                hosts.append(f"{name}.{namespace}.svc.cluster.local")
             made.append(found)
             made += _slices(draw, found, [*pods, *callers])
         made += pods
+    draw.popular = draw.some(hosts, 3) if hosts else draw.popular
     return made
 
 
@@ -107,6 +113,8 @@ def _service_ports(draw: Draw) -> list[dict[str, object]]:
     ports: list[dict[str, object]] = [
         {"name": name, "port": number, "protocol": "TCP"} for number, name in draw.some(PORTS, 3)
     ]
+    if draw.chance(60) and all(port["port"] != 80 for port in ports):
+        ports.append({"name": "http", "port": 80, "protocol": "TCP"})
     if draw.on("appProtocol and odd port names", 40):
         ports += draw.random.sample(ODD_PORTS, 2)
     if draw.on("listener conflict", 30):
@@ -168,6 +176,11 @@ def service_entries(draw: Draw) -> list[Object]:
     """Make ServiceEntries, and WorkloadEntries that some of them select."""
     ages: set[tuple[int, str, str]] = set()
     made = [_distinct(draw, _service_entry(draw), ages) for _ in range(draw.between(0, 8))]
+    for each in made:
+        metadata, spec = each["metadata"], each["spec"]
+        assert isinstance(metadata, dict)
+        assert isinstance(spec, dict)
+        draw.known += [f"{metadata['namespace']}/{host}" for host in spec["hosts"]]
     for _ in range(draw.between(0, 3)):
         if draw.on("WorkloadEntry", 70):
             spec = {"address": draw.address(), "labels": {"app": draw.one(NAMES)}}

@@ -20,7 +20,7 @@ def sidecars(draw: Draw) -> list[Object]:
     """Make up to three Sidecars in each namespace."""
     made: list[Object] = []
     for namespace in NAMESPACES:
-        if not draw.on("Sidecar", 65):
+        if not draw.on("Sidecar", 40 if namespace == ROOT_NAMESPACE else 60):
             continue
         found = [_sidecar(draw, namespace) for _ in range(draw.between(1, 3))]
         if len(found) > 1:
@@ -64,7 +64,9 @@ def _hosts(draw: Draw) -> list[str]:
     exact = draw.on("exact hosts only", 40)
     namespaces = ["a", "b", "c", ".", ROOT_NAMESPACE, *([] if exact else ["*", "*", "*"])]
     names = [*KUBERNETES, *OUTSIDE, *WILDCARDS[:1], *([] if exact else WILDCARDS)]
-    entries = [f"{draw.one(namespaces)}/{draw.one(names)}" for _ in range(draw.between(1, 8))]
+    entries = [f"{draw.one(namespaces)}/{draw.one(names)}" for _ in range(draw.between(1, 4))]
+    known = [entry for entry in draw.known if not (exact and "*" in entry)]
+    entries += draw.some(known, 8, least=0)
     if draw.on("everything of a namespace", 30) and not exact:
         entries.append(f"{draw.one(namespaces)}/*")
     if draw.on("exclusion", 25):
