@@ -27,7 +27,7 @@ from recommender.recommendation import recommend
 from recommender.report import Report, render_json, render_table
 from recommender.service_graph import build_service_graph
 from recommender.settings import Settings
-from recommender.sidecars import without_unusable_names
+from recommender.sidecars import without_refused, without_unusable_names
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,9 +78,12 @@ def run_stages(sources: Sources, out: Path) -> list[Measured]:
     flows = watch.run("read the logs", lambda: read_flows(sources, settings, lambda _: None))
     graph = watch.run("build the service graph", lambda: build_service_graph(flows, mesh))
     found = watch.run(
-        "decide and prove", lambda: without_unusable_names(recommend(graph, mesh, settings))
+        "decide and prove",
+        lambda: without_refused(without_unusable_names(recommend(graph, mesh, settings)), settings),
     )
-    written = watch.run("write the Sidecars", lambda: write_recommendations(found, out, settings))
+    written = watch.run(
+        "write the Sidecars", lambda: write_recommendations(found, out, settings, mesh)
+    )
     report = Report(
         recommendations=found,
         lines=flows.lines,

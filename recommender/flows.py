@@ -12,35 +12,17 @@ from typing import Final
 
 import polars as pl
 
-from recommender.access_logs import LineCounts, LogBatch, merge_line_counts
+from recommender.access_logs import REQUEST_SCHEMA, LineCounts, LogBatch, merge_line_counts
+
+# one request each, summed up in a flow
+_SUMMED: Final = ("start_time", "failed")
 
 FLOW_SCHEMA = pl.Schema(
     {
         # the UTC day the requests started
         "day": pl.Date(),
-        # the pod whose proxy wrote the lines
-        "source_namespace": pl.String(),
-        "source_pod": pl.String(),
-        # "outbound" or "inbound"; "unrouted" when the line names no Envoy cluster (NR, NC,
-        # block_all, redirects ...)
-        "direction": pl.String(),
-        # "http" or "tcp" (TLS passthrough included)
-        "protocol": pl.String(),
-        # Envoy cluster as logged, one trailing ";" removed; null when there was none
-        "cluster": pl.String(),
-        # the parts of `outbound|port|subset|host` and `outbound_.port_.subset_.host`; null for
-        # PassthroughCluster, BlackHoleCluster and other names
-        "destination_host": pl.String(),
-        "destination_port": pl.Int32(),
-        "destination_subset": pl.String(),
-        # :authority without its port and trailing dot, lower case; null when absent or inbound
-        "authority": pl.String(),
-        # the server name of the TLS handshake, null when absent or inbound
-        "server_name": pl.String(),
-        # downstream_local_address, `ip:port`: where the caller connected to
-        "destination_address": pl.String(),
-        # Envoy's route name; null when absent
-        "route": pl.String(),
+        # the pod whose proxy wrote the lines, and what REQUEST_SCHEMA says of a destination
+        **{name: kind for name, kind in REQUEST_SCHEMA.items() if name not in _SUMMED},
         "requests": pl.Int64(),
         # requests answered with 5xx or with a response flag of a failed upstream or route
         "errors": pl.Int64(),

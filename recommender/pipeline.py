@@ -86,7 +86,7 @@ def recommend_sidecars(
     return Report(
         recommendations=recommendations,
         lines=flows.lines,
-        mesh_notes=tuple(sorted((*mesh.notes, *_version_notes(mesh)))),
+        mesh_notes=mesh.notes,
         istio_version=mesh.istio_version or NEWEST_VERSION,
         istio_version_known=mesh.istio_version is not None,
         out=None if out is None else str(out),
@@ -103,7 +103,8 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         root_namespace=settings.root_namespace,
         version=settings.istio,
     )
-    mesh = replace(mesh, notes=tuple(sorted((*mesh.notes, *admission_notes(mesh)))))
+    notes = sorted((*mesh.notes, *admission_notes(mesh), *_version_notes(mesh)))
+    mesh = replace(mesh, notes=tuple(notes))
     refused = [note for note in mesh.notes if note.is_loss]
     if settings.strict and refused:
         what = f"{refused[0].reason}; {len(refused)} objects could not be used"

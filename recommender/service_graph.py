@@ -98,9 +98,10 @@ def build_service_graph(flows: Flows, mesh: Mesh) -> Graph:
     """
     index = index_mesh(mesh)
     hostnames = build_registry(mesh).by_hostname
-    workloads, unknown = _attribute(flows.writers, index)
+    writers = flows.writers
+    workloads, unknown = _attribute(writers, index)
     graph: Graph = nx.DiGraph(unknown_pods=unknown)
-    _add_workloads(graph, flows.writers, workloads)
+    _add_workloads(graph, writers, workloads)
     ids = sorted(set(workloads.values()))
     calls = _calls(flows.frame, index, workloads, ids)
     by_edge: dict[tuple[int, str], list[Call]] = defaultdict(list)

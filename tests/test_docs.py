@@ -140,8 +140,8 @@ def test_every_setting_is_documented_with_its_default(tmp_path: Path) -> None:
 
     assert list(tomllib.loads(block)) == [field.name for field in fields(Settings)]
     assert asdict(load_settings(file)) == asdict(Settings())
-    for setting in re.finditer(r"^(.*)\n\w+ = ", block, re.MULTILINE):
-        assert setting[1].startswith("# ")
+    commented = re.findall(r"^# .*\n(\w+) = ", block, re.MULTILINE)
+    assert commented == [field.name for field in fields(Settings)]
 
 
 def test_every_kind_that_is_read_is_in_the_dump_of_the_readme() -> None:
@@ -227,6 +227,7 @@ def test_the_documented_statuses_are_those_of_the_command() -> None:
     table = README.split("## Exit status")[1].split("##")[0]
     said = re.findall(r"([0-9]) [a-z]", (cli.help or "").split("Exit status:")[1])
 
+    assert said == ["0", "2"]
     assert re.findall(r"^\| ([0-9]) \|", table, re.MULTILINE) == said
 
 

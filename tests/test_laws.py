@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import polars as pl
@@ -51,11 +52,11 @@ def test_line_order_and_file_split_do_not_change_a_byte() -> None:
 
     @settings(max_examples=8, deadline=None)
     @given(st.randoms(use_true_random=False), st.integers(1, 3), st.booleans())
-    def same(random: object, parts: int, packed: bool) -> None:
+    def same(random: Random, parts: int, packed: bool) -> None:
         with TemporaryDirectory() as folder:
             for path in LOGS:
                 lines = path.read_bytes().splitlines(keepends=True)
-                random.shuffle(lines)  # type: ignore[attr-defined]
+                random.shuffle(lines)
                 for part in range(parts):
                     content = b"".join(lines[part::parts])
                     name = f"{path.name}.{part}.gz" if packed else f"{path.name}.{part}"

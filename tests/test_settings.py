@@ -42,12 +42,19 @@ def test_a_flag_wins_over_the_file_and_one_that_is_not_given_does_not(tmp_path: 
         'cluster_domain = "cluster.local."',
         'api_version = "foo"',
         'istio_version = "latest"',
-        "not toml",
     ],
 )
 def test_a_setting_that_makes_no_sense_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         settings_of(tmp_path, text)
+
+    assert "recommender.toml" in str(caught.value)
+    assert text.partition(" ")[0] in str(caught.value)
+
+
+def test_a_file_that_is_not_toml_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not valid TOML") as caught:
+        settings_of(tmp_path, "not toml")
 
     assert "recommender.toml" in str(caught.value)
 

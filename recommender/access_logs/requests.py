@@ -16,13 +16,15 @@ REQUEST_SCHEMA: Final = pl.Schema(
         "source_namespace": pl.String(),
         "source_pod": pl.String(),
         "start_time": pl.Datetime("ms", "UTC"),
-        # "outbound" or "inbound"; "unrouted" when the line names no Envoy cluster
+        # "outbound" or "inbound"; "unrouted" when the line names no Envoy cluster (NR, NC,
+        # block_all, redirects ...)
         "direction": pl.String(),
         # "http" or "tcp" (TLS passthrough included)
         "protocol": pl.String(),
-        # Envoy cluster as logged, one trailing ";" removed
+        # Envoy cluster as logged, one trailing ";" removed; null when there was none
         "cluster": pl.String(),
-        # the parts of the cluster's name; null when it is not made of them, or inbound
+        # the parts of `outbound|port|subset|host` and `outbound_.port_.subset_.host`; null for
+        # PassthroughCluster, BlackHoleCluster and other names, and when inbound
         "destination_host": pl.String(),
         "destination_port": pl.Int32(),
         "destination_subset": pl.String(),
@@ -106,7 +108,7 @@ def _clusters(names: pl.LazyFrame) -> pl.LazyFrame:
     cluster = pl.when(pl.col("cluster").str.contains(_OUTBOUND)).then("cluster")
     plain, sni = pl.col("plain").struct, pl.col("sni").struct
     port = pl.col("destination_port").cast(pl.Int32)
-    usable = port.is_between(1, 65535) & pl.col("destination_host").is_not_null()
+    usable = port.is_between(1, _MOST_PORT) & pl.col("destination_host").is_not_null()
     return (
         names.with_columns(name.alias("cluster"))
         .with_columns(

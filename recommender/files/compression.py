@@ -28,8 +28,6 @@ class DamagedStreamError(Exception):
 
     def __init__(self, packing: str, offset: int) -> None:
         super().__init__(f"damaged {packing} data after byte {offset}")
-        self.packing = packing
-        self.offset = offset
 
 
 def unpacked(stream: BinaryIO) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ from recommender.istio.virtual_hosts import (
     index_virtual_hosts,
     virtual_hosts,
 )
-from recommender.mesh.objects import Labels, VirtualService
+from recommender.mesh.objects import EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
@@ -199,7 +199,7 @@ def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
 
 def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
     """Tell where a call goes."""
-    if _is_bound(config.scope, call.port):
+    if _takes_bound(config.scope, call.port):
         return Resolution(Fate.NOT_MODELLED, VIRTUAL_OUTBOUND)
     listener = _find_listener(config, call)
     if listener is None:
@@ -235,16 +235,16 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
     return config.listener(config.proxy.wildcard, call.port)
 
 
-def _is_bound(scope: SidecarScope, port: int) -> bool:
-    """Tell whether a Sidecar opens a port of its own for a call, bound or as an HTTP proxy."""
-    for imported in scope.listeners:
-        listener = imported.listener
-        if listener.port not in (None, port):
-            continue
-        protocol = protocol_of(listener.port_protocol or "")
-        if listener.bind or listener.capture_mode == "NONE" or protocol is Protocol.HTTP_PROXY:
-            return True
-    return False
+def _takes_bound(scope: SidecarScope, port: int) -> bool:
+    """Tell whether a bound egress listener may take a call."""
+    listeners = (imported.listener for imported in scope.listeners)
+    return any(each.port in (None, port) and is_bound(each) for each in listeners)
+
+
+def is_bound(listener: EgressListener) -> bool:
+    """Tell whether a Sidecar opens a port of its own on the pod, bound or as an HTTP proxy."""
+    protocol = protocol_of(listener.port_protocol or "")
+    return bool(listener.bind) or listener.capture_mode == "NONE" or protocol is Protocol.HTTP_PROXY
 
 
 def _unknown_fate(config: ProxyConfig) -> Fate:

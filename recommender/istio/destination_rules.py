@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from recommender.istio.export_to import PRIVATE, PUBLIC
 from recommender.istio.host_names import expand_short_name, is_subset, is_wildcard
 from recommender.istio.proxy import Proxy
-from recommender.istio.registry import PRIVATE, PUBLIC, RegistryService
+from recommender.istio.registry import RegistryService
 from recommender.mesh.objects import DestinationRule, Labels, Mesh
-
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,7 @@ def build_destination_rules(mesh: Mesh) -> DestinationRules:
 
 
 def _precedence(rule: DestinationRule) -> tuple[bool, datetime, str, str]:
-    meta = rule.meta
-    return (rule.workload_selector is None, meta.created or _NO_TIME, meta.name, meta.namespace)
+    return (rule.workload_selector is None, *rule.meta.age)
 
 
 def _merged(rule: DestinationRule) -> MergedRule:
@@ -167,4 +165,4 @@ def _most_specific(rules: Mapping[str, list[MergedRule]], host: str) -> Iterable
 
 
 def _selects(rule: MergedRule, proxy: Proxy) -> bool:
-    return (rule.workload_selector or {}).items() <= dict(proxy.labels).items()
+    return (rule.workload_selector or {}).items() <= proxy.labels.items()

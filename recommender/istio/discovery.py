@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from recommender.mesh.mesh_config import Requirement
 from recommender.mesh.objects import Labels, Mesh, ObjectMeta, VirtualService
-
-Requirement = tuple[str, str, tuple[str, ...]]
 
 
 class _Placed(Protocol):

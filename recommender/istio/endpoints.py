@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import TypeVar
 
+from recommender.istio.export_to import NOBODY, declared_export_to
 from recommender.mesh.objects import (
     EndpointSlice,
     Labels,
@@ -48,7 +49,7 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
     for service in mesh.services:
         namespace, name = service.meta.namespace, service.meta.name
         hostname = f"{name}.{namespace}.svc.{mesh.cluster_domain}"
-        if not (service.headless or (namespace, hostname) in shared):
+        if not (service.headless or (namespace, hostname) in shared) or _is_hidden(service):
             continue
         for port, addresses in _of_service(service, slices.get((namespace, name), []), pods):
             found[namespace, hostname][port].update(addresses)
@@ -64,7 +65,7 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
 
 
 def _live_pods(mesh: Mesh) -> dict[str, list[Pod]]:
-    return _by_namespace(pod for pod in mesh.pods if pod.phase not in ("Succeeded", "Failed"))
+    return _by_namespace(pod for pod in mesh.pods if not pod.has_ended)
 
 
 def _by_namespace(objects: Iterable[_Object]) -> dict[str, list[_Object]]:
@@ -72,6 +73,14 @@ def _by_namespace(objects: Iterable[_Object]) -> dict[str, list[_Object]]:
     for each in objects:
         found[each.meta.namespace].append(each)
     return found
+
+
+def _is_hidden(service: Service) -> bool:
+    """Tell a Service whose endpoints istiod passes over, whoever else it is exported to.
+
+    What the mesh's default says does not count. Source: `serviceNeedsPush`, endpointslice.go.
+    """
+    return NOBODY in (declared_export_to(service) or ())
 
 
 def _of_service(

@@ -54,7 +54,7 @@ def matches_source(match: RouteMatch, proxy: Proxy, port: int, *, http: bool) ->
         return MESH_GATEWAY in match.gateways
     if match.gateways and MESH_GATEWAY not in match.gateways:
         return False
-    if not match.source_labels.items() <= dict(proxy.labels).items():
+    if not match.source_labels.items() <= proxy.labels.items():
         return False
     return match.source_namespace in (None, proxy.namespace)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from recommender.istio.registry import RegistryService, ServiceKey
-from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, age
+from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
 from recommender.mesh.objects import PeerAuthentication, Sidecar
 
 SERVICE, ENDPOINTS = "ServiceEntry", "Endpoints"
@@ -117,7 +117,7 @@ def _peer_authentications(rules: ScopeRules, scope: SidecarScope) -> Iterator[Pe
     if is_scoped:
         homes |= {service.namespace for service in scope.services.values()}
     with_one: set[str] = set()
-    for policy in sorted(rules.mesh.peer_authentications, key=lambda p: age(p.meta)):
+    for policy in sorted(rules.mesh.peer_authentications, key=lambda p: p.meta.age):
         home = policy.meta.namespace
         if policy.selector or home not in with_one or not is_scoped:
             if home in homes:

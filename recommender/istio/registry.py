@@ -10,22 +10,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from ipaddress import ip_network
 from typing import NamedTuple
 
 from recommender.istio.endpoints import Endpoints, find_endpoints
+from recommender.istio.export_to import NOBODY, PRIVATE, PUBLIC, declared_export_to
 from recommender.istio.protocols import (
     Protocol,
     kubernetes_port_protocol,
     protocol_of,
 )
-from recommender.mesh.objects import Labels, Mesh, Service, ServiceEntry
-
-EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo"
-PUBLIC, PRIVATE, NOBODY = "*", ".", "~"
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
+from recommender.mesh.objects import NO_TIME, Labels, Mesh, Service, ServiceEntry
 
 
 class Resolution(Enum):
@@ -93,7 +90,7 @@ class RegistryService:
     labels: Labels = field(default_factory=dict, hash=False)
     export_to: frozenset[str] = frozenset({PUBLIC})
     declared_export_to: frozenset[str] | None = None
-    created: datetime = _NO_TIME
+    created: datetime = NO_TIME
     alias_for: str | None = None
     aliases: tuple[ServiceKey, ...] = ()
 
@@ -159,8 +156,7 @@ def is_visible(service: RegistryService, namespace: str) -> bool:
 
 def _from_kubernetes(service: Service, mesh: Mesh) -> RegistryService:
     meta = service.meta
-    annotation = meta.annotations.get(EXPORT_TO_ANNOTATION)
-    declared = frozenset(part.strip() for part in annotation.split(",")) if annotation else None
+    declared = declared_export_to(service)
     alias = service.external_name if service.type == "ExternalName" else None
     return RegistryService(
         hostname=f"{meta.name}.{meta.namespace}.svc.{mesh.cluster_domain}",
@@ -176,7 +172,7 @@ def _from_kubernetes(service: Service, mesh: Mesh) -> RegistryService:
         labels=meta.labels,
         export_to=declared or frozenset(mesh.config.default_service_export_to),
         declared_export_to=declared,
-        created=meta.created or _NO_TIME,
+        created=meta.created or NO_TIME,
         alias_for=alias,
     )
 
@@ -204,7 +200,7 @@ def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService
         labels=meta.labels,
         export_to=declared or frozenset(mesh.config.default_service_export_to),
         declared_export_to=declared,
-        created=meta.created or _NO_TIME,
+        created=meta.created or NO_TIME,
     )
     valid = [address for address in map(_listen_address, entry.addresses) if address]
     return [

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from recommender.istio.admission import admitted
 from recommender.istio.destination_rules import DestinationRules, build_destination_rules
@@ -40,7 +39,6 @@ from recommender.mesh.objects import (
     EgressListener,
     Labels,
     Mesh,
-    ObjectMeta,
     Sidecar,
     Telemetry,
     VirtualService,
@@ -49,7 +47,6 @@ from recommender.mesh.objects import (
 EVERYTHING = EgressListener(hosts=("*/*",))
 OLDEST_VERSION, NEWEST_VERSION = (1, 24), (1, 31)
 """The versions of istiod whose rules are known."""
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +101,6 @@ class SidecarScope:
         return found
 
 
-def age(meta: ObjectMeta) -> tuple[datetime, str, str]:
-    """Order objects from old to young, those of one second by name."""
-    return (meta.created or _NO_TIME, meta.name, meta.namespace)
-
-
 def build_scope_rules(mesh: Mesh) -> ScopeRules:
     """Compute what every scope of a mesh is made from, as far as istiod discovers it."""
     mesh = admitted(discovered(mesh))
@@ -118,7 +110,7 @@ def build_scope_rules(mesh: Mesh) -> ScopeRules:
         build_virtual_services(mesh),
         build_destination_rules(mesh),
         order_sidecars(mesh.sidecars, mesh.config.root_namespace),
-        tuple(sorted(mesh.telemetries, key=lambda t: age(t.meta))),
+        tuple(sorted(mesh.telemetries, key=lambda t: t.meta.age)),
         mesh.istio_version or NEWEST_VERSION,
     )
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from recommender.mesh.objects import Labels, Sidecar
-
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class OrderedSidecars:
         The oldest match of the proxy's namespace wins, those with a selector first; then the root
         namespace's Sidecar without a selector. Nothing is merged.
         """
-        own = dict(labels).items()
+        own = labels.items()
         for sidecar in self.by_namespace.get(namespace, ()):
             selector = sidecar.workload_selector
             if selector is None or selector.items() <= own:
@@ -48,6 +46,4 @@ def order_sidecars(sidecars: Iterable[Sidecar], root_namespace: str) -> OrderedS
 
 
 def _precedence(sidecar: Sidecar) -> tuple[bool, datetime, str, str]:
-    meta = sidecar.meta
-    without_selector = sidecar.workload_selector is None
-    return (without_selector, meta.created or _NO_TIME, meta.name, meta.namespace)
+    return (sidecar.workload_selector is None, *sidecar.meta.age)

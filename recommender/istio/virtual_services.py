@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
+from recommender.istio.export_to import NOBODY, PRIVATE, PUBLIC
 from recommender.istio.host_names import expand_short_name
 from recommender.istio.proxy import MESH_GATEWAY
-from recommender.istio.registry import NOBODY, PRIVATE, PUBLIC
 from recommender.mesh.objects import Destination, Mesh, Route, VirtualService
-
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def build_virtual_services(mesh: Mesh) -> MeshVirtualServices:
         for v in completed
         if v.hosts and (not v.gateways or MESH_GATEWAY in v.gateways)
     ]
-    roots.sort(key=lambda v: (v.meta.created or _NO_TIME, v.meta.name, v.meta.namespace))
+    roots.sort(key=lambda v: v.meta.age)
     private: dict[str, list[VirtualService]] = defaultdict(list)
     exported: dict[str, list[VirtualService]] = defaultdict(list)
     public: list[VirtualService] = []
@@ -171,8 +168,7 @@ def _with_delegates(
         if route.delegate is None:
             routes.append(route)
             continue
-        namespace, name = route.delegate
-        delegate = delegates.get((namespace or root.meta.namespace, name))
+        delegate = delegates.get(route.delegate)
         if delegate and _export_targets(delegate, default) & {PUBLIC, root.meta.namespace}:
             routes += (r for r in delegate.routes if r.protocol == "http")
     return replace(root, routes=tuple(routes))

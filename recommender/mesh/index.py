@@ -38,7 +38,7 @@ class MeshIndex:
 
 def index_mesh(mesh: Mesh) -> MeshIndex:
     """Build the index of a mesh, once."""
-    own = [p for p in mesh.pods if not p.host_network and p.phase not in ("Succeeded", "Failed")]
+    own = [p for p in mesh.pods if not p.host_network and not p.has_ended]
     by_ip: dict[str, list[Pod]] = defaultdict(list)
     for pod in own:
         for ip in pod.ips:

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -19,6 +19,7 @@ from recommender.mesh.gateway_api import GatewayRoute, gateway_route, virtual_se
 from recommender.mesh.istio_version import Version, istio_version
 from recommender.mesh.mesh_config import MeshConfigMap, mesh_config_map, read_mesh_config
 from recommender.mesh.objects import (
+    NO_TIME,
     AuthorizationPolicy,
     DestinationRule,
     EndpointSlice,
@@ -59,7 +60,6 @@ _Kinds = Mapping[tuple[str, str], Converter]
 _Identity = tuple[str, str, str]
 
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
-_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _LEFT_OUT: Final = "left out, since Kubernetes or istiod would refuse it"
 _TARGETED: Final = "attached by targetRefs, so it never acts in a sidecar"
 _NOT_AN_OBJECT: Final = "documents without apiVersion and kind"
@@ -243,7 +243,7 @@ def _resource_version(document: Document) -> int:
 def _newness(copy: tuple[_Named, int]) -> tuple[datetime, int, str]:
     """Order copies of an object by age; by content, if that does not tell them apart."""
     found, version = copy
-    return (found.meta.created or _NO_TIME, version, repr(found))
+    return (found.meta.created or NO_TIME, version, repr(found))
 
 
 def _place(found: _Named) -> tuple[str, str]:

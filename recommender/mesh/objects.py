@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 Labels = Mapping[str, str]
 ProxyKind = Literal["sidecar", "gateway", "waypoint", "ztunnel"]
+
+
+NO_TIME = datetime.min.replace(tzinfo=UTC)
+"""Stands for the creation of an object whose source does not tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class ObjectMeta:
     annotations: Labels = field(default_factory=dict)
     created: datetime | None = None
     origin: str = field(default="", compare=False, repr=False)
+
+    @property
+    def age(self) -> tuple[datetime, str, str]:
+        """Return what orders objects from old to young, those of one second by name, as istiod."""
+        return (self.created or NO_TIME, self.name, self.namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,11 @@ class Pod:
     phase: str = ""
     service_account: str = "default"
     host_network: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether its containers have stopped for good."""
+        return self.phase in ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,8 @@ class _Builder:
 
     def build(self, parser: Parser) -> YamlDocument:
         """Read to the end of the document."""
+        # The stubs say that it may answer None, which it does only past the end of the stream.
         next_event: Callable[[], Event] = parser.get_event  # type: ignore[assignment]
-        # (it answers None only past the end of the stream)
         event = next_event()
         line = _line(event)
         root: list[object] = []

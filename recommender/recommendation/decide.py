@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from recommender.errors import UsageError
 from recommender.istio.discovery import hidden_namespaces
-from recommender.istio.extension_providers import ProviderGaps, provider_gaps
+from recommender.istio.extension_providers import provider_gaps
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.istio.telemetry import OutboundLogging, outbound_logging
 from recommender.istio.validation import egress_host_problem
@@ -31,8 +31,6 @@ from recommender.recommendation.views import (
 )
 from recommender.service_graph import Graph, calls_of, merge_evidence
 from recommender.settings import Settings
-
-_ENDED = ("Succeeded", "Failed")
 
 
 def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Recommendations:
@@ -106,7 +104,7 @@ class _Decider:
         pods = self.index.pods_by_workload.get(id_, ())
         reason = _unscoped(workload, pods, self.index, logged=id_ in self.graph)
         if reason is not None:
-            return replace(reason, workload=id_)
+            return reason
         labels = pod_labels(self.index, id_)
         reason = self._unlogged(id_, labels)
         if reason is not None:
@@ -132,14 +130,12 @@ class _Decider:
         if OutboundLogging.FILTERED in found and not self.settings.accept_filtered_logs:
             detail = "Telemetry filters its logs; the setting accept_filtered_logs takes them whole"
             return LeftOut(id_, "logs filtered", detail)
-        unknown = {u for one in labels for u in self._gaps(id_, one).unknown}
+        gaps = [provider_gaps(self.rules, id_.namespace, one) for one in labels]
+        unknown = {provider for gap in gaps for provider in gap.unknown}
         if unknown:
             detail = f"no MeshConfig in the dump defines the {', '.join(sorted(unknown))}"
             return LeftOut(id_, "provider unknown", detail)
         return None
-
-    def _gaps(self, id_: WorkloadId, labels: Labels) -> ProviderGaps:
-        return provider_gaps(self.rules, id_.namespace, labels)
 
     def _recommend(
         self, id_: WorkloadId, views: list[View], planned: Plan, selection: Selection
@@ -147,8 +143,9 @@ class _Decider:
         calls = calls_of(self.graph, id_)
         hosts: list[HostNeed] = []
         notes = list(selection.notes)
+        labels = pod_labels(self.index, id_)
         near = self.rules.sidecars.by_namespace.get(id_.namespace, ())
-        for sidecar in shadowed(near, views, pod_labels(self.index, id_)):
+        for sidecar in shadowed(near, views, labels):
             name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
             detail = f"{name} selects it too; istiod ignores it while an older one does"
             notes.append(Note("shadowed Sidecar", detail))
@@ -156,7 +153,6 @@ class _Decider:
         unproved: list[CallNeeds] = []
         for view in views:
             needs = [needs_of(call, view, self.rules) for call in calls]
-            labels = pod_labels(self.index, id_)
             kept, doubts = guards(self.rules, self.index, id_, labels, view, self.settings)
             proof = self.prover.prove(view, needs, kept)
             hosts += proof.hosts
@@ -197,7 +193,7 @@ class _Decider:
 
     def _live(self, id_: WorkloadId) -> list[Pod]:
         pods = self.index.pods_by_workload.get(id_, ())
-        return [p for p in pods if p.proxy == "sidecar" and p.phase not in _ENDED]
+        return [p for p in pods if p.proxy == "sidecar" and not p.has_ended]
 
     def _prove_again(
         self,
@@ -259,7 +255,6 @@ _DROPPABLE = {
     "beside",
     "widened",
 }
-_NOBODY = WorkloadId("", "", "")
 _INTERCEPTION = "sidecar.istio.io/interceptionMode"
 
 
@@ -273,16 +268,16 @@ def _unscoped(
     kinds |= {workload.proxy} if workload.proxy and not pods else set()
     for kind in ("gateway", "waypoint", "ztunnel"):
         if kind in kinds:
-            return LeftOut(_NOBODY, kind, "Istio ignores Sidecars there")
+            return LeftOut(workload.id, kind, "Istio ignores Sidecars there")
     if any(_INTERCEPTION in each and each[_INTERCEPTION] == "NONE" for each in annotations):
-        return LeftOut(_NOBODY, "calls not captured", f"{_INTERCEPTION} is NONE")
+        return LeftOut(workload.id, "calls not captured", f"{_INTERCEPTION} is NONE")
     if logged:
         return None
     if not kinds and (pods or not proxy_to_come(workload, index)):
-        return LeftOut(_NOBODY, "no proxy", "nothing to scope")
+        return LeftOut(workload.id, "no proxy", "nothing to scope")
     silent = [pod for pod in pods if pod.proxy is not None]
     detail = f"{len(silent)} with a proxy" if silent else "no pod now"
-    return LeftOut(_NOBODY, "logged nothing", f"silence is no evidence; {detail}")
+    return LeftOut(workload.id, "logged nothing", f"silence is no evidence; {detail}")
 
 
 def _left_alone(id_: WorkloadId, planned: Plan) -> LeftOut:
@@ -303,7 +298,7 @@ def _unproved_detail(unproved: list[CallNeeds]) -> str:
 
 def _unproxied(pods: Iterable[Pod]) -> list[Note]:
     """Name the pods of a workload that have no proxy, where others have one."""
-    running = [pod for pod in pods if pod.phase not in _ENDED]
+    running = [pod for pod in pods if not pod.has_ended]
     without = sorted(pod.meta.name for pod in running if pod.proxy is None)
     if not without:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import get_args
 
 from recommender.istio.host_names import is_subset
 from recommender.recommendation.model import (
@@ -51,22 +52,7 @@ def merged_reasons(reasons: Iterable[HostReason]) -> tuple[HostReason, ...]:
     return tuple(sorted(merged, key=lambda r: (_ORDER.index(r.kind), r.detail)))
 
 
-_ORDER: tuple[ReasonKind, ...] = (
-    "called",
-    "virtual service",
-    "alias",
-    "destination",
-    "every address",
-    "listener",
-    "beside",
-    "widened",
-    "possible",
-    "own service",
-    "provider",
-    "egress proxy",
-    "pinned",
-    "nothing called",
-)
+_ORDER: tuple[ReasonKind, ...] = get_args(ReasonKind)
 
 
 def _covers(wide: str, host: str) -> bool:

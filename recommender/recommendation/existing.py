@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recommender.mesh import EgressListener, Labels, MeshIndex, Sidecar, WorkloadId
+from recommender.istio.call import is_bound
+from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
 from recommender.recommendation.model import Origin
+from recommender.recommendation.selectors import other_labels
 from recommender.recommendation.views import View, is_own
 from recommender.settings import ADOPTED_ANNOTATION
 
@@ -63,7 +65,7 @@ def plan(
         if sidecar.meta.name not in taken and not _is_of_another(index, workload, sidecar):
             return Plan(sidecar.meta.name, "own", keeps=sidecar)
     default = next((s for s in applied if s.workload_selector is None), None)
-    if default is not None and any(_is_bound(listener) for listener in default.egress):
+    if default is not None and any(is_bound(listener) for listener in default.egress):
         obstacle = "it opens ports of its own on the pod, which no other Sidecar would"
         return Plan(hand_made=default, obstacle=obstacle)
     name = _new_name(index, workload, taken)
@@ -82,11 +84,6 @@ def _obstacle(index: MeshIndex, workload: WorkloadId, hand_made: list[Sidecar]) 
     if any(listener.port is not None for listener in hand_made[0].egress):
         return "it has listeners with ports of their own, so it cannot be adopted"
     return ""
-
-
-def _is_bound(listener: EgressListener) -> bool:
-    protocol = (listener.port_protocol or "").upper()
-    return bool(listener.bind) or listener.capture_mode == "NONE" or protocol == "HTTP_PROXY"
 
 
 def _is_of_another(index: MeshIndex, workload: WorkloadId, sidecar: Sidecar) -> bool:
@@ -123,20 +120,8 @@ def _others_selected(
     index: MeshIndex, workload: WorkloadId, sidecar: Sidecar
 ) -> tuple[WorkloadId, ...]:
     selector = sidecar.workload_selector or {}
-    found = {
-        pod.workload
-        for other in index.workloads_by_namespace.get(workload.namespace, ())
-        for pod in index.pods_by_workload.get(other.id, ())
-        if pod.workload != workload and _selects(selector, pod.meta.labels)
-    }
-    found |= {
-        other.id
-        for other in index.workloads_by_namespace.get(workload.namespace, ())
-        if other.id != workload
-        and other.template_labels is not None
-        and _selects(selector, other.template_labels)
-    }
-    return tuple(sorted(found))
+    others = other_labels(index, workload)
+    return tuple(sorted({id_ for id_, labels in others if _selects(selector, labels)}))
 
 
 def _selects(selector: Labels, labels: Labels) -> bool:

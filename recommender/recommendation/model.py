@@ -14,19 +14,20 @@ EMPTY_SCOPE = "~/*"
 ReasonKind = Literal[
     "called",
     "virtual service",
-    "destination",
     "alias",
-    "own service",
-    "provider",
-    "egress proxy",
+    "destination",
     "every address",
     "listener",
     "beside",
     "widened",
     "possible",
+    "own service",
+    "provider",
+    "egress proxy",
     "pinned",
     "nothing called",
 ]
+"""Why a host is there, in the order in which reasons are listed."""
 Origin = Literal["new", "own", "adopted"]
 
 

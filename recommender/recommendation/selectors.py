@@ -14,6 +14,7 @@ from itertools import combinations
 
 from recommender.mesh import Labels, MeshIndex, WorkloadId
 from recommender.recommendation.model import Note
+from recommender.recommendation.views import pod_labels
 
 _VOLATILE = frozenset(
     (
@@ -62,8 +63,8 @@ def select_pods(index: MeshIndex, workload: WorkloadId) -> Selection:
     The proof is over every pod of the namespace in the dump, with or without a proxy, and over
     the templates of its workloads, of which some may have no pod now.
     """
-    own = _own_labels(index, workload)
-    others = _other_labels(index, workload)
+    own = pod_labels(index, workload)
+    others = other_labels(index, workload)
     shared = {key: value for key, value in _common(own).items() if not _is_volatile(key)}
     described = index.workloads.get(workload)
     fixed = dict(described.selector) if described else {}
@@ -103,14 +104,8 @@ def _doubts(labels: Labels, version: Labels) -> tuple[Note, ...]:
     return (Note("version label", detail),)
 
 
-def _own_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:
-    described = index.workloads.get(workload)
-    template = described.template_labels if described else None
-    pods = [pod.meta.labels for pod in index.pods_by_workload.get(workload, ())]
-    return pods if template is None else [template, *pods]
-
-
-def _other_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[WorkloadId, Labels]]:
+def other_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[WorkloadId, Labels]]:
+    """List the labels of a namespace's other workloads: of their templates and their pods."""
     found: list[tuple[WorkloadId, Labels]] = []
     for other in index.workloads_by_namespace.get(workload.namespace, ()):
         if other.id == workload:

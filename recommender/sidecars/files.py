@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from recommender.errors import OutputError
+from recommender.files import shown
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 from recommender.settings import OWN_LABEL, OWN_LABEL_VALUE
 from recommender.sidecars.manifest import MARKER
@@ -73,7 +74,7 @@ def write_sidecars(
     try:
         return _write(directory, dict(sorted(rendered.items())), keep)
     except OSError as error:
-        where = _shown(error.filename or directory)
+        where = shown(Path(error.filename or directory))
         raise OutputError(
             f"cannot be written: {error.strerror}", where=where, hint=_HINT
         ) from error
@@ -83,10 +84,10 @@ def _write(
     directory: Path, rendered: Mapping[Place, str], keep: Callable[[Place], bool]
 ) -> WrittenFiles:
     if directory.exists() and not directory.is_dir():
-        raise OutputError("is not a folder", where=_shown(directory), hint="name another one")
+        raise OutputError("is not a folder", where=shown(directory), hint="name another one")
     directory.mkdir(parents=True, exist_ok=True)
     before = {place: _file_to_replace(directory, *place) for place in rendered}
-    others = [place for place in _own_files(directory) if place not in rendered]
+    others = _other_own_files(directory, rendered)
     kept = [place for place in others if keep(place)]
     stale = [place for place in others if place not in kept]
     for leftover in _leftovers(directory):
@@ -122,13 +123,13 @@ def _file_to_replace(directory: Path, namespace: str, name: str) -> _OwnFile | N
     folder, path = directory / namespace, directory / _relative(namespace, name)
     folder_mode, mode = _mode(folder), _mode(path)
     if folder_mode is not None and not stat.S_ISDIR(folder_mode):
-        raise OutputError("is in the way: not a folder", where=_shown(folder), hint="move it away")
+        raise OutputError("is in the way: not a folder", where=shown(folder), hint="move it away")
     if mode is None:
         return None
     found = _own_file(path, namespace, name) if stat.S_ISREG(mode) else None
     if found is None:
         hint = "move it away, or write to another folder"
-        raise OutputError("is in the way: not written by this tool", where=_shown(path), hint=hint)
+        raise OutputError("is in the way: not written by this tool", where=shown(path), hint=hint)
     return found
 
 
@@ -140,12 +141,14 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _own_files(directory: Path) -> list[Place]:
-    """List the Sidecars that this tool wrote into their place in a folder."""
+def _other_own_files(directory: Path, rendered: Container[Place]) -> list[Place]:
+    """List the Sidecars of earlier runs that this tool wrote into their place in a folder."""
     found = []
     for folder in _folders(directory):
         for path in folder.glob(f"*{SUFFIX}"):
             namespace, name = folder.name, path.name.removesuffix(SUFFIX)
+            if (namespace, name) in rendered:
+                continue
             regular = name_problem(namespace, name) is None and stat.S_ISREG(path.lstat().st_mode)
             if regular and _own_file(path, namespace, name):
                 found.append((namespace, name))
@@ -205,8 +208,3 @@ def _replace(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _shown(path: Path | str) -> str:
-    """Write a path as text that can be printed, whatever bytes its name has."""
-    return os.fsencode(path).decode("utf-8", "replace")

@@ -48,6 +48,7 @@ def test_json_has_a_version_and_every_workload(
     found = json.loads(capsys.readouterr().out)
 
     assert found["schema"] == 1
+    assert (len(found["recommended"]), len(found["left_out"])) == (14, 24)
 
 
 def test_a_pipe_gets_no_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +230,7 @@ def test_the_public_names_are_exactly_those_listed() -> None:
 
     for name in recommender.__all__:
         assert getattr(recommender, name).__doc__ or name.isupper()
+    assert set(recommender._HOMES) == set(recommender.__all__)
     assert recommender.__all__ == sorted(recommender.__all__, key=_isort_key)
 
 

@@ -54,6 +54,7 @@ def test_calls_resolve_to_the_clusters_that_real_proxies_logged() -> None:
     (resolved,) = resolutions([(MESH, calls)])
     assert calls
     for call, resolution in zip(calls, resolved, strict=True):
+        assert resolution.clusters, call
         assert {cluster.name for cluster in resolution.clusters} <= proxies[called(call)], call
         assert all(cluster.exists for cluster in resolution.clusters)
 

@@ -177,11 +177,4 @@ def test_an_inverted_rule_is_noticed(
     holder, name, invert = FAULTS[fault]
     monkeypatch.setattr(holder, name, invert(getattr(holder, name)))
 
-    assert any(_differs(each) for each in recorded)
-
-
-def _differs(each: Loaded) -> bool:
-    try:
-        return next(each.disagreements(), None) is not None
-    except (LookupError, TypeError, ValueError):
-        return True  # the fault breaks the model: noticed as well
+    assert any(next(each.disagreements(), None) is not None for each in recorded)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from recommender.istio.sidecar_scope import sidecar_scope
+from recommender.istio.sidecar_scope import select_sidecar, sidecar_scope
 from recommender.mesh.objects import EgressListener
 from tests.istio.helpers import (
+    ROOT,
     external_name,
     fqdn,
     held,
@@ -13,6 +14,7 @@ from tests.istio.helpers import (
     scope_of,
     service,
     service_entry,
+    sidecar,
     virtual_service,
     virtual_services,
 )
@@ -42,7 +44,10 @@ def test_a_host_entry_names_the_service_s_namespace_and_host(
 
 
 def test_a_dot_means_the_proxy_s_namespace_also_in_the_root_default() -> None:
-    rules = rules_of(*TWO)
+    rules = rules_of(*TWO, sidecar("default", ROOT, "./*"))
+    chosen = select_sidecar(rules, "b", {})
+    assert chosen
+    assert imported(sidecar_scope(rules, "b", chosen.egress)) == [f"b/{USERS}"]
     assert imported(scope_of(rules, "b", "./*")) == [f"b/{USERS}"]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from recommender.mesh import Mesh, load_mesh
 
-Object = dict[str, object]
+Object = dict[str, Any]
 
 APP = {"name": "app", "image": "shop/app:1"}
 PROXY = {"name": "istio-proxy", "args": ["proxy", "sidecar"]}
@@ -32,7 +33,7 @@ def notes_of(mesh: Mesh, part: str) -> list[str]:
     return [note.where for note in mesh.notes if part in note.reason]
 
 
-def obj(version: str, kind: str, name: str, namespace: str = "shop", **more: object) -> Object:
+def obj(version: str, kind: str, name: str, namespace: str = "shop", **more: Any) -> Object:
     """Make an object; `labels`, `annotations`, `owner`, `created` go to its metadata."""
     metadata: Object = {"name": name, "namespace": namespace}
     for field in ("labels", "annotations"):
@@ -47,8 +48,8 @@ def obj(version: str, kind: str, name: str, namespace: str = "shop", **more: obj
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
 
 
-def pod(name: str, **more: object) -> Object:
+def pod(name: str, **more: Any) -> Object:
     """Make a pod; `containers` and `spec` go to its spec."""
     spec = {"containers": more.pop("containers", [APP, PROXY])}
-    spec.update(more.pop("spec", {}))  # type: ignore[call-overload]
-    return obj("v1", "Pod", name, spec=spec, **more)  # type: ignore[arg-type]
+    spec.update(more.pop("spec", {}))
+    return obj("v1", "Pod", name, spec=spec, **more)

@@ -10,7 +10,7 @@ from recommender.mesh.documents import read_documents
 
 
 def origins(*sources: str | Path) -> dict[object, str]:
-    """Map each document's `id` to its origin, relative to the folder given first."""
+    """Map each document's `id` to its origin."""
     return {d.object.get("id"): d.origin for d in read_documents(sources)}
 
 
@@ -183,7 +183,7 @@ def test_an_archive_of_several_parts_is_read_whole(tmp_path: Path) -> None:
     assert set(origins(write(tmp_path / "x.yaml.zst", packed))) == {1, 2}
 
 
-def test_an_unreadable_folder_entry_fails_with_its_name(tmp_path: Path) -> None:
+def test_a_folder_may_be_named_like_a_file_and_a_path_below_a_file_fails(tmp_path: Path) -> None:
     path = write(tmp_path / "x.yaml" / "y.yaml", "id: 1").parent
 
     assert set(origins(path)) == {1}

@@ -22,7 +22,7 @@ VALID: list[Object] = [
         "a",
         spec={"ports": [{"port": 80, "targetPort": "x"}], "clusterIPs": ["10.0.0.1"]},
     ),
-    obj("v1", "Service", "a", spec={"type": "ExternalName", "externalName": "a.example"}),
+    obj("v1", "Service", "b", spec={"type": "ExternalName", "externalName": "a.example"}),
     obj(
         "discovery.k8s.io/v1",
         "EndpointSlice",
@@ -155,6 +155,7 @@ def test_the_undamaged_objects_are_all_used() -> None:
 
     assert not [note for note in mesh.notes if "left out" in note.reason]
     assert not [note for note in mesh.notes if "refuse" in note.reason]
+    assert not [note for note in mesh.notes if "different" in note.reason]
 
 
 @settings(max_examples=400, deadline=None)

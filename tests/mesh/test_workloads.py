@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from recommender.mesh import Mesh, WorkloadId, index_mesh
@@ -22,8 +24,8 @@ def template(
     }
 
 
-def deployment(name: str = "web", **of_template: object) -> Object:
-    spec = {"template": template(**of_template), "selector": {"matchLabels": {"app": name}}}  # type: ignore[arg-type]
+def deployment(name: str = "web", **of_template: Any) -> Object:
+    spec = {"template": template(**of_template), "selector": {"matchLabels": {"app": name}}}
     return obj("apps/v1", "Deployment", name, spec=spec)
 
 
@@ -142,7 +144,7 @@ def test_a_pods_fields_are_kept() -> None:
     assert mesh_of_objects(pod("p")).pods[0].service_account == "default"
 
 
-def proxy(*arguments: str, **more: object) -> Object:
+def proxy(*arguments: str, **more: Any) -> Object:
     return {"name": "istio-proxy", "args": list(arguments), **more}
 
 

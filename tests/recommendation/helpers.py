@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +18,7 @@ from tests.mesh.helpers import Object, mesh_of_objects, obj, pod
 
 NETWORKING = "networking.istio.io/v1"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-Flow = dict[str, object]
+Flow = dict[str, Any]
 
 
 def fqdn(name: str) -> str:
@@ -32,7 +33,7 @@ def service(
     port: int = 8080,
     port_name: str = "http",
     ip: str = "10.96.0.1",
-    **more: object,
+    **more: Any,
 ) -> Object:
     """Make a Service with one port that selects `app: <name>`."""
     spec: Object = {
@@ -40,7 +41,7 @@ def service(
         "ports": [{"port": port, "name": port_name}],
         "selector": {"app": name},
     }
-    spec.update(more.pop("spec", {}))  # type: ignore[call-overload]
+    spec.update(more.pop("spec", {}))
     return obj("v1", "Service", name, namespace, spec=spec, **more)
 
 
@@ -95,7 +96,7 @@ def virtual_service(name: str, namespace: str = "shop", **spec: object) -> Objec
     return obj(NETWORKING, "VirtualService", name, namespace, spec=spec)
 
 
-def route_to(*hosts: str, **more: object) -> Object:
+def route_to(*hosts: str, **more: Any) -> Object:
     """Make an http route to some hosts with equal weights."""
     weight = {"weight": 100 // len(hosts)} if len(hosts) > 1 else {}
     return {"route": [{"destination": {"host": host}, **weight} for host in hosts], **more}
@@ -115,7 +116,7 @@ def sidecar(
     hosts: Sequence[str],
     selector: dict[str, str] | None = None,
     own: bool = False,
-    **more: object,
+    **more: Any,
 ) -> Object:
     """Make a Sidecar, this tool's own or one made by hand."""
     spec: Object = {"egress": [{"hosts": list(hosts)}], **more}
@@ -138,7 +139,7 @@ def http_call(
     port: int = 8080,
     address: str = "10.96.0.1",
     subset: str = "",
-    **more: object,
+    **more: Any,
 ) -> Flow:
     """Make the flow of HTTP requests from `namespace/pod`; `to` is the host that answered."""
     destination = {"destination_host": to, "destination_port": port, "destination_subset": subset}
@@ -154,7 +155,7 @@ def http_call(
     }
 
 
-def tcp_call(source: str, address: str, port: int, to: str | None = None, **more: object) -> Flow:
+def tcp_call(source: str, address: str, port: int, to: str | None = None, **more: Any) -> Flow:
     """Make the flow of TCP connections from `namespace/pod`."""
     call = http_call(source, "", to, port=port, address=address)
     return call | {"protocol": "tcp", "authority": None, "route": None} | more
@@ -193,15 +194,15 @@ def flows_of(rows: Iterable[Flow]) -> Flows:
     return Flows(frame, LineCounts(used, used, ()))
 
 
-def decide(objects: Iterable[Object], rows: Iterable[Flow], **settings: object) -> Recommendations:
+def decide(objects: Iterable[Object], rows: Iterable[Flow], **settings: Any) -> Recommendations:
     """Recommend for a mesh of some objects from some flows."""
     return decide_for(mesh_of_objects(*objects), rows, **settings)
 
 
-def decide_for(mesh: Mesh, rows: Iterable[Flow], **settings: object) -> Recommendations:
+def decide_for(mesh: Mesh, rows: Iterable[Flow], **settings: Any) -> Recommendations:
     """Recommend for a mesh from some flows."""
     graph = build_service_graph(flows_of(rows), mesh)
-    return recommend(graph, mesh, Settings(**settings))  # type: ignore[arg-type]
+    return recommend(graph, mesh, Settings(**settings))
 
 
 def of(answer: Recommendations, workload: str) -> Recommendation:

@@ -103,9 +103,7 @@ def test_filtered_logs_are_no_evidence_unless_the_settings_say_so() -> None:
 
 def test_a_proxy_that_captures_nothing_gets_no_sidecar() -> None:
     pods = deployment("web")
-    pods[-1]["metadata"] |= {  # type: ignore[operator]
-        "annotations": {"sidecar.istio.io/interceptionMode": "NONE"}
-    }
+    pods[-1]["metadata"] |= {"annotations": {"sidecar.istio.io/interceptionMode": "NONE"}}
 
     assert left_out(decide([*pods, service("cart")], [CALL]), "web").reason == "calls not captured"
 

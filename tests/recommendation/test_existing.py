@@ -37,7 +37,7 @@ def test_a_hand_made_sidecar_is_left_alone_and_shown() -> None:
 def test_adopting_keeps_the_name_and_everything_but_the_hosts() -> None:
     policy = {"mode": "REGISTRY_ONLY"}
     mine = sidecar("mine", hosts=["./*"], selector=SELECTOR, outboundTrafficPolicy=policy)
-    mine["metadata"] |= {"annotations": {"owner": "team"}}  # type: ignore[operator]
+    mine["metadata"] |= {"annotations": {"owner": "team"}}
     answer = decide([*MESH, mine], [CART], adopt=True)
 
     assert of(answer, "web").name == "mine"
@@ -107,7 +107,7 @@ def test_running_again_after_adopting_keeps_what_the_hand_made_sidecar_gave() ->
     ]
     first = decide([*objects, mine], calls, adopt=True)
     adopted = sidecar("mine", hosts=hosts(first, "web"), selector=SELECTOR, own=True)
-    adopted["metadata"] |= {"annotations": dict(of(first, "web").annotations)}  # type: ignore[operator]
+    adopted["metadata"] |= {"annotations": dict(of(first, "web").annotations)}
     second = decide([*objects, adopted], calls)
 
     assert hosts(first, "web") == hosts(second, "web") == [f"shop/{fqdn('cart.shop')}"]
@@ -117,7 +117,7 @@ def test_a_host_that_an_adopted_sidecar_lost_in_a_quiet_night_comes_back() -> No
     mine = sidecar("mine", hosts=["shop/*"], selector=SELECTOR)
     quiet = decide([*MESH, mine], [received(WEB)], adopt=True)
     adopted = sidecar("mine", hosts=hosts(quiet, "web"), selector=SELECTOR, own=True)
-    adopted["metadata"] |= {"annotations": dict(of(quiet, "web").annotations)}  # type: ignore[operator]
+    adopted["metadata"] |= {"annotations": dict(of(quiet, "web").annotations)}
     missed = http_call(WEB, "cart", cluster="PassthroughCluster")
 
     assert hosts(quiet, "web") == ["~/*"]

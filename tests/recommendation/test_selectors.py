@@ -10,8 +10,6 @@ from recommender.recommendation.selectors import Selection, select_pods
 from tests.mesh.helpers import Object, mesh_of_objects, obj, pod
 from tests.recommendation.helpers import deployment
 
-CHART = {"app.kubernetes.io/name": "web", "helm.sh/chart": "web-1.2.3"}
-
 
 def selection_of(name: str, *objects: Object) -> Selection:
     mesh = mesh_of_objects(*objects)

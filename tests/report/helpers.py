@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from recommender.access_logs import LineCounts, SkippedLines
 from recommender.mesh import MeshNote, WorkloadId
-from recommender.recommendation.model import EMPTY_SCOPE, LeftOut, Note, Recommendations
+from recommender.recommendation.model import (
+    EMPTY_SCOPE,
+    LeftOut,
+    Note,
+    Recommendation,
+    Recommendations,
+)
 from recommender.report import Report
 from recommender.service_graph import UnknownPod
 from recommender.sidecars import WrittenFiles
@@ -15,7 +22,7 @@ from tests.sidecars.helpers import evidence, recommendation
 LEGACY = "payments/Deployment/legacy-billing-adapter"
 
 
-def report(*workloads: str, **more: object) -> Report:
+def report(*workloads: str, **more: Any) -> Report:
     """Make a report in which all is well, of some workloads."""
     made = Report(
         recommendations=Recommendations(tuple(recommendation(w) for w in workloads)),
@@ -26,57 +33,29 @@ def report(*workloads: str, **more: object) -> Report:
         out="sidecars",
         written=WrittenFiles(unchanged=tuple(f"{w}.yaml" for w in workloads)),
     )
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 def workload(text: str) -> WorkloadId:
     return WorkloadId(*text.split("/"))
 
 
+_PLAIN = {
+    "data/StatefulSet/kafka": (1, 14, 220_100),
+    "data/Deployment/inventory": (2, 4, 90_214),
+    "loyalty/Deployment/cart-v2": (3, 9, 12_200),
+    "loyalty/Deployment/points": (1, 2, 600),
+    "payments/Deployment/fraud": (4, 6, 48_011),
+    "shop/Deployment/catalog-v1": (2, 2, 310_554),
+    "shop/Deployment/catalog-v2": (2, 2, 310_001),
+    "shop/Deployment/frontend": (11, 15, 2_204_113),
+    "shop/Deployment/notifier": (1, 1, 92),
+}
+"""Workload -> hosts, services in scope, requests."""
+
+
 def example() -> Report:
-    """Make a report that has everysilentg a report can have."""
-    silent = Note("silent pods", "1 of 3 pods logged nothing")
-    widened = Note("widened", "*/db.example: two ServiceEntries have this host")
-    missed = Note("missed call", "today's Sidecar lacks ledger.payments, which was called")
-    passes = [
-        Note("unknown destination", f"{name} passes through, before and after")
-        for name in ("api.partner.example", "\x1b[31mevil\u202e", "10.20.30.40")
-    ]
-    plain = {
-        "data/StatefulSet/kafka": (1, 14, 220_100),
-        "data/Deployment/inventory": (2, 4, 90_214),
-        "loyalty/Deployment/cart-v2": (3, 9, 12_200),
-        "loyalty/Deployment/points": (1, 2, 600),
-        "payments/Deployment/fraud": (4, 6, 48_011),
-        "shop/Deployment/catalog-v1": (2, 2, 310_554),
-        "shop/Deployment/catalog-v2": (2, 2, 310_001),
-        "shop/Deployment/frontend": (11, 15, 2_204_113),
-        "shop/Deployment/notifier": (1, 1, 92),
-    }
-    made = [
-        recommendation(
-            name,
-            [f"h{i}/s{i}.example" for i in range(hosts)],
-            services_after=after,
-            evidence=evidence(requests),
-            pods_logged=3,
-        )
-        for name, (hosts, after, requests) in plain.items()
-    ]
-    made += [
-        recommendation("shop/Deployment/checkout", notes=(missed, widened), origin="own"),
-        recommendation("shop/CronJob/stock-sync", notes=(silent,), evidence=evidence(12, 0, 1)),
-        recommendation("payments/Deployment/users", notes=(silent, widened)),
-        recommendation(LEGACY, notes=tuple(passes), origin="adopted"),
-        recommendation("shop/Job/noop", [EMPTY_SCOPE], evidence=None, services_after=0),
-    ]
-    hand_made = "Sidecar data/default selects it too; merge them or run with --adopt"
-    left_out = [
-        LeftOut(workload("data/StatefulSet/postgres"), "hand-made Sidecar", hand_made),
-        LeftOut(workload("payments/Deployment/payment"), "logged nothing"),
-        LeftOut(workload("shop/DaemonSet/agent"), "logged nothing"),
-        LeftOut(workload("shop/Deployment/search"), "not proved", "a call to x.example"),
-    ]
+    """Make a report that has everything a report can have."""
     pods = (UnknownPod("shop", "canary-7d9f8b6c5-x2x4z", 1204), UnknownPod("tmp", "debug", 3))
     skipped = (
         SkippedLines("not an access log line", 14_001, "logs/shop/frontend.log:17"),
@@ -89,7 +68,7 @@ def example() -> Report:
     )
     return Report(
         recommendations=Recommendations(
-            tuple(sorted(made, key=lambda r: r.workload)), tuple(left_out), pods
+            tuple(sorted(_recommended(), key=lambda r: r.workload)), _left_out(), pods
         ),
         lines=LineCounts(3_214_003, 3_200_000, skipped),
         mesh_notes=tuple(sorted(notes)),
@@ -103,4 +82,42 @@ def example() -> Report:
             unchanged=tuple(f"shop/u{i}.yaml" for i in range(3)),
             removed=("shop/search.yaml",),
         ),
+    )
+
+
+def _recommended() -> list[Recommendation]:
+    silent = Note("silent pods", "1 of 3 pods logged nothing")
+    widened = Note("widened", "*/db.example: two ServiceEntries have this host")
+    missed = Note("missed call", "today's Sidecar lacks ledger.payments, which was called")
+    passes = [
+        Note("unknown destination", f"{name} passes through, before and after")
+        for name in ("api.partner.example", "\x1b[31mevil\u202e", "10.20.30.40")
+    ]
+    made = [
+        recommendation(
+            name,
+            [f"h{i}/s{i}.example" for i in range(hosts)],
+            services_after=after,
+            evidence=evidence(requests),
+            pods_logged=3,
+        )
+        for name, (hosts, after, requests) in _PLAIN.items()
+    ]
+    made += [
+        recommendation("shop/Deployment/checkout", notes=(missed, widened), origin="own"),
+        recommendation("shop/CronJob/stock-sync", notes=(silent,), evidence=evidence(12, 0, 1)),
+        recommendation("payments/Deployment/users", notes=(silent, widened)),
+        recommendation(LEGACY, notes=tuple(passes), origin="adopted"),
+        recommendation("shop/Job/noop", [EMPTY_SCOPE], evidence=None, services_after=0),
+    ]
+    return made
+
+
+def _left_out() -> tuple[LeftOut, ...]:
+    hand_made = "Sidecar data/default selects it too; merge them or run with --adopt"
+    return (
+        LeftOut(workload("data/StatefulSet/postgres"), "hand-made Sidecar", hand_made),
+        LeftOut(workload("payments/Deployment/payment"), "logged nothing"),
+        LeftOut(workload("shop/DaemonSet/agent"), "logged nothing"),
+        LeftOut(workload("shop/Deployment/search"), "not proved", "a call to x.example"),
     )

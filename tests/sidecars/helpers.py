@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from recommender.mesh import WorkloadId
 from recommender.recommendation.model import HostReason, Recommendation, RecommendedHost
@@ -37,7 +38,7 @@ def host(name: str, *reasons: HostReason) -> RecommendedHost:
 def recommendation(
     workload: str | WorkloadId = "shop/Deployment/checkout",
     hosts: Iterable[str | RecommendedHost] = ("shop/cart.shop.svc.cluster.local",),
-    **more: object,
+    **more: Any,
 ) -> Recommendation:
     """Make a recommendation; its Sidecar bears the workload's name."""
     id_ = WorkloadId(*workload.split("/")) if isinstance(workload, str) else workload
@@ -53,4 +54,4 @@ def recommendation(
         pods=3,
         pods_logged=2,
     )
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)

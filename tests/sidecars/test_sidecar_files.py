@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,12 +35,12 @@ write_sidecars(Path(sys.argv[1]), {("shop", "cart"): text})
 """
 
 
-def rendered(*workloads: str, **more: object) -> Rendered:
+def rendered(*workloads: str, **more: Any) -> Rendered:
     """Render the Sidecars of workloads named `namespace/name`."""
     found = {}
     for workload in workloads:
         namespace, name = workload.split("/")
-        made = recommendation(f"{namespace}/Deployment/{name}", **more)  # type: ignore[arg-type]
+        made = recommendation(f"{namespace}/Deployment/{name}", **more)
         found[namespace, name] = render_sidecar(made, Settings())
     return found
 
