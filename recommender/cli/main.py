@@ -66,17 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"recommend-sidecars: {printable(str(error))}", err=True)
         return FAILED
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            return _reader_left()
+        _drop_the_rest()
+        if isinstance(error, BrokenPipeError):  # whoever reads the output has seen enough
+            return DONE
         click.echo(f"recommend-sidecars: cannot print the result: {error.strerror}", err=True)
         return FAILED
     return status if isinstance(status, int) else DONE
 
 
-def _reader_left() -> int:
-    """End quietly: whoever reads the output has seen enough, and nothing is left to flush to."""
+def _drop_the_rest() -> None:
+    """Leave nothing to flush to a broken standard output: Python would end with status 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return DONE
 
 
 def printable(text: str) -> str:

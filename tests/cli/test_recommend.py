@@ -174,14 +174,16 @@ def test_an_empty_folder_name_is_no_folder(
 def test_a_terminal_without_unicode_and_a_full_disk_are_no_reason_to_crash(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "recommender.cli.main", "recommend"]
     command += ["--logs", str(SHOP / "logs"), "--mesh", str(SHOP / "mesh"), "--out", str(tmp_path)]
+    # Unbuffered output would leave nothing to flush at the end.
+    plain = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     latin = subprocess.run(
         command,
-        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        env={**plain, "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         check=False,
     )
     with Path("/dev/full").open("wb") as full:
-        disk = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        disk = subprocess.run(command, env=plain, stdout=full, stderr=subprocess.PIPE, check=False)
 
     assert latin.returncode == 0, latin.stderr
     assert disk.returncode == 2
