@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from recommender.errors import UsageError
+from recommender.istio.call import Fate
 from recommender.istio.discovery import hidden_namespaces
 from recommender.istio.extension_providers import provider_gaps
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
@@ -225,12 +226,14 @@ class _Decider:
         kinds: dict[str, set[str]] = {}
         for need in hosts:
             kinds.setdefault(need.host, set()).add(need.reason.kind)
-        perhaps = {h.host for _, needs in proved for need in needs for h in need.perhaps}
+        calls = [need for _, needs in proved for need in needs]
+        perhaps = {h.host for need in calls for h in need.perhaps}
+        own = {h.host for need in calls if _depends_on_service(need) for h in need.hosts}
         asked = sorted(
             host
             for host, found in kinds.items()
-            if found & _DROPPABLE and not found & _GUARDS and host not in perhaps
-            if found <= _DROPPABLE or "*" in host
+            if host not in perhaps and not found & _GUARDS
+            if ("*" in host and found & _DROPPABLE) or host not in own
         )
         return [
             Note("also by itself", f"{host} is brought along by others, and kept for a call alone")
@@ -242,6 +245,12 @@ class _Decider:
         self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
     ) -> list[CallNeeds]:
         return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
+
+
+def _depends_on_service(need: CallNeeds) -> bool:
+    """Tell whether a call's own service is what routes it: nothing else could bring that along."""
+    met = need.baseline
+    return met.fate is Fate.ROUTED and met.virtual_service is None and met.alias is None
 
 
 _WITHOUT_EVIDENCE = ("logged nothing", "calls not logged", "logs filtered", "provider unknown")

@@ -272,3 +272,19 @@ def test_every_name_that_a_rewriting_virtual_service_takes_calls_to_is_kept() ->
     found = web_calls(at_80, entry, rewriting, calls=[call])
 
     assert {"shop/*.example", "other/www.ext.example", f"shop/{fqdn('cart.shop')}"} <= set(found)
+
+
+def test_a_host_that_another_makes_up_for_is_named() -> None:
+    """A connection that is no HTTP ends at the listener that all proxies of a port share."""
+    ports = [{"number": 3128, "name": "proxy", "protocol": "HTTP_PROXY"}]
+    objects = [service_entry(x, "out", [f"{x}.example.com"], ports=ports) for x in ("a", "b")]
+    failed = tcp_call(WEB, "203.0.113.7", 3128, direction="unrouted")
+    asked = http_call(WEB, "b.example.com", "b.example.com", port=3128, address="203.0.113.7")
+
+    alone = decide([*deployment("web"), *objects], [failed])
+    both = decide([*deployment("web"), *objects], [failed, asked])
+
+    assert hosts(alone, "web") == ["out/a.example.com"]
+    assert hosts(both, "web") == ["out/a.example.com", "out/b.example.com"]
+    assert "also by itself" not in notes(alone, "web")
+    assert "also by itself" in notes(both, "web")
