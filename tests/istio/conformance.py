@@ -1,7 +1,8 @@
 """Compare the model with istiod on random meshes: `python -m tests.istio.conformance --n 200`.
 
 Each mesh is asked twice: as it is, and with the Sidecars that were recommended for the calls made
-in it. Any disagreement, and anything that was never exercised, makes it fail.
+in it. What changes in it is pushed, and random Sidecars are validated. Any disagreement, and
+anything that was never exercised, makes it fail.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from tests.istio.conformance_case import (
 )
 from tests.istio.conformance_compare import is_left_to_chance, resolve
 from tests.istio.conformance_counts import CALL_KINDS, call_kinds
+from tests.istio.conformance_manifests import VERDICTS, compare_validation
+from tests.istio.conformance_pushes import PUSHED_KINDS, compare_pushes
 from tests.istio.conformance_sidecars import (
     Scoped,
     changed_calls,
@@ -32,14 +35,22 @@ from tests.istio.conformance_sidecars import (
     redundant_hosts,
 )
 from tests.istio.judge import validations
+from tests.istio.random_manifests import random_manifest
 from tests.istio.random_meshes import COUNTED, features_of
 from tests.istio.verdicts import Verdict
 
 BATCH = 40
 MOST_SEEDS = 10**9
 MOST_SHOWN = 20
+MANIFESTS = 10
+"""How many manifests of Sidecars are validated for each mesh."""
 MESHES_FOR_EVERYTHING = 200
 """From so many meshes on, a feature that none of them has is a fault of the generator."""
+PUSHES = {
+    (k, sent): f"{k} {'sent' if sent else 'spared'}" for k in PUSHED_KINDS for sent in (True, False)
+}
+KINDS = (*CALL_KINDS, *PUSHES.values(), *(f"a manifest {verdict}" for verdict in VERDICTS.values()))
+"""What must have been exercised."""
 
 
 @dataclass(slots=True)
@@ -48,11 +59,13 @@ class Findings:
 
     counted: Counter[str] = field(default_factory=Counter)
     features: Counter[str] = field(default_factory=Counter)
-    call_kinds: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     wrong: dict[str, list[str]] = field(
         default_factory=lambda: {
             "disagreements before": [],
             "disagreements after": [],
+            "disagreements about a push": [],
+            "disagreements about a manifest": [],
             "observed calls changed": [],
             "passthrough calls captured": [],
             "Sidecars rejected": [],
@@ -65,7 +78,7 @@ class Findings:
     def unused(self) -> list[str]:
         """Name what was never exercised."""
         missing = [name for name in COUNTED if not self.features[name]]
-        return missing + [name for name in CALL_KINDS if not self.call_kinds[name]]
+        return missing + [name for name in KINDS if not self.kinds[name]]
 
     @property
     def is_clean(self) -> bool:
@@ -109,7 +122,7 @@ def take(findings: Findings, judged: Judged) -> None:
         findings.counted["calls"] += len(case.calls())
     for (_, calls), verdict in zip(scoped.case.callers, judged.before, strict=True):
         for call, istiod in zip(calls, verdict.calls, strict=True):
-            findings.call_kinds.update(call_kinds(call, resolve(scoped.rules, call), istiod))
+            findings.kinds.update(call_kinds(call, resolve(scoped.rules, call), istiod))
             findings.counted["calls left to chance"] += is_left_to_chance(scoped.rules, call)
     for kind, what in changed_calls(scoped, judged.before, judged.after):
         name = "passthrough calls captured" if kind == "captured" else "observed calls changed"
@@ -138,9 +151,26 @@ def compare_seeds(
         sidecars = [sidecar for each in judged for sidecar in each.scoped.sidecars]
         rejected = [found.error for found in validations(sidecars) if found.error]
         findings.wrong["Sidecars rejected"] += rejected
+        _take_pushes(findings, batch)
+        _take_manifests(findings, batch)
         wrong = sum(map(len, findings.wrong.values()))
         progress(f"{findings.counted['meshes']} of {len(seeds)} meshes, {wrong} findings")
     return findings
+
+
+def _take_pushes(findings: Findings, seeds: Sequence[int]) -> None:
+    found = compare_pushes(seeds)
+    findings.wrong["disagreements about a push"] += found.differences
+    findings.counted["push decisions"] += found.decisions.total()
+    findings.kinds.update({PUSHES[key]: n for key, n in found.decisions.items() if key in PUSHES})
+
+
+def _take_manifests(findings: Findings, seeds: Sequence[int]) -> None:
+    asked = [MANIFESTS * seed + number for seed in seeds for number in range(MANIFESTS)]
+    found = compare_validation([random_manifest(seed) for seed in asked])
+    findings.wrong["disagreements about a manifest"] += found.differences
+    findings.counted["manifests"] += found.verdicts.total()
+    findings.kinds.update({f"a manifest {name}": n for name, n in found.verdicts.items()})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(findings: Findings) -> Iterator[str]:
-    for name, count in [*findings.counted.items(), *sorted(findings.call_kinds.items())]:
+    for name, count in [*findings.counted.items(), *sorted(findings.kinds.items())]:
         yield f"{count:8}  {name}"
     yield from (f"{findings.features[name]:8}  {name}" for name in sorted(COUNTED))
     yield from (f"{0:8}  {name}: NEVER EXERCISED" for name in findings.unused())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
-from recommender.istio.validation import egress_host_problem, validate_sidecar
+from recommender.istio.validation import egress_host_problem
+from tests.istio.conformance_manifests import VERDICTS, ValidationFindings, compare_validation
 from tests.istio.judge import validations
-from tests.istio.random_manifests import HOSTS, TLS_MODES, Manifest, random_manifest
-from tests.istio.verdicts import Validation
+from tests.istio.random_manifests import HOSTS, TLS_MODES, random_manifest
 
 MANIFESTS = 8000
 PROTOCOLS = (
@@ -35,37 +34,25 @@ SUITES = (
 )
 FILES = ("caCrl", "serverCertificate", "privateKey", "caCertificates", "credentialName")
 
-Judged = tuple[Manifest, Validation]
-
 
 @pytest.fixture(scope="module")
-def judged() -> list[Judged]:
+def found() -> ValidationFindings:
     """Let istiod judge random manifests."""
-    manifests = [random_manifest(seed) for seed in range(MANIFESTS)]
-    return list(zip(manifests, validations(manifests), strict=True))
+    return compare_validation([random_manifest(seed) for seed in range(MANIFESTS)])
 
 
-def test_sidecars_are_refused_and_warned_of_as_by_istiod(judged: list[Judged]) -> None:
-    differences = []
-    for manifest, istiod in judged:
-        found = validate_sidecar(manifest)
-        ours = bool(found.errors), bool(found.warnings)
-        if ours != (bool(istiod.error), bool(istiod.warning)):
-            differences.append(f"{json.dumps(manifest)}\n  {found}\n  {istiod}")
-    assert not differences, f"{len(differences)} differ:\n" + "\n".join(differences[:10])
+def test_sidecars_are_refused_and_warned_of_as_by_istiod(found: ValidationFindings) -> None:
+    count = len(found.differences)
+    assert not count, f"{count} differ:\n" + "\n".join(found.differences[:10])
 
 
-def test_the_manifests_are_of_every_sort(judged: list[Judged]) -> None:
-    verdicts = [(bool(istiod.error), bool(istiod.warning)) for _, istiod in judged]
-    assert min(map(verdicts.count, [(e, w) for e in (True, False) for w in (True, False)])) > 200
+def test_the_manifests_are_of_every_sort(found: ValidationFindings) -> None:
+    assert min(found.verdicts[verdict] for verdict in VERDICTS.values()) > 200
 
 
 def test_every_word_of_the_api_means_what_it_means_to_istiod() -> None:
-    manifests = [{"spec": spec} for spec in _specs()]
-    for manifest, istiod in zip(manifests, validations(manifests), strict=True):
-        found = validate_sidecar(manifest)
-        ours = bool(found.errors), bool(found.warnings)
-        assert ours == (bool(istiod.error), bool(istiod.warning)), (manifest, found, istiod)
+    found = compare_validation([{"spec": spec} for spec in _specs()])
+    assert not found.differences, "\n".join(found.differences)
 
 
 def test_every_host_entry_is_refused_as_by_istiod() -> None:
