@@ -186,8 +186,8 @@ def _unexplained(
     target = baseline.host or call.authority or call.server_name or call.address or "a host"
     if service is None:
         return _absent(call, config)
-    detail = "named by the log"
-    hosts = [_need(service_host(service.key), "called", detail, call)]
+    detail = "named by the log as the destination"
+    hosts = [_need(service_host(service.key), "possible", detail, call)]
     hosts += _through_virtual_services(call, port, config, destination)
     note = Note(
         "disagreement",

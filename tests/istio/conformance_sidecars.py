@@ -36,9 +36,13 @@ GUARDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Scoped:
-    """Hold a case, what was recommended for it, and the case with that applied."""
+    """Hold a case, what was recommended for it, and the case with that applied.
+
+    `logged` are its calls as the access logs tell them: a rewrite replaces the authority.
+    """
 
     case: Case
+    logged: tuple[JudgedCall, ...]
     rules: ScopeRules
     answer: Recommendations
     sidecars: tuple[Object, ...]
@@ -63,8 +67,9 @@ def recommend_for(case: Case, mesh: Mesh, before: Sequence[Verdict]) -> Scoped:
     """Recommend from what the access logs of a case would say, and apply it."""
     rules = build_scope_rules(mesh)
     answer = decide_for(mesh, _flows(case, rules, before), adopt=True)
+    logged = tuple(_logged(case, rules, before))
     sidecars = tuple(yaml.safe_load(render_sidecar(r, Settings())) for r in answer.recommended)
-    return Scoped(case, rules, answer, sidecars, with_sidecars(case, sidecars))
+    return Scoped(case, logged, rules, answer, sidecars, with_sidecars(case, sidecars))
 
 
 def with_sidecars(case: Case, sidecars: Iterable[Object]) -> Case:
@@ -131,7 +136,8 @@ def redundant_hosts(scoped: Scoped) -> Iterator[tuple[Recommendation, str, str]]
     same along: a call alone needs them, and more log never removes a host.
     """
     for found in scoped.answer.recommended:
-        calls = [call for call in scoped.case.calls() if scoped.of(call) is found]
+        both = (*scoped.case.calls(), *scoped.logged)
+        calls = [call for call in both if scoped.of(call) is found]
         if any(map(scoped.is_left_to_chance, calls)):
             continue
         hosts = [entry.host for entry in found.hosts]
@@ -230,6 +236,12 @@ def _rewritten(rules: ScopeRules, call: JudgedCall, found: Resolution) -> str | 
         if route.rewrite_authority and found.route.partition(".")[0] == route.name:
             return route.rewrite_authority
     return None
+
+
+def _logged(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> Iterator[JudgedCall]:
+    for (_, calls), verdict in zip(case.callers, before, strict=True):
+        for call, found in zip(calls, verdict.calls, strict=True):
+            yield replace(call, host=_rewritten(rules, call, found) or call.host)
 
 
 def _flow(call: JudgedCall, found: Resolution, rewritten: str | None) -> Flow:
