@@ -140,9 +140,8 @@ def build_registry(mesh: Mesh) -> Registry:
     found = [_from_kubernetes(service, mesh) for service in mesh.services]
     for entry in mesh.service_entries:
         found += _from_service_entry(entry, mesh)
-    found = [_with_endpoints(service, endpoints) for service in found]
     found.sort(key=lambda s: (s.created, s.name, s.namespace))
-    return _indexed(_with_aliases(found))
+    return _indexed(_with_aliases(_with_endpoints(found, endpoints)))
 
 
 def is_visible(service: RegistryService, namespace: str) -> bool:
@@ -227,14 +226,25 @@ def _resolved_labels(entry: ServiceEntry, mesh: Mesh) -> tuple[Labels, ...]:
     return tuple(endpoint.labels for endpoint in entry.endpoints) or ({},)
 
 
-def _with_endpoints(service: RegistryService, endpoints: Endpoints) -> RegistryService:
-    known = endpoints.get(service.key, {}) if service.headless else {}
-    found = {
-        port.number: addresses
-        for port in service.ports
-        if (addresses := (*known.get(port.name, ()), *known.get(port.number, ())))
-    }
-    return replace(service, endpoints=found) if found else service
+def _with_endpoints(services: list[RegistryService], endpoints: Endpoints) -> list[RegistryService]:
+    """Give headless services their endpoints; objects of one host and namespace share them.
+
+    Of two that find endpoints for a port number, the younger counts for both
+    (`ServiceIndex.instancesByPort`).
+    """
+    shared: dict[ServiceKey, dict[int, tuple[str, ...]]] = defaultdict(dict)
+    for service in services:
+        known = endpoints.get(service.key, {})
+        for port in service.ports if known else ():
+            found = (*known.get(port.name, ()), *known.get(port.number, ()))
+            if found:
+                shared[service.key][port.number] = found
+    return [
+        replace(s, endpoints={p.number: found for p in s.ports if (found := by_port.get(p.number))})
+        if s.headless and (by_port := shared.get(s.key))
+        else s
+        for s in services
+    ]
 
 
 def _listen_address(text: str) -> str | None:
