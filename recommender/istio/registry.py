@@ -239,12 +239,12 @@ def _with_endpoints(services: list[RegistryService], endpoints: Endpoints) -> li
             found = (*known.get(port.name, ()), *known.get(port.number, ()))
             if found:
                 shared[service.key][port.number] = found
-    return [
-        replace(s, endpoints={p.number: found for p in s.ports if (found := by_port.get(p.number))})
-        if s.headless and (by_port := shared.get(s.key))
-        else s
-        for s in services
-    ]
+    return [_sharing(service, shared[service.key]) for service in services]
+
+
+def _sharing(service: RegistryService, endpoints: Mapping[int, tuple[str, ...]]) -> RegistryService:
+    found = {p.number: endpoints[p.number] for p in service.ports if p.number in endpoints}
+    return replace(service, endpoints=found) if service.headless and found else service
 
 
 def _listen_address(text: str) -> str | None:
