@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format conformance record benchmark clean
+.PHONY: help demo test lint format conformance record record-logs benchmark clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -53,6 +53,10 @@ benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic 
 record: $(VENV)/.tools ## record the shop again from real Envoys (RECORD=--check: compare): Linux, root, Go
 	$(INSTALL) -e '.[record]'
 	$(BIN)/python -m fixtures.shop.record $(RECORD)
+
+record-logs: $(VENV)/.tools ## record the access logs again from a real Envoy (RECORD=--check: compare): Linux
+	$(INSTALL) -e '.[record]'
+	$(BIN)/python -m fixtures.access_logs.record $(RECORD)
 
 clean: ## remove what make made
 	rm -rf $(VENV) out build *.egg-info
