@@ -116,8 +116,8 @@ def endpoint_listener(
     domain: str,
 ) -> OutboundListener | None:
     """Build the listener that an endpoint of a headless service would have, None for HTTP."""
-    number = service.port(port)
-    if number is None or not (number.protocol.is_tcp or number.protocol is Protocol.SNIFFED):
+    number = next((p for p in service.ports if p.number == port and _is_direct(p)), None)
+    if number is None:
         return None
     imported = scope.listeners[-1]
     found: dict[str, OutboundListener] = {}
@@ -136,19 +136,20 @@ def _bound(
     bind = listener.bind or (LOCAL_HOST if listener.capture_mode == "NONE" else "")
     candidates = imported.at_port(port) if listener.port is None else imported.services
     for service in candidates:
-        number = service.port(port)
+        if service.resolution is Resolution.ALIAS:
+            continue
+        numbers = [number for number in service.ports if number.number == port]
         if listener.port is not None:
-            number = RegistryPort(port, "", protocol_of(listener.port_protocol or ""))
-        if number is None or service.resolution is Resolution.ALIAS:
-            continue
-        if _is_reserved(number, bind, proxy):
-            continue
-        if listener.port is None and not bind and _has_endpoint_listeners(service, number):
-            for address in service.endpoints.get(port, ()):
-                if is_address(address) and address not in proxy.addresses[:1]:
-                    yield ServiceAtPort(service, number, address, ()), ()
-            continue
-        yield _at_own_address(service, number, bind, proxy)
+            numbers = [RegistryPort(port, "", protocol_of(listener.port_protocol or ""))]
+        for number in numbers:  # one port may be there for UDP and for TCP
+            if _is_reserved(number, bind, proxy):
+                continue
+            if listener.port is None and not bind and _has_endpoint_listeners(service, number):
+                for address in service.endpoints.get(port, ()):
+                    if is_address(address) and address not in proxy.addresses[:1]:
+                        yield ServiceAtPort(service, number, address, ()), ()
+                continue
+            yield _at_own_address(service, number, bind, proxy)
 
 
 def _is_reserved(port: RegistryPort, bind: str, proxy: Proxy) -> bool:
@@ -159,9 +160,14 @@ def _is_reserved(port: RegistryPort, bind: str, proxy: Proxy) -> bool:
 def _has_endpoint_listeners(service: RegistryService, port: RegistryPort) -> bool:
     """Tell whether each endpoint has a listener; a ServiceEntry without any has one for all."""
     direct = service.resolution is Resolution.PASSTHROUGH and not service.addresses
-    if not direct or not (port.protocol.is_tcp or port.protocol is Protocol.SNIFFED):
+    if not direct or not _is_direct(port):
         return False
     return service.selector is not None or bool(service.endpoints.get(port.number))
+
+
+def _is_direct(port: RegistryPort) -> bool:
+    """Tell whether a headless service's endpoints are listened to one by one at a port."""
+    return port.protocol.is_tcp or port.protocol is Protocol.SNIFFED
 
 
 def _at_own_address(
