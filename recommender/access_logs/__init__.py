@@ -5,9 +5,11 @@ from recommender.access_logs.formats import DIAGNOSTIC
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, merge_line_counts
 from recommender.access_logs.read import LogBatch, read_access_logs
 from recommender.access_logs.requests import FAILURE_FLAGS, REQUEST_SCHEMA, UNKNOWN_POD
-from recommender.access_logs.wrappers import EMPTY, STANDARD_ERROR
+from recommender.access_logs.wrappers import EMPTY, OTHER_CONTAINER_RECORD, STANDARD_ERROR
 
-OTHER_OUTPUT = frozenset({DIAGNOSTIC, EMPTY, OTHER_CONTAINER, STANDARD_ERROR})
+OTHER_OUTPUT = frozenset(
+    {DIAGNOSTIC, EMPTY, OTHER_CONTAINER, OTHER_CONTAINER_RECORD, STANDARD_ERROR}
+)
 """The reasons for skipping lines that were never meant to be access logs."""
 
 __all__ = [

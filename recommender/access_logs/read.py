@@ -20,6 +20,7 @@ from recommender.access_logs.formats import parse_lines
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
 from recommender.access_logs.wrappers import no_parts, unwrap
+from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
 
@@ -35,7 +36,7 @@ def read_access_logs(
     sources: Sequence[str | Path],
     *,
     stdin: BinaryIO | None = None,
-    source_pod: tuple[str, str] | None = None,
+    source_pod: SourcePod | None = None,
     batch_bytes: int = PIECE_BYTES,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
@@ -43,8 +44,8 @@ def read_access_logs(
     Args:
         sources: Files, folders, globs, and `-` for `stdin`.
         stdin: The standard input.
-        source_pod: Namespace and name of the pod that wrote the lines of files whose path does
-            not tell.
+        source_pod: Namespace and name of the pod that wrote the lines of which neither a wrapper
+            nor the path tells it; or the namespace of pods that wrappers name without it.
         batch_bytes: How much text to hold at a time, about.
 
     Raises:
@@ -60,7 +61,7 @@ def read_access_logs(
 def _batches(
     pieces: Iterator[Piece],
     skipped: list[SkippedLines],
-    source_pod: tuple[str, str] | None,
+    source_pod: SourcePod | None,
     batch_bytes: int,
 ) -> Iterator[LogBatch]:
     if skipped:
@@ -80,30 +81,20 @@ def _batches(
 
 
 def _batch(
-    pieces: list[Piece], begun: pl.DataFrame, source_pod: tuple[str, str] | None
+    pieces: list[Piece], begun: pl.DataFrame, source_pod: SourcePod | None
 ) -> tuple[LogBatch, pl.DataFrame]:
     names = list(dict.fromkeys(piece.file for piece in pieces))
     places = {file: place for place, file in enumerate(names)}
     stored = _stored_lines(pieces, [places[piece.file] for piece in pieces])
     unfinished = None if pieces[-1].is_last else places[pieces[-1].file]
     lines, begun = unwrap(stored, begun, unfinished)
+    lines = with_writers(lines, names, source_pod)
     begun = begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
 
     usable = pl.col("reason").is_null()
     no_use = lines.filter(~usable)
-    writers = pl.DataFrame(
-        [
-            (
-                place,
-                *((f.writer.namespace, f.writer.pod) if f.writer else source_pod or (None,) * 2),
-            )
-            for f, place in places.items()
-        ],
-        schema={"file": pl.Int64, "source_namespace": pl.String, "source_pod": pl.String},
-        orient="row",
-    )
     parsed = parse_lines(lines.filter(usable).drop("reason"))
-    requests = requests_of(parsed.join(writers, on="file", how="left", maintain_order="left"))
+    requests = requests_of(parsed)
     columns = ("file", "number", "reason")
     no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
     used = requests.filter(usable).select(*REQUEST_SCHEMA)

@@ -1,0 +1,175 @@
+"""Documents that hold many lines: answers of Loki and Elasticsearch, batches of OpenTelemetry.
+
+- Loki: `data.result[].{stream, values[][time, line]}`, or `streams[]` as it is pushed and tailed;
+- Elasticsearch: `hits.hits[]._source`;
+- OTLP: `resourceLogs[].{resource, scopeLogs[].logRecords[].{body, attributes}}`.
+
+A document is one line of a file, and held in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from recommender.access_logs.wrappers import json_text
+from recommender.access_logs.wrappers.names import (
+    ATTRIBUTES,
+    DISAGREE,
+    LABELS,
+    names_in,
+)
+from recommender.access_logs.wrappers.parts import AMBIGUOUS_WRAPPER, RECORD, parts_of
+
+BROKEN_DOCUMENT: Final = "a document of many lines that cannot be taken apart"
+
+_ARRAY: Final = r"\["
+_MARKS: Final = {
+    "otlp": ("resourceLogs",),
+    "elasticsearch": ("hits",),
+    "loki": ("result", "streams"),
+}
+_LOKI_VALUE: Final = (
+    rf"\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*(?:,\s*{json_text.OBJECT}\s*)?\]"
+)
+_OTHER_VALUES: Final = ("intValue", "doubleValue", "boolValue")
+_NAMES: Final = ("source_namespace", "source_pod", "container")
+_TEXT: Final = pl.col("line")
+
+
+def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Take documents apart; return what is none, and the lines of each kind of document."""
+    found = []
+    for kind, names in _MARKS.items():
+        marked = pl.any_horizontal(_TEXT.str.contains(json_text.key(n) + _ARRAY) for n in names)
+        chosen = parts.select(marked & _is_outermost(kind)).to_series()
+        if not chosen.any():
+            continue
+        documents = parts.filter(chosen)
+        parts = parts.filter(~chosen)
+        valid = documents.select(json_text.is_json(_TEXT)).to_series()
+        found.append(_broken(documents.filter(~valid)))
+        found.append(_TAKEN_APART[kind](documents.filter(valid)))
+    return parts, found
+
+
+def _is_outermost(kind: str) -> pl.Expr:
+    """Keep to documents whose first keys are those of an answer, not those of a record."""
+    starts = {
+        "otlp": r'^\{\s*"resourceLogs"\s*:',
+        "elasticsearch": r'^\{\s*"(?:took|timed_out|_scroll_id|pit_id|_shards|hits)"\s*:',
+        "loki": r'^\{\s*"(?:status|data|streams|dropped_entries)"\s*:',
+    }
+    return _TEXT.str.contains(starts[kind])
+
+
+def _broken(parts: pl.DataFrame) -> pl.DataFrame:
+    return parts_of(parts, line="", wrapper="text", reason=BROKEN_DOCUMENT)
+
+
+def _exploded(parts: pl.DataFrame, array: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Make a row of each object of an array, in the column `item`; and list what has no array."""
+    rows = parts.with_columns(json_text.elements(array).alias("item"))
+    broken = rows["item"].is_null()
+    items = rows.filter(~broken & (rows["item"].list.len() > 0)).explode("item")
+    return items, _broken(rows.filter(broken))
+
+
+def _elasticsearch(parts: pl.DataFrame) -> pl.DataFrame:
+    hits = json_text.raw_member(_TEXT, "hits", json_text.ARRAY)
+    items, broken = _exploded(parts, hits)
+    return pl.concat([parts_of(items, line=pl.col("item"), wrapper=RECORD), broken])
+
+
+def _loki(parts: pl.DataFrame) -> pl.DataFrame:
+    streams = pl.coalesce(
+        json_text.raw_member(_TEXT, name, json_text.ARRAY) for name in _MARKS["loki"]
+    )
+    items, broken = _exploded(parts, streams)
+    item = pl.col("item")
+    values = pl.col("values")
+    rows = items.with_columns(
+        json_text.raw_member(item, "stream", json_text.OBJECT).alias("labels"),
+        json_text.raw_member(item, "values", json_text.ARRAY).alias("values"),
+    )
+    whole = values.str.replace_all(_LOKI_VALUE, "").str.contains(r"^\[[\s,]*\]$")
+    rows = _named(rows, "labels", names_in(rows["labels"], LABELS)).with_columns(
+        pl.when(whole).then(values.str.extract_all(_LOKI_VALUE)).alias("values")
+    )
+    odd = rows["values"].is_null()
+    lines = rows.filter(~odd & (rows["values"].list.len() > 0)).explode("values")
+    line = values.str.json_path_match("$[1]")
+    return pl.concat([parts_of(lines, line=line), _broken(rows.filter(odd)), broken])
+
+
+def _otlp(parts: pl.DataFrame) -> pl.DataFrame:
+    item = pl.col("item")
+    rows, *broken = _exploded(parts, json_text.raw_member(_TEXT, "resourceLogs", json_text.ARRAY))
+    resource = rows.select(json_text.raw_member(item, "resource", json_text.OBJECT)).to_series()
+    rows = _named(rows.with_columns(resource.alias("resource")), "resource", _attributes(resource))
+    for name in ("scopeLogs", "logRecords"):
+        array = json_text.raw_member(item, name, json_text.ARRAY).fill_null("[]")
+        rows, more = _exploded(rows, array)
+        broken.append(more)
+    said = _attributes(rows["item"])
+    both = rows.with_columns(
+        *(pl.coalesce(n, said[n]).alias(n) for n in (*_NAMES, "stream", "tag")),
+    )
+    body = item.str.json_path_match("$.body.stringValue").replace("", None)
+    lines = both.with_columns(body.alias("line"))
+    expanded = lines["line"].is_null()
+    fields = _objects_of(lines.filter(expanded))
+    return pl.concat([parts_of(lines.filter(~expanded)), parts_of(fields), *broken])
+
+
+def _attributes(objects: pl.Series) -> pl.DataFrame:
+    return names_in(objects, ATTRIBUTES)
+
+
+def _objects_of(records: pl.DataFrame) -> pl.DataFrame:
+    """Write the attributes of records, or the members of their bodies, as a JSON object each."""
+    item, value = pl.col("item"), pl.col("member")
+    values = item.str.json_path_match("$.body.kvlistValue.values")
+    attributes = pl.coalesce(values, item.str.json_path_match("$.attributes"))
+    rows = records.with_row_index("record").with_columns(
+        json_text.elements(attributes).alias("member")
+    )
+    text = value.str.json_path_match("$.value.stringValue")
+    other = [value.str.json_path_match(f"$.value.{kind}") for kind in _OTHER_VALUES]
+    shown = (
+        pl.when(text.is_not_null())
+        .then(json_text.quoted(text))
+        .otherwise(pl.coalesce(*other, pl.lit("null")))
+    )
+    name = json_text.quoted(value.str.json_path_match("$.key"))
+    members = (
+        rows.select("record", "member")
+        .filter(pl.col("member").list.len() > 0)
+        .explode("member")
+        .group_by("record")
+        .agg(pl.concat_str(name, pl.lit(":"), shown).str.join(",").alias("members"))
+    )
+    line = pl.concat_str(pl.lit("{"), pl.col("members").fill_null(""), pl.lit("}"))
+    return (
+        rows.drop("member")
+        .join(members, on="record", how="left", maintain_order="left")
+        .with_columns(line.alias("line"))
+    )
+
+
+def _named(rows: pl.DataFrame, column: str, names: pl.DataFrame) -> pl.DataFrame:
+    """Add the names that an object gives, and why a row is of no use if they disagree."""
+    twice = json_text.repeats_key(
+        rows.with_columns(pl.col(column).fill_null("")), column, _DECIDING
+    )
+    reason = pl.when(twice | names[DISAGREE]).then(pl.lit(AMBIGUOUS_WRAPPER))
+    stream = names["stream"]
+    # A wrapper that knows the stream has taken off what the runtime put around the line.
+    wrapper = pl.when(stream.is_null()).then(pl.lit(RECORD)).otherwise(pl.lit("text"))
+    added = names.drop(DISAGREE).get_columns()
+    return rows.with_columns(*added, reason.alias("reason"), wrapper.alias("wrapper"))
+
+
+_DECIDING: Final = tuple(path.removeprefix("$.") for paths in LABELS.values() for path in paths)
+_TAKEN_APART: Final = {"otlp": _otlp, "elasticsearch": _elasticsearch, "loki": _loki}

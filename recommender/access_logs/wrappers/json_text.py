@@ -1,0 +1,133 @@
+"""Members of JSON texts, found without decoding what is not asked for.
+
+The patterns are for JSON that is valid: there a quote inside a string is escaped, so that
+`"key":` can only be a key, and braces outside strings are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import polars as pl
+
+_DEPTH: Final = 12
+_SPACE: Final = r"[ \t\r\n]*"
+_CONTENT: Final = r'[^"\\]*(?:\\[\s\S][^"\\]*)*'
+STRING: Final = f'"{_CONTENT}"'
+
+
+def _nested(begin: str, end: str) -> str:
+    inner = rf'[^"{begin}{end}]|{STRING}'
+    pattern = rf"{begin}(?:{inner})*{end}"
+    for _ in range(_DEPTH - 1):
+        pattern = rf"{begin}(?:{inner}|{pattern})*{end}"
+    return pattern
+
+
+OBJECT: Final = _nested(r"\{", r"\}")
+ARRAY: Final = _nested(r"\[", r"\]")
+_VALUE: Final = rf'(?:{STRING}|{OBJECT}|{ARRAY}|[^\s,"{{}}\[\]]+)'
+_ESCAPES: Final = {
+    r"\\": "\\", r"\"": '"', r"\/": "/", r"\n": "\n",
+    r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f",
+}  # fmt: skip
+# A key that is spelled with a code may be the twin of one that decides.
+_CODED_KEY: Final = rf'[{{,]{_SPACE}"(?:[^"\\]|\\[^u])*\\u(?:[^"\\]|\\.)*"{_SPACE}:'
+
+
+def is_json(text: pl.Expr) -> pl.Expr:
+    """Tell whether a text is valid JSON."""
+    return text.str.json_path_match("$").is_not_null()
+
+
+def key(name: str) -> str:
+    """Write the pattern of a key with its colon."""
+    return rf'"{_literal(name)}"{_SPACE}:{_SPACE}'
+
+
+def _literal(name: str) -> str:
+    return name.replace(".", r"\.")
+
+
+def has_key(text: pl.Expr, name: str) -> pl.Expr:
+    """Tell whether an object has a key, at whatever depth."""
+    return text.str.contains(key(name))
+
+
+def has_nested(text: pl.Expr, name: str) -> pl.Expr:
+    """Tell whether the value of a key is an object or array."""
+    return text.str.contains(key(name) + r"[{\[]")
+
+
+def member(text: pl.Expr, name: str) -> pl.Expr:
+    """Find a member of an object: a string unescaped, anything else as JSON; null for null."""
+    return text.str.json_path_match(f"$['{name}']")
+
+
+def string_member(texts: pl.Series, name: str, objects: pl.Series) -> pl.Series:
+    """Find a member that is mostly a string, the quick way where no other one has its name.
+
+    `objects` holds those members of each object that have members of their own.
+    """
+    times = texts.str.count_matches(key(name))
+    nested = objects.str.contains(key(name)).fill_null(value=False)
+    inside = _where((times == 1) & ~nested, texts).str.extract(f'{key(name)}"({_CONTENT})"')
+    quick = inside.to_frame("s").select(unescaped(pl.col("s"))).to_series()
+    others = _where(quick.is_null() & (times > 0), texts)
+    if others.null_count() == others.len():
+        return quick.alias(name)
+    found = others.to_frame("s").select(member(pl.col("s"), name)).to_series()
+    return pl.select(pl.coalesce(quick, found)).to_series().alias(name)
+
+
+def _where(chosen: pl.Series, texts: pl.Series) -> pl.Series:
+    """Leave out texts that need not be searched."""
+    return texts if chosen.all() else pl.select(pl.when(chosen).then(texts)).to_series()
+
+
+def raw_member(text: pl.Expr, name: str, value: str) -> pl.Expr:
+    """Find the first member of a name whose value matches a pattern, as it is spelled."""
+    first = text.str.extract_all(key(name) + value).list.first()
+    return first.str.replace("^" + key(name), "")
+
+
+def without_members(text: pl.Expr, names: Iterable[str]) -> pl.Expr:
+    """Put null in place of the objects that some keys have."""
+    for name in names:
+        text = text.str.replace(key(name) + OBJECT, f'"{name}":null')
+    return text
+
+
+def elements(array: pl.Expr) -> pl.Expr:
+    """List the objects of an array, as they are spelled; null if it holds anything else."""
+    found = array.str.extract_all(OBJECT)
+    nothing_else = array.str.replace_all(OBJECT, "").str.contains(r"^\[[\s,]*\]$")
+    return pl.when(nothing_else).then(found)
+
+
+def repeats_key(lines: pl.DataFrame, column: str, names: Iterable[str]) -> pl.Series:
+    """Tell for each text whether one of its objects has one of some keys twice."""
+    text = lines[column]
+    found = text.str.contains(r"\u", literal=True)
+    if found.any():
+        found = found & text.str.contains(_CODED_KEY)
+    for name in names:
+        several = text.str.count_matches(key(name)) > 1
+        if several.any():
+            other = rf"(?:{_SPACE},{_SPACE}{STRING}{_SPACE}:{_SPACE}{_VALUE})*"
+            twice = key(name) + _VALUE + other + rf"{_SPACE},{_SPACE}" + key(name)
+            # Such patterns are slow: nothing else is searched.
+            found = found | _where(several, text).str.contains(twice).fill_null(value=False)
+    return found
+
+
+def unescaped(inside: pl.Expr) -> pl.Expr:
+    """Read what stands between the quotes of a JSON string."""
+    coded = pl.when(inside.str.contains(r"\u", literal=True)).then('"' + inside + '"')
+    return pl.coalesce(coded.str.json_path_match("$"), inside.str.replace_many(_ESCAPES))
+
+
+def quoted(text: pl.Expr) -> pl.Expr:
+    """Write a text as a JSON string."""
+    return pl.struct(text.alias("s")).struct.json_encode().str.slice(5).str.strip_suffix("}")

@@ -1,0 +1,55 @@
+"""Who wrote a line: its wrapper says it, else the path of its file, else the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from recommender.access_logs.files import LogFile
+
+SourcePod = tuple[str, str | None]
+"""A namespace, and the pod in it or None where wrappers name pods without their namespace."""
+
+OTHER_WRITER: Final = "in a wrapper that names another pod than the path of its file"
+
+
+def with_writers(
+    lines: pl.DataFrame, files: Sequence[LogFile], source_pod: SourcePod | None
+) -> pl.DataFrame:
+    """Complete `source_namespace` and `source_pod`, by the place of a line's file in `files`.
+
+    Both are null where either is unknown: a namespace is not guessed. A wrapper that contradicts
+    the path makes a line useless, as the column `reason` says.
+    """
+    writers = [file.writer for file in files]
+    paths = pl.DataFrame(
+        {
+            "file": range(len(files)),
+            "path_namespace": [w.namespace if w else None for w in writers],
+            "path_pod": [w.pod if w else None for w in writers],
+        },
+        schema={"file": pl.Int64, "path_namespace": pl.String, "path_pod": pl.String},
+    )
+    given = source_pod or (None, None)
+    pod = pl.coalesce("source_pod", "path_pod", pl.lit(given[1]))
+    # What is said of a pod holds for that pod only.
+    of_path = pl.when(pl.col("path_pod") == pod).then("path_namespace")
+    of_user = pl.when(pl.lit(given[1]).fill_null(pod) == pod).then(pl.lit(given[0]))
+    namespace = pl.coalesce("source_namespace", of_path, of_user)
+    known = pod.is_not_null() & namespace.is_not_null()
+    other = (pl.col("source_pod") != pl.col("path_pod")) | (
+        pl.col("source_namespace") != pl.col("path_namespace")
+    )
+    return (
+        lines.lazy()
+        .join(paths.lazy(), on="file", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(known).then(namespace).alias("source_namespace"),
+            pl.when(known).then(pod).alias("source_pod"),
+            pl.coalesce("reason", pl.when(other).then(pl.lit(OTHER_WRITER))).alias("reason"),
+        )
+        .drop("path_namespace", "path_pod")
+        .collect()
+    )
