@@ -24,7 +24,7 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.tools: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) -e '.[test,lint]'
+	$(INSTALL) -e '.[test,test-s3,lint]'
 	touch $(VENV)/.base $@
 
 demo: $(VENV)/.base ## recommend Sidecars for the recorded shop

@@ -1,6 +1,7 @@
 """Find log files and read them as pieces of whole lines.
 
-Sources are files, folders, globs and `-`, the standard input; files may be gzip or zstd.
+Sources are files, folders, globs, URLs of object storage and `-`, the standard input; files may
+be gzip or zstd.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 
 from recommender.access_logs.container_paths import PROXY_CONTAINER, ContainerLog, container_log
 from recommender.access_logs.line_counts import SkippedLines
+from recommender.access_logs.object_storage import ObjectStorage, StoredObject, is_object_url
 from recommender.errors import InputError
 from recommender.files import DamagedStreamError, FileKind, find_files, shown, unpacked, unreadable
 
@@ -22,23 +25,56 @@ STANDARD_INPUT: Final = "-"
 
 PIECE_BYTES: Final = 8 << 20
 MOST_LINE_BYTES: Final = 4 << 20
+# An answer of Loki or Elasticsearch, or a batch of OpenTelemetry, is one line.
+MOST_DOCUMENT_BYTES: Final = 64 << 20
 
 OTHER_CONTAINER: Final = f"the file of another container than {PROXY_CONTAINER}"
 LINE_TOO_LONG: Final = f"longer than {MOST_LINE_BYTES >> 20} MiB"
+DOCUMENT_TOO_LONG: Final = f"a JSON document longer than {MOST_DOCUMENT_BYTES >> 20} MiB"
+
+DOCUMENT_START: Final = (
+    r'^(?:\[\s*\{|\{\s*"(?:resourceLogs|took|timed_out|_scroll_id|pit_id|_shards|hits|status|data'
+    r'|streams|dropped_entries|meta)"\s*:)'
+)
+"""How JSON documents begin that hold many lines."""
 
 _NAMES: Final = re.compile(r"\.(?:log|json|jsonl|ndjson|txt)(?:$|[.-])|\.(?:gz|zst)$", re.I)
 # The kubelet writes such a file, makes the packed log of it and then removes the plain one.
 _ROTATED: Final = re.compile(r"\.log\.[0-9]{8}-[0-9]{6}$")
+_DOCUMENT: Final = re.compile(DOCUMENT_START.encode())
+# What jq and Elasticsearch print for people: only the last bracket stands at the margin again.
+_INDENTED: Final = re.compile(rb"(?:\{|\[)\r?\n[ \t]")
+_INNER_LINE_FEED: Final = re.compile(rb"(?<!\n[}\]])(?<!\n[}\]]\r)\n")
+_START_BYTES: Final = 64
+# A proxy begins no line like that.
+_NOT_READ: Final = {
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ\0": "packed with xz",
+    b"\x04\x22\x4d\x18": "packed with lz4",
+    b"PAR1": "a Parquet file",
+    b"\x7fELF": "a program",
+    b"\x89PNG": "a picture",
+    b"%PDF-": "a document in PDF",
+}
 _UNFINISHED: Final = re.compile(r"\.(?:tmp|part|swp)$", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """Hold a file to read; `path` is None for the standard input, `writer` where it is known."""
+    """Hold a file to read, which is on a disk, in object storage, or the standard input.
+
+    Attributes:
+        path: Where it is on a disk; None for anything else.
+        name: Its path or URL, as text that can be printed.
+        writer: The container whose log it is, where its path tells.
+        stored: The object that it is; None for anything else.
+    """
 
     path: Path | None
     name: str
     writer: ContainerLog | None = None
+    stored: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +98,56 @@ class Piece:
     skipped: tuple[SkippedLines, ...] = ()
 
 
-def find_log_files(sources: Sequence[str | Path]) -> tuple[list[LogFile], list[SkippedLines]]:
+def find_log_files(
+    sources: Sequence[str | Path], storage: ObjectStorage | None = None
+) -> tuple[list[LogFile], list[SkippedLines]]:
     """List the log files of some sources, each once, in the order of their names.
 
     A folder is read with its subfolders, but nothing hidden. Files whose path names a container
-    other than the proxy are left out and counted.
+    other than the proxy are left out and counted, and so is what is missing or unreadable.
 
     Raises:
-        InputError: A source is missing, unreadable or holds nothing.
+        InputError: Nothing at all can be read.
     """
     if not sources:
         raise InputError("no log source is named", hint="name a log file, a folder or -")
-    named = [source for source in sources if str(source) != STANDARD_INPUT]
-    paths = _without_packed({path for source in named for path in find_files(source, _LOGS)})
-    files, others = [], []
-    for path, writer in _each_once(paths):
-        if writer and writer.container != PROXY_CONTAINER:
-            others.append(SkippedLines(OTHER_CONTAINER, 1, shown(path)))
-        else:
-            _check_readable(path)
-            files.append(LogFile(path, shown(path), writer))
-    if len(named) < len(sources):
+    lost: list[InputError] = []
+    paths, objects = _found(sources, storage or ObjectStorage(), lost)
+    files = [
+        LogFile(path, shown(path), writer)
+        for path, writer in _each_once(_without_packed(paths), lost)
+        if _is_readable(path, lost)
+    ]
+    files += [LogFile(None, shown(o.url), container_log(PurePath(o.key)), o) for o in objects]
+    others = [file for file in files if file.writer and file.writer.container != PROXY_CONTAINER]
+    files = [file for file in files if file not in others]
+    if STANDARD_INPUT in map(str, sources):
         files.append(LogFile(None, "stdin"))
-    if not files:
+    if not files and others:
         hint = f"only logs of the container {PROXY_CONTAINER} have access logs"
-        raise InputError("no log is that of a proxy", where=others[0].example, hint=hint)
-    return files, others
+        raise InputError("no log is that of a proxy", where=others[0].name, hint=hint)
+    if not files:
+        raise lost[0]
+    skipped = [SkippedLines(OTHER_CONTAINER, 1, file.name) for file in others]
+    skipped += [SkippedLines(error.what, 1, error.where or "") for error in lost]
+    return files, skipped
+
+
+def _found(
+    sources: Sequence[str | Path], storage: ObjectStorage, lost: list[InputError]
+) -> tuple[set[Path], list[StoredObject]]:
+    """Find what sources name on disks and in object storage; `lost` gets what cannot be found."""
+    paths: set[Path] = set()
+    objects: set[StoredObject] = set()
+    for source in sources:
+        try:
+            if is_object_url(source):
+                objects.update(storage.find(str(source), _is_log))
+            elif str(source) != STANDARD_INPUT:
+                paths.update(find_files(source, _LOGS, lost))
+        except InputError as error:
+            lost.append(error)
+    return paths, sorted(objects, key=lambda stored: (stored.url, stored.etag))
 
 
 def _without_packed(paths: set[Path]) -> set[Path]:
@@ -96,14 +156,20 @@ def _without_packed(paths: set[Path]) -> set[Path]:
     return paths - packed
 
 
-def _each_once(paths: set[Path]) -> Iterator[tuple[Path, ContainerLog | None]]:
+def _each_once(
+    paths: set[Path], lost: list[InputError]
+) -> Iterator[tuple[Path, ContainerLog | None]]:
     """Yield each file once, however many names it has; a name that tells its writer wins.
 
     On a node, /var/log/containers holds links to the files of /var/log/pods.
     """
     by_file: dict[tuple[int, int], tuple[bool, str, Path, ContainerLog | None]] = {}
     for path in paths:
-        status = _status(path)
+        try:
+            status = path.stat()
+        except OSError as error:
+            lost.append(unreadable(path, error))
+            continue
         writer = container_log(path) or container_log(Path(os.path.realpath(path)))
         found = (writer is None, shown(path), path, writer)
         key = (status.st_dev, status.st_ino)
@@ -120,24 +186,23 @@ def _is_log(name: str) -> bool:
 _LOGS: Final = FileKind("log", "*.log, *.log.*, *.json, *.jsonl, *.txt, *.gz and *.zst", _is_log)
 
 
-def _status(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _check_readable(path: Path) -> None:
+def _is_readable(path: Path, lost: list[InputError]) -> bool:
     if not path.is_file():
-        return  # opening a pipe twice would lose what it holds
+        return True  # opening a pipe twice would lose what it holds
     try:
         path.open("rb").close()
     except OSError as error:
-        raise unreadable(path, error) from error
+        lost.append(unreadable(path, error))
+        return False
+    return True
 
 
 def read_pieces(
-    file: LogFile, stdin: BinaryIO | None = None, *, size: int = PIECE_BYTES
+    file: LogFile,
+    stdin: BinaryIO | None = None,
+    storage: ObjectStorage | None = None,
+    *,
+    size: int = PIECE_BYTES,
 ) -> Iterator[Piece]:
     """Yield a file in pieces of about `size` bytes; the last one says so, even if it is empty.
 
@@ -147,23 +212,54 @@ def read_pieces(
     cutter = _Cutter(file, size)
     lost: SkippedLines | None = None
     try:
-        with _opened(file, stdin) as stream:
-            for block in unpacked(stream):
+        with _opened(file, stdin, storage) as stream:
+            for block in _with_documents_on_lines(unpacked(stream)):
                 if piece := cutter.add(block):
                     yield piece
     except DamagedStreamError as error:
         lost = SkippedLines(f"{error}, the rest is lost", 1, file.name)
+    except _NotReadError as error:
+        lost = SkippedLines(str(error), 1, file.name)
     except OSError as error:
         lost = SkippedLines(f"the file cannot be read on: {error.strerror}", 1, file.name)
     yield cutter.end(lost)
 
 
-def _opened(file: LogFile, stdin: BinaryIO | None) -> nullcontext[BinaryIO] | BinaryIO:
+def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Put each document on a line where a file is JSON that is indented for people.
+
+    Raises:
+        _NotReadError: The file is no text at all.
+    """
+    start = b""
+    for block in blocks:
+        start += block
+        if len(start) >= _START_BYTES:
+            break
+    for sign, packing in _NOT_READ.items():
+        if start.startswith(sign):
+            raise _NotReadError(f"not a log but {packing}")
+    indented = _INDENTED.match(start) is not None
+    before = b""
+    for block in chain([start], blocks):
+        yield _INNER_LINE_FEED.sub(b" ", before + block)[len(before) :] if indented else block
+        before = block[-3:]
+
+
+def _opened(
+    file: LogFile, stdin: BinaryIO | None, storage: ObjectStorage | None
+) -> nullcontext[BinaryIO] | BinaryIO:
     if file.path:
         return file.path.open("rb")
+    if file.stored:
+        return (storage or ObjectStorage()).open(file.stored)
     if stdin is None:
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
     return nullcontext(stdin)
+
+
+class _NotReadError(Exception):
+    """Indicate a file that is no text."""
 
 
 class _Cutter:
@@ -185,11 +281,11 @@ class _Cutter:
         self._held += block
         if len(self._held) < self._size:
             return None
-        end = self._held.rfind(b"\n") + 1
-        if end:
+        if end := self._held.rfind(b"\n") + 1:
             return self._cut(end)
-        if len(self._held) > MOST_LINE_BYTES:
-            self._drop_long_line()
+        is_document = _DOCUMENT.match(self._held) is not None
+        if len(self._held) > (MOST_DOCUMENT_BYTES if is_document else MOST_LINE_BYTES):
+            self._drop_long_line(DOCUMENT_TOO_LONG if is_document else LINE_TOO_LONG)
         return None
 
     def end(self, lost: SkippedLines | None) -> Piece:
@@ -208,10 +304,10 @@ class _Cutter:
         self._skipped.clear()
         return piece
 
-    def _drop_long_line(self) -> None:
+    def _drop_long_line(self, reason: str) -> None:
         """Drop the start of a line that no log has, and count it, so that memory stays bounded."""
         where = f"{self._file.name}:{self._line}"
-        self._skipped.append(SkippedLines(LINE_TOO_LONG, 1, where))
+        self._skipped.append(SkippedLines(reason, 1, where))
         self._held.clear()
         self._line += 1
         self._in_long_line = True

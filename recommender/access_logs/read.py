@@ -18,6 +18,7 @@ from recommender.access_logs.files import (
 )
 from recommender.access_logs.formats import parse_lines
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines
+from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
 from recommender.access_logs.wrappers import no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
@@ -37,25 +38,28 @@ def read_access_logs(
     *,
     stdin: BinaryIO | None = None,
     source_pod: SourcePod | None = None,
+    storage: ObjectStorage | None = None,
     batch_bytes: int = PIECE_BYTES,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
 
     Args:
-        sources: Files, folders, globs, and `-` for `stdin`.
+        sources: Files, folders, globs, URLs of object storage, and `-` for `stdin`.
         stdin: The standard input.
         source_pod: Namespace and name of the pod that wrote the lines of which neither a wrapper
             nor the path tells it; or the namespace of pods that wrappers name without it.
+        storage: What finds and opens objects; without it S3 is found as boto3 does, but no OSS.
         batch_bytes: How much text to hold at a time, about.
 
     Raises:
-        InputError: A source is missing, unreadable or holds nothing.
+        InputError: Nothing at all can be read.
     """
-    files, others = find_log_files(sources)
-    if stdin is None and any(file.path is None for file in files):
+    storage = storage or ObjectStorage()
+    if stdin is None and STANDARD_INPUT in map(str, sources):
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
-    pieces = (piece for file in files for piece in read_pieces(file, stdin, size=batch_bytes))
-    return _batches(pieces, others, source_pod, batch_bytes)
+    files, lost = find_log_files(sources, storage)
+    pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=batch_bytes))
+    return _batches(pieces, lost, source_pod, batch_bytes)
 
 
 def _batches(

@@ -23,24 +23,27 @@ class FileKind:
     wants: Callable[[str], bool]
 
 
-def find_files(source: str | Path, kind: FileKind) -> list[Path]:
+def find_files(
+    source: str | Path, kind: FileKind, unread: list[InputError] | None = None
+) -> list[Path]:
     """List the files of a source; a folder is read with its subfolders, but nothing hidden.
 
-    A file that is named, or that a glob matches, is taken whatever its kind.
+    A file that is named, or that a glob matches, is taken whatever its kind. What cannot be read
+    below a folder is added to `unread`, if there is such a list.
 
     Raises:
         InputError: The source is missing, unreadable or holds nothing.
     """
     try:
-        return _files(source, kind)
+        return _files(source, kind, unread)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
         raise unreadable(Path(source), error) from error
 
 
-def _files(source: str | Path, kind: FileKind) -> list[Path]:
+def _files(source: str | Path, kind: FileKind, unread: list[InputError] | None) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        return _files_in_folder(path, kind)
+        return _files_in_folder(path, kind, unread)
     if path.exists():
         return [path]
     if isinstance(source, Path) or not glob.has_magic(source):
@@ -52,10 +55,14 @@ def _files(source: str | Path, kind: FileKind) -> list[Path]:
         raise InputError("the pattern matches no file", where=shown(path), hint="check it with ls")
     names = [p for p in found if p.is_file()]
     folders = [p for p in found if p.is_dir()]
-    return names + [f for p in folders for f in _files_in_folder(p, kind, required=not names)]
+    return names + [
+        f for p in folders for f in _files_in_folder(p, kind, unread, required=not names)
+    ]
 
 
-def _files_in_folder(folder: Path, kind: FileKind, *, required: bool = True) -> list[Path]:
+def _files_in_folder(
+    folder: Path, kind: FileKind, unread: list[InputError] | None, *, required: bool = True
+) -> list[Path]:
     """List a folder's files; each real folder is entered once, so that links cannot loop."""
     found: list[Path] = []
     entered: set[tuple[int, int]] = set()
@@ -65,15 +72,19 @@ def _files_in_folder(folder: Path, kind: FileKind, *, required: bool = True) -> 
         try:
             status = current.stat()
             entries = sorted(current.iterdir(), reverse=True)
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            folders = [entry for entry in visible if entry.is_dir()]
+            files = [entry for entry in visible if kind.wants(entry.name) and entry.is_file()]
         except OSError as error:
-            raise unreadable(current, error) from error
-        if (status.st_dev, status.st_ino) in entered:
+            if unread is None:
+                raise unreadable(current, error) from error
+            unread.append(unreadable(current, error))
             continue
-        entered.add((status.st_dev, status.st_ino))
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        waiting += (entry for entry in visible if entry.is_dir())
-        found += (entry for entry in visible if kind.wants(entry.name) and entry.is_file())
-    if required and not found:
+        if (status.st_dev, status.st_ino) not in entered:
+            entered.add((status.st_dev, status.st_ino))
+            waiting += folders
+            found += files
+    if required and not found and not unread:
         hint = f"looked for {kind.patterns}"
         raise InputError(f"the folder holds no {kind.name}", where=shown(folder), hint=hint)
     return found
@@ -85,8 +96,8 @@ def unreadable(path: Path, error: Exception) -> InputError:
     return InputError(f"cannot be read: {reason}", where=shown(path), hint="check who may read")
 
 
-def shown(path: Path) -> str:
-    """Write a path as text that can be printed, whatever bytes its name has."""
+def shown(path: Path | str) -> str:
+    """Write a path or URL as text that can be printed, whatever bytes it has."""
     text = os.fsencode(path).decode("utf-8", "replace")
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -2,6 +2,7 @@
 
 - Loki: `data.result[].{stream, values[][time, line]}`, or `streams[]` as it is pushed and tailed;
 - Elasticsearch: `hits.hits[]._source`;
+- SLS: `data[]`, and any array of records;
 - OTLP: `resourceLogs[].{resource, scopeLogs[].logRecords[].{body, attributes}}`.
 
 A document is one line of a file, and held in memory as a whole.
@@ -9,10 +10,12 @@ A document is one line of a file, and held in memory as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import polars as pl
 
+from recommender.access_logs.files import DOCUMENT_START
 from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.names import (
     ATTRIBUTES,
@@ -25,11 +28,13 @@ from recommender.access_logs.wrappers.parts import AMBIGUOUS_WRAPPER, RECORD, pa
 BROKEN_DOCUMENT: Final = "a document of many lines that cannot be taken apart"
 
 _ARRAY: Final = r"\["
-_MARKS: Final = {
+_KEYS: Final = {
     "otlp": ("resourceLogs",),
     "elasticsearch": ("hits",),
     "loki": ("result", "streams"),
+    "sls": ("data",),
 }
+"""What the arrays are called."""
 _LOKI_VALUE: Final = (
     rf"\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*(?:,\s*{json_text.OBJECT}\s*)?\]"
 )
@@ -40,28 +45,28 @@ _TEXT: Final = pl.col("line")
 
 def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Take documents apart; return what is none, and the lines of each kind of document."""
-    found = []
-    for kind, names in _MARKS.items():
-        marked = pl.any_horizontal(_TEXT.str.contains(json_text.key(n) + _ARRAY) for n in names)
-        chosen = parts.select(marked & _is_outermost(kind)).to_series()
-        if not chosen.any():
-            continue
-        documents = parts.filter(chosen)
-        parts = parts.filter(~chosen)
-        valid = documents.select(json_text.is_json(_TEXT)).to_series()
-        found.append(_broken(documents.filter(~valid)))
-        found.append(_TAKEN_APART[kind](documents.filter(valid)))
+    found: list[pl.DataFrame] = []
+    starts = parts["line"].str.contains(DOCUMENT_START)
+    if not starts.any():
+        return parts, found
+    documents, parts = parts.filter(starts), parts.filter(~starts)
+    kinds = documents.select(_kind()).to_series()
+    parts = pl.concat([parts, documents.filter(kinds.is_null())])
+    for kind, taken_apart in _TAKEN_APART.items():
+        chosen = documents.filter(kinds == kind)
+        if chosen.height:
+            valid = chosen.select(json_text.is_json(_TEXT)).to_series()
+            found += [_broken(chosen.filter(~valid)), taken_apart(chosen.filter(valid))]
     return parts, found
 
 
-def _is_outermost(kind: str) -> pl.Expr:
-    """Keep to documents whose first keys are those of an answer, not those of a record."""
-    starts = {
-        "otlp": r'^\{\s*"resourceLogs"\s*:',
-        "elasticsearch": r'^\{\s*"(?:took|timed_out|_scroll_id|pit_id|_shards|hits)"\s*:',
-        "loki": r'^\{\s*"(?:status|data|streams|dropped_entries)"\s*:',
-    }
-    return _TEXT.str.contains(starts[kind])
+def _kind() -> pl.Expr:
+    found = pl.when(_TEXT.str.starts_with("[")).then(pl.lit("array")).otherwise(None)
+    for kind, names in reversed(_KEYS.items()):
+        arrays = [_TEXT.str.contains(json_text.key(name) + _ARRAY) for name in names]
+        is_kind = ~_TEXT.str.starts_with("[") & pl.any_horizontal(arrays)
+        found = pl.when(is_kind).then(pl.lit(kind)).otherwise(found)
+    return found
 
 
 def _broken(parts: pl.DataFrame) -> pl.DataFrame:
@@ -76,15 +81,19 @@ def _exploded(parts: pl.DataFrame, array: pl.Expr) -> tuple[pl.DataFrame, pl.Dat
     return items, _broken(rows.filter(broken))
 
 
-def _elasticsearch(parts: pl.DataFrame) -> pl.DataFrame:
-    hits = json_text.raw_member(_TEXT, "hits", json_text.ARRAY)
-    items, broken = _exploded(parts, hits)
-    return pl.concat([parts_of(items, line=pl.col("item"), wrapper=RECORD), broken])
+def _records_of(array: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Make what takes the records out of an array."""
+
+    def taken_apart(parts: pl.DataFrame) -> pl.DataFrame:
+        items, broken = _exploded(parts, array)
+        return pl.concat([parts_of(items, line=pl.col("item"), wrapper=RECORD), broken])
+
+    return taken_apart
 
 
 def _loki(parts: pl.DataFrame) -> pl.DataFrame:
     streams = pl.coalesce(
-        json_text.raw_member(_TEXT, name, json_text.ARRAY) for name in _MARKS["loki"]
+        json_text.raw_member(_TEXT, name, json_text.ARRAY) for name in _KEYS["loki"]
     )
     items, broken = _exploded(parts, streams)
     item = pl.col("item")
@@ -172,4 +181,10 @@ def _named(rows: pl.DataFrame, column: str, names: pl.DataFrame) -> pl.DataFrame
 
 
 _DECIDING: Final = tuple(path.removeprefix("$.") for paths in LABELS.values() for path in paths)
-_TAKEN_APART: Final = {"otlp": _otlp, "elasticsearch": _elasticsearch, "loki": _loki}
+_TAKEN_APART: Final = {
+    "array": _records_of(_TEXT),
+    "otlp": _otlp,
+    "elasticsearch": _records_of(json_text.raw_member(_TEXT, "hits", json_text.ARRAY)),
+    "loki": _loki,
+    "sls": _records_of(json_text.raw_member(_TEXT, "data", json_text.ARRAY)),
+}

@@ -26,6 +26,7 @@ from typing import Final
 
 import polars as pl
 
+from recommender.access_logs.files import DOCUMENT_START
 from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.documents import without_documents
 from recommender.access_logs.wrappers.names import DISAGREE, KUBERNETES, LABELS, agreed, names_in
@@ -106,7 +107,7 @@ def _may_be_record(unescaped_starts: Sequence[str]) -> pl.Expr:
     unescaped = [_LINE.str.starts_with(start) for start in unescaped_starts]
     return (
         is_open
-        & _LINE.str.starts_with("{")
+        & (_LINE.str.starts_with("{") | _LINE.str.contains(DOCUMENT_START))
         & pl.col("reason").is_null()
         & ~pl.any_horizontal(pl.lit(value=False), *unescaped)
         & _LINE.str.contains_any(_MARKS)
