@@ -12,6 +12,8 @@ from recommender.access_logs import (
     UNKNOWN_POD,
     LineCounts,
     LogBatch,
+    ObjectStorage,
+    SourcePod,
     read_access_logs,
 )
 from recommender.errors import InputError
@@ -20,7 +22,7 @@ from recommender.istio.admission import admission_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.mesh import Mesh, MeshNote, load_mesh
 from recommender.recommendation import Recommendations, recommend
-from recommender.report import Report
+from recommender.report import FlowReport, Report, flow_report
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
 from recommender.sidecars import (
@@ -47,13 +49,15 @@ _POD_HINT = (
 class Sources:
     """Name what a run reads: log and mesh sources, and the standard input for the log source `-`.
 
-    `source_pod` is the namespace and name of the pod whose log has no path to tell.
+    `source_pod` is the namespace and name of the pod whose log has no path to tell, or the
+    namespace alone. `storage` finds and opens what is in object storage.
     """
 
     logs: tuple[str | Path, ...]
-    mesh: tuple[str | Path, ...]
+    mesh: tuple[str | Path, ...] = ()
     stdin: BinaryIO | None = None
-    source_pod: tuple[str, str] | None = None
+    source_pod: SourcePod | None = None
+    storage: ObjectStorage | None = None
 
 
 def recommend_sidecars(
@@ -94,6 +98,22 @@ def recommend_sidecars(
     )
 
 
+def report_flows(
+    sources: Sources,
+    settings: Settings | None = None,
+    progress: Progress = lambda _: None,
+) -> FlowReport:
+    """Read logs, and a mesh if there is one, and report who called whom.
+
+    Raises:
+        InputError: A source cannot be read, no line can be used, or a line or object could not
+            be used and the settings are strict.
+    """
+    settings = settings or Settings()
+    mesh = read_mesh(sources, settings, progress) if sources.mesh else None
+    return flow_report(read_flows(sources, settings, progress), mesh)
+
+
 def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
     """Load the mesh; strict settings allow no object that had to be left out."""
     progress("loading the mesh")
@@ -129,7 +149,13 @@ def _dotted(version: tuple[int, int]) -> str:
 def read_flows(sources: Sources, settings: Settings, progress: Progress) -> Flows:
     """Read the logs and sum them up."""
     progress("reading the logs")
-    batches = read_access_logs(sources.logs, stdin=sources.stdin, source_pod=sources.source_pod)
+    batches = read_access_logs(
+        sources.logs,
+        stdin=sources.stdin,
+        source_pod=sources.source_pod,
+        storage=sources.storage,
+        log_format=settings.log_format,
+    )
     flows = summarise_flows(_reporting(batches, progress))
     _check_lines(flows.lines, settings)
     return flows

@@ -30,6 +30,7 @@ class Settings:
         pinned_hosts: Hosts (`namespace/dnsName`) that every Sidecar keeps.
         istio_version: The version of istiod, such as "1.30"; empty means what the dump says.
         accept_filtered_logs: Take the logs for whole where a Telemetry filters them.
+        log_format: A format of Envoy's that log lines may have beside the known ones.
     """
 
     strict: bool = False
@@ -40,6 +41,7 @@ class Settings:
     pinned_hosts: tuple[str, ...] = ()
     accept_filtered_logs: bool = False
     istio_version: str = ""
+    log_format: str = ""
 
     @property
     def istio(self) -> tuple[int, int] | None:

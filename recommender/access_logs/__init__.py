@@ -3,9 +3,11 @@
 from recommender.access_logs.files import OTHER_CONTAINER
 from recommender.access_logs.formats import DIAGNOSTIC
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, merge_line_counts
+from recommender.access_logs.object_storage import ObjectStorage, OssAccess, oss_access
 from recommender.access_logs.read import LogBatch, read_access_logs
 from recommender.access_logs.requests import FAILURE_FLAGS, REQUEST_SCHEMA, UNKNOWN_POD
 from recommender.access_logs.wrappers import EMPTY, OTHER_CONTAINER_RECORD, STANDARD_ERROR
+from recommender.access_logs.writers import SourcePod
 
 OTHER_OUTPUT = frozenset(
     {DIAGNOSTIC, EMPTY, OTHER_CONTAINER, OTHER_CONTAINER_RECORD, STANDARD_ERROR}
@@ -19,7 +21,11 @@ __all__ = [
     "UNKNOWN_POD",
     "LineCounts",
     "LogBatch",
+    "ObjectStorage",
+    "OssAccess",
     "SkippedLines",
+    "SourcePod",
     "merge_line_counts",
+    "oss_access",
     "read_access_logs",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
@@ -34,6 +34,32 @@ class OssAccess:
     key_id: str
     secret: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
+
+
+def oss_access(environment: Mapping[str, str]) -> OssAccess | None:
+    """Find out how to reach OSS from the variables that its tools use; None without them.
+
+    `OSS_ENDPOINT` or `OSS_REGION`; `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET` and
+    `OSS_SESSION_TOKEN`, or those of Alibaba Cloud's SDKs, `ALIBABA_CLOUD_...`. OSS speaks the
+    protocol of S3 under a host name of its own (Alibaba Cloud, "Access OSS using an AWS SDK").
+    """
+
+    def first(*names: str) -> str:
+        return next((environment[name] for name in names if environment.get(name)), "")
+
+    region = first("OSS_REGION").removeprefix("oss-")
+    endpoint = first("OSS_ENDPOINT") or (f"oss-{region}{_ALIYUN}" if region else "")
+    key_id = first("OSS_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_ID")
+    secret = first("OSS_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    if not (endpoint and key_id and secret):
+        return None
+    if "://" not in endpoint:
+        endpoint = f"https://{endpoint}"
+    endpoint = re.sub(r"^(https?://)(oss-[a-z0-9-]+\.aliyuncs\.com)", r"\1s3.\2", endpoint)
+    if not region and (found := re.search(r"//s3\.oss-([a-z0-9-]+?)(?:-internal)?\.", endpoint)):
+        region = found[1]
+    token = first("OSS_SESSION_TOKEN", "ALIBABA_CLOUD_SECURITY_TOKEN")
+    return OssAccess(endpoint, region or "us-east-1", key_id, secret, token or None)
 
 
 @dataclass(frozen=True, slots=True)

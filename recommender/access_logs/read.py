@@ -22,7 +22,7 @@ from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
 from recommender.access_logs.wrappers import no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
-from recommender.errors import InputError
+from recommender.errors import InputError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ def read_access_logs(
     stdin: BinaryIO | None = None,
     source_pod: SourcePod | None = None,
     storage: ObjectStorage | None = None,
+    log_format: str = "",
     batch_bytes: int = PIECE_BYTES,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
@@ -49,11 +50,15 @@ def read_access_logs(
         source_pod: Namespace and name of the pod that wrote the lines of which neither a wrapper
             nor the path tells it; or the namespace of pods that wrappers name without it.
         storage: What finds and opens objects; without it S3 is found as boto3 does, but no OSS.
+        log_format: A format of Envoy's that lines may have beside the known ones.
         batch_bytes: How much text to hold at a time, about.
 
     Raises:
         InputError: Nothing at all can be read.
+        UsageError: The log format is none.
     """
+    if log_format:
+        raise UsageError("formats of one's own are not read yet", where=log_format[:80])
     storage = storage or ObjectStorage()
     if stdin is None and STANDARD_INPUT in map(str, sources):
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)

@@ -14,6 +14,7 @@ from recommender.errors import RecommenderError
 
 DONE, FAILED = 0, 2
 _COMMANDS = {
+    "flows": "Print who called whom.",
     "recommend": "Write a minimal Sidecar per workload.",
 }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+
+from recommender.access_logs import ObjectStorage, oss_access
 
 logs_option = click.option(
     "--logs",
@@ -14,22 +19,22 @@ logs_option = click.option(
     multiple=True,
     required=True,
     metavar="SRC",
-    help="Access logs, also gz and zstd: a file, a folder, a glob, or - for standard input. "
-    "Repeat for more.",
-)
-mesh_option = click.option(
-    "--mesh",
-    "mesh",
-    multiple=True,
-    required=True,
-    metavar="SRC",
-    help="Kubernetes and Istio objects: a YAML or JSON file, a folder, or a glob. Repeat for more.",
+    help="Access logs, also gz and zstd: a file, a folder, a glob, s3://BUCKET/KEY, "
+    "oss://BUCKET/KEY, or - for standard input. Repeat for more.",
 )
 source_pod_option = click.option(
     "--source-pod",
-    metavar="NAMESPACE/POD",
+    metavar="NAMESPACE[/POD]",
     callback=lambda _context, _parameter, value: parse_pod(value),
-    help="Whose log it is where no file name tells.",
+    help="Whose log it is where neither a file name nor the lines tell; the namespace alone where "
+    "they tell the pod.",
+)
+log_format_option = click.option(
+    "--log-format",
+    metavar="NAME|STRING|@FILE",
+    callback=lambda _context, _parameter, value: read_format(value),
+    help="The accessLogFormat of lines that have none of the known formats: its name, itself, or "
+    "the file that holds it.",
 )
 istio_version_option = click.option(
     "--istio-version",
@@ -50,13 +55,43 @@ settings_option = click.option(
     metavar="FILE",
     help="A recommender.toml; options given here win.",
 )
-output_option = click.option(
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
+_Decorator = Callable[[Callable[..., int]], Callable[..., int]]
+
+
+def mesh_option(*, required: bool = True) -> _Decorator:
+    """Make the option `--mesh`."""
+    return click.option(
+        "--mesh",
+        "mesh",
+        multiple=True,
+        required=required,
+        metavar="SRC",
+        help="Kubernetes and Istio objects: a YAML or JSON file, a folder, or a glob. Repeat for "
+        "more.",
+    )
+
+
+def output_option(*formats: str) -> _Decorator:
+    """Make the option `--output`; the first format is the default."""
+    return click.option(
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print the result.",
+    )
+
+
+def terminal() -> tuple[int | None, bool]:
+    """Return the width of the terminal, None for a pipe, and whether colours are wanted."""
+    if not sys.stdout.isatty():
+        return None, False
+    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
+
+
+def object_storage(environment: Mapping[str, str]) -> ObjectStorage:
+    """Make what reads object storage, as the environment says; nothing is reached yet."""
+    return ObjectStorage(oss_access(environment))
 
 
 def standard_input(sources: tuple[str, ...]) -> BinaryIO | None:
@@ -64,15 +99,29 @@ def standard_input(sources: tuple[str, ...]) -> BinaryIO | None:
     return sys.stdin.buffer if "-" in sources else None
 
 
-def parse_pod(value: str | None) -> tuple[str, str] | None:
-    """Read `namespace/pod`.
+def parse_pod(value: str | None) -> tuple[str, str | None] | None:
+    """Read `namespace/pod` or `namespace`.
 
     Raises:
         click.BadParameter: It is something else.
     """
     if value is None:
         return None
-    namespace, _, pod = value.partition("/")
-    if not namespace or not pod or "/" in pod:
-        raise click.BadParameter(f"{value!r} is not NAMESPACE/POD")
-    return namespace, pod
+    namespace, slash, pod = value.partition("/")
+    if not namespace or "/" in pod or (slash and not pod):
+        raise click.BadParameter(f"{value!r} is not NAMESPACE or NAMESPACE/POD")
+    return namespace, pod or None
+
+
+def read_format(value: str | None) -> str | None:
+    """Read a log format from the file that `@FILE` names; anything else is itself.
+
+    Raises:
+        click.BadParameter: The file cannot be read.
+    """
+    if value is None or not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{value[1:]} cannot be read: {error}") from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from pathlib import Path
 
 import click
@@ -18,7 +16,7 @@ from recommender.settings import load_settings
 
 @click.command()
 @options.logs_option
-@options.mesh_option
+@options.mesh_option()
 @click.option(
     "--out",
     required=True,
@@ -33,17 +31,19 @@ from recommender.settings import load_settings
     help="Take over Sidecars made by hand that select one workload.",
 )
 @options.istio_version_option
+@options.log_format_option
 @options.source_pod_option
 @options.strict_option
 @options.settings_option
-@options.output_option
+@options.output_option("table", "json")
 def recommend(
     logs: tuple[str, ...],
     mesh: tuple[str, ...],
     out: str,
     adopt: bool | None,
     istio_version: str | None,
-    source_pod: tuple[str, str] | None,
+    log_format: str | None,
+    source_pod: tuple[str, str | None] | None,
     strict: bool | None,
     settings_file: Path | None,
     output: str,
@@ -56,15 +56,20 @@ def recommend(
     """  # noqa: D301 - click wants the character
     if not out.strip():
         raise click.BadParameter("name a folder; it is made if need be", param_hint="--out")
-    settings = load_settings(settings_file, adopt=adopt, strict=strict, istio_version=istio_version)
-    sources = Sources(logs, mesh, options.standard_input(logs), source_pod)
+    settings = load_settings(
+        settings_file,
+        adopt=adopt,
+        strict=strict,
+        istio_version=istio_version,
+        log_format=log_format,
+    )
+    storage = options.object_storage(os.environ)
+    sources = Sources(logs, mesh, options.standard_input(logs), source_pod, storage)
     with ProgressLine() as progress:
         report = recommend_sidecars(sources, Path(out), settings, progress)
     if output == "json":
         click.echo(render_json(report), nl=False)
     else:
-        terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if terminal else None
-        colour = terminal and "NO_COLOR" not in os.environ
+        width, colour = options.terminal()
         click.echo(render_table(report, width=width, colour=colour), nl=False)
     return 0

@@ -1,7 +1,24 @@
-"""The result of a run -> what people and programs read: a renderer is `Report -> str`."""
+"""The result of a run -> what people and programs read: a renderer is a function of a report."""
 
+from recommender.report.flow_formats import (
+    render_flows_csv,
+    render_flows_json,
+    render_flows_parquet,
+)
+from recommender.report.flow_report import FlowReport, flow_report
+from recommender.report.flow_table import render_flows_table
 from recommender.report.json_report import render_json
 from recommender.report.model import Report
 from recommender.report.table import render_table
 
-__all__ = ["Report", "render_json", "render_table"]
+__all__ = [
+    "FlowReport",
+    "Report",
+    "flow_report",
+    "render_flows_csv",
+    "render_flows_json",
+    "render_flows_parquet",
+    "render_flows_table",
+    "render_json",
+    "render_table",
+]

@@ -32,6 +32,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from recommender.access_logs import LineCounts
 from recommender.mesh import WorkloadId
 from recommender.recommendation.model import Recommendation, RecommendedHost
 from recommender.report.model import Report, totals_of
@@ -45,7 +46,6 @@ def render_json(report: Report) -> str:
     """Write a report as JSON; the module's docstring has the shape."""
     found = report.recommendations
     major, minor = report.istio_version
-    lines = report.lines
     document: Json = {
         "schema": SCHEMA,
         "istio": {"version": f"{major}.{minor}", "known": report.istio_version_known},
@@ -59,13 +59,7 @@ def render_json(report: Report) -> str:
             {"namespace": pod.namespace, "name": pod.name, "requests": pod.requests}
             for pod in found.unknown_pods
         ],
-        "lines": {
-            "read": lines.read,
-            "used": lines.used,
-            "skipped": [
-                {"reason": s.reason, "lines": s.lines, "example": s.example} for s in lines.skipped
-            ],
-        },
+        "lines": json_of_lines(report.lines),
         "mesh_notes": [
             {"reason": n.reason, "where": n.where, "count": n.count, "is_loss": n.is_loss}
             for n in report.mesh_notes
@@ -74,6 +68,17 @@ def render_json(report: Report) -> str:
         "written": asdict(report.written) if report.written else None,
     }
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def json_of_lines(lines: LineCounts) -> Json:
+    """Write how many lines were read, and why the others were not used."""
+    return {
+        "read": lines.read,
+        "used": lines.used,
+        "skipped": [
+            {"reason": s.reason, "lines": s.lines, "example": s.example} for s in lines.skipped
+        ],
+    }
 
 
 def _recommendation(recommendation: Recommendation) -> Json:
@@ -113,12 +118,13 @@ def _evidence(evidence: Evidence | None) -> Json | None:
     return {
         "requests": evidence.requests,
         "errors": evidence.errors,
-        "first_seen": _time(evidence.first_seen),
-        "last_seen": _time(evidence.last_seen),
+        "first_seen": time_in_json(evidence.first_seen),
+        "last_seen": time_in_json(evidence.last_seen),
         "days": evidence.days,
     }
 
 
-def _time(time: datetime) -> str:
+def time_in_json(time: datetime) -> str:
+    """Write a time as ISO 8601 in UTC, to the millisecond."""
     text = time.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from recommender.access_logs import OTHER_OUTPUT
+from recommender.access_logs import OTHER_OUTPUT, LineCounts
 from recommender.recommendation.model import Note, Recommendation
 from recommender.report.layout import Page, Row
 from recommender.report.model import Report, totals_of
@@ -43,7 +43,7 @@ def render_table(report: Report, *, width: int | None = None, colour: bool = Fal
     _add_notes(page, report)
     _add_left_out(page, report)
     _add_unknown_pods(page, report)
-    _add_lines(page, report)
+    add_lines(page, report.lines)
     _add_mesh(page, report)
     _add_files(page, report)
     return page.text()
@@ -72,8 +72,7 @@ def _warnings(report: Report) -> Iterable[str]:
     found, lines = report.recommendations, report.lines
     if not report.istio_version_known:
         yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
-    if lost := sum(s.lines for s in lines.skipped if s.reason not in OTHER_OUTPUT):
-        yield f"Log lines lost: {lost:,} of {lines.read:,} ({_share(lost, lines.read)})"
+    yield from line_warnings(lines)
     if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
         yield f"Objects of the mesh dump that could not be used: {refused:,}"
     if any("defaults are assumed" in note.reason for note in report.mesh_notes):
@@ -88,6 +87,12 @@ def _warnings(report: Report) -> Iterable[str]:
         yield f"Workloads with notes: {noted:,} – {names}"
     if report.written and report.written.removed:
         yield f"Sidecars no longer recommended, files removed: {len(report.written.removed):,}"
+
+
+def line_warnings(lines: LineCounts) -> Iterable[str]:
+    """Say how many lines were lost that may have been access logs."""
+    if lost := sum(s.lines for s in lines.skipped if s.reason not in OTHER_OUTPUT):
+        yield f"Log lines lost: {lost:,} of {lines.read:,} ({_share(lost, lines.read)})"
 
 
 def _add_workloads(page: Page, report: Report) -> None:
@@ -190,8 +195,8 @@ def _add_unknown_pods(page: Page, report: Report) -> None:
     _add_tallies(page, rows)
 
 
-def _add_lines(page: Page, report: Report) -> None:
-    lines = report.lines
+def add_lines(page: Page, lines: LineCounts) -> None:
+    """Add how many lines were read, and why the others were not used."""
     skipped = sorted(lines.skipped, key=lambda entry: (-entry.lines, entry.reason))
     page.heading(
         f"Log lines: {lines.read:,} read, {lines.used:,} used, {lines.read - lines.used:,} skipped"

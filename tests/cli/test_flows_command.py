@@ -1,0 +1,182 @@
+"""The command `flows`: what the logs say, as a table for people and as data for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recommender.cli.main import main
+from tests.access_logs.helpers import POD, container_path, text, write
+
+SHOP = Path(__file__).parents[2] / "fixtures" / "shop"
+LOGS, MESH = str(SHOP / "logs"), str(SHOP / "mesh")
+COMMAND = [sys.executable, "-m", "recommender.cli.main", "flows"]
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], *arguments: str, logs: str = LOGS, status: int = 0
+) -> str:
+    """Run `flows`; give what it prints, or its error."""
+    assert main(["flows", "--logs", logs, *arguments]) == status
+    captured = capsys.readouterr()
+    return captured.err if status else captured.out
+
+
+def test_a_table_lists_destinations_below_their_source(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run(capsys, "--mesh", MESH).splitlines()
+
+    assert lines[0] == "295 requests from 14 sources to 21 destinations, 8 errors"
+    place = lines.index(
+        next(line for line in lines if line.startswith("loyalty/deployment/cart-v2"))
+    )
+    assert [line.split()[:3] for line in lines[place : place + 4]] == [
+        ["loyalty/deployment/cart-v2", "17", "3"],
+        ["points.loyalty.svc.cluster.local:8080", "8", "0"],
+        ["postgres.data.svc.cluster.local:5432", "6", "0"],
+        ["coupons.loyalty.svc.cluster.local:8080", "3", "3"],
+    ]
+    assert "Log lines: 670 read, 550 used, 120 skipped" in lines
+
+
+def test_without_a_mesh_sources_are_pods(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys)
+
+    assert "shop/frontend-qxspnrfrxb-fs5c4" in out
+    assert "deployment" not in out
+
+
+def test_every_output_has_the_same_flows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What is summed up by workload is what the table shows, but for what is received."""
+    found = json.loads(run(capsys, "--mesh", MESH, "--output", "json"))
+    rows = list(csv.DictReader(io.StringIO(run(capsys, "--mesh", MESH, "--output", "csv"))))
+    file = tmp_path / "flows.parquet"
+    with file.open("wb") as out:
+        arguments = ["--logs", LOGS, "--mesh", MESH, "--output", "parquet"]
+        subprocess.run([*COMMAND, *arguments], stdout=out, check=True)
+    table = pl.read_parquet(file)
+
+    assert found["schema"] == 1
+    assert found["lines"]["read"] == 670
+    assert found["unknown_pods"] == 0
+    assert sum(flow["requests"] for flow in found["flows"]) == 550
+    assert table.columns == list(rows[0])
+    assert [int(row["requests"]) for row in rows] == table["requests"].to_list()
+    assert [flow["requests"] for flow in found["flows"]] == table["requests"].to_list()
+    assert [flow["first_seen"] for flow in found["flows"]] == [row["first_seen"] for row in rows]
+    sources = {tuple(flow["source"].values()) for flow in found["flows"] if flow["source"]}
+    assert ("shop", "Deployment", "frontend") in sources
+    assert {row["kind"] for row in rows} == {"service", "passthrough", "unrouted", "received"}
+
+
+def test_the_same_input_gives_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    for output in ("table", "json", "csv"):
+        assert run(capsys, "--output", output) == run(capsys, "--output", output)
+
+
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clusters = ["=1+1", "+1", "-1", "@SUM(1)", "a=1"]
+    lines = [text(upstream_cluster=cluster, authority="-") for cluster in clusters]
+    write(container_path(tmp_path), [*lines, text(upstream_cluster="-", authority="-x")])
+
+    printed = run(capsys, "--output", "csv", logs=str(tmp_path))
+    found = [row["destination"] for row in csv.DictReader(io.StringIO(printed))]
+
+    assert sorted(found) == sorted(["'=1+1", "'+1", "'-1", "'@SUM(1)", "a=1", "'-x"])
+    assert "\t" not in printed
+
+
+def test_nothing_of_a_log_steers_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = "\x1b]0;owned\x07\u202e"
+    lines = [
+        text(upstream_cluster=f"x{forged}y", authority="-"),
+        text(upstream_cluster="-", authority=f"a{forged}"),
+        text(user_agent=forged),
+        forged,
+    ]
+    write(tmp_path / f"{forged}.log", lines)
+
+    for output in ("table", "csv", "json"):
+        printed = run(capsys, "--output", output, "--source-pod", "/".join(POD), logs=str(tmp_path))
+        assert "\x1b" not in printed
+        assert "\x07" not in printed
+        assert output == "csv" or "\u202e" not in printed
+
+
+def test_parquet_is_refused_on_a_terminal() -> None:
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "--logs", LOGS, "--output", "parquet"],
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(follower)
+    os.close(leader)
+
+    assert done.returncode == 2
+    assert b"> flows.parquet" in done.stderr
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_terminal_gets_lines_of_its_width(width: int) -> None:
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "--logs", LOGS, "--mesh", MESH],
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": str(width), "NO_COLOR": "1"},
+        check=True,
+    )
+    os.close(follower)
+    with open(leader, "rb", closefd=True) as terminal:  # noqa: PTH123 - a descriptor
+        printed = terminal.read1(1 << 20).decode()
+    flows = printed.partition("Log lines")[0].splitlines()
+
+    assert done.stderr == b"" or b"\x1b[K" in done.stderr
+    assert max(map(len, flows)) <= width
+
+
+def test_what_is_lost_is_told_and_fails_only_when_strict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(container_path(tmp_path), [text(), "nothing"])
+    missing = str(tmp_path / "rotated.log")
+
+    out = run(capsys, "--logs", missing, logs=str(tmp_path))
+    assert "! Log lines lost: 2 of 3" in out
+    assert f"there is no such file or folder, first {missing}" in out.replace("\n       ", " ")
+    assert "2 lines cannot be used" in run(
+        capsys, "--logs", missing, "--strict", logs=str(tmp_path), status=2
+    )
+
+
+def test_a_namespace_completes_what_wrappers_leave_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write(tmp_path / "a.log", [f"[pod/cart-1/istio-proxy] {text()}"]))
+
+    assert "shop/cart-1" in run(capsys, "--source-pod", "shop", logs=path)
+    assert "--source-pod" in run(capsys, logs=path, status=2)
+    assert "--source-pod" in run(capsys, "--source-pod", "shop/cart-2", logs=path, status=2)
+    assert "NAMESPACE" in run(capsys, "--source-pod", "a/b/c", logs=path, status=2)
+
+
+def test_an_unusable_log_format_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = run(capsys, "--log-format", f"@{tmp_path / 'none'}", status=2)
+
+    assert "cannot be read" in missing
