@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,13 +17,13 @@ from recommender.access_logs.files import (
     find_log_files,
     read_pieces,
 )
-from recommender.access_logs.formats import parse_lines
+from recommender.access_logs.formats import LogFormat, parse_lines
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
 from recommender.access_logs.wrappers import no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
-from recommender.errors import InputError, UsageError
+from recommender.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def read_access_logs(
     stdin: BinaryIO | None = None,
     source_pod: SourcePod | None = None,
     storage: ObjectStorage | None = None,
-    log_format: str = "",
+    formats: Sequence[LogFormat] | None = None,
     batch_bytes: int = PIECE_BYTES,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
@@ -50,27 +51,28 @@ def read_access_logs(
         source_pod: Namespace and name of the pod that wrote the lines of which neither a wrapper
             nor the path tells it; or the namespace of pods that wrappers name without it.
         storage: What finds and opens objects; without it S3 is found as boto3 does, but no OSS.
-        log_format: A format of Envoy's that lines may have beside the known ones.
+        formats: The log formats that lines may have; the known defaults if None.
         batch_bytes: How much text to hold at a time, about.
 
     Raises:
         InputError: Nothing at all can be read.
-        UsageError: The log format is none.
     """
-    if log_format:
-        raise UsageError("formats of one's own are not read yet", where=log_format[:80])
     storage = storage or ObjectStorage()
     if stdin is None and STANDARD_INPUT in map(str, sources):
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
     files, lost = find_log_files(sources, storage)
     pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=batch_bytes))
-    return _batches(pieces, lost, source_pod, batch_bytes)
+    read = partial(_batch, source_pod=source_pod, formats=formats)
+    return _batches(pieces, lost, read, batch_bytes)
+
+
+_Read = Callable[[list[Piece], pl.DataFrame], tuple[LogBatch, pl.DataFrame]]
 
 
 def _batches(
     pieces: Iterator[Piece],
     skipped: list[SkippedLines],
-    source_pod: SourcePod | None,
+    read: _Read,
     batch_bytes: int,
 ) -> Iterator[LogBatch]:
     if skipped:
@@ -82,15 +84,18 @@ def _batches(
         held.append(piece)
         held_bytes += len(piece.data)
         if held_bytes >= batch_bytes:
-            batch, begun = _batch(held, begun, source_pod)
+            batch, begun = read(held, begun)
             yield batch
             held, held_bytes = [], 0
     if held:
-        yield _batch(held, begun, source_pod)[0]
+        yield read(held, begun)[0]
 
 
 def _batch(
-    pieces: list[Piece], begun: pl.DataFrame, source_pod: SourcePod | None
+    pieces: list[Piece],
+    begun: pl.DataFrame,
+    source_pod: SourcePod | None,
+    formats: Sequence[LogFormat] | None,
 ) -> tuple[LogBatch, pl.DataFrame]:
     names = list(dict.fromkeys(piece.file for piece in pieces))
     places = {file: place for place, file in enumerate(names)}
@@ -102,7 +107,7 @@ def _batch(
 
     usable = pl.col("reason").is_null()
     no_use = lines.filter(~usable)
-    parsed = parse_lines(lines.filter(usable).drop("reason"))
+    parsed = parse_lines(lines.filter(usable).drop("reason"), formats)
     requests = requests_of(parsed)
     columns = ("file", "number", "reason")
     no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])

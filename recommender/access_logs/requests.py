@@ -68,13 +68,9 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
     """
     authority = _host_name(_without_port(_value("authority")))
     server_name = _host_name(_value("requested_server_name"))
-    start = pl.col("start_time").str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.fZ", strict=False, time_unit="ms", time_zone="UTC"
-    )
     return (
         fields.lazy()
         .with_columns(
-            start.alias("start_time"),
             _address(_value("downstream_local_address")).alias("destination_address"),
             _value("route_name").alias("route"),
             _failed().alias("failed"),
@@ -179,11 +175,19 @@ def _direction() -> pl.Expr:
 def _protocol() -> pl.Expr:
     """Tell TCP by the lack of all that HTTP has.
 
-    Method and protocol alone can be forged by a path; authority and route cannot.
+    Method and protocol alone can be forged by a path; authority and route cannot. The method of
+    Istio 1.1 in JSON is a time, by mistake.
     """
-    names = ("method", "protocol", "route_name", "authority")
+    names = ("protocol", "route_name", "authority")
     has_none = pl.all_horizontal(_value(name).is_null() for name in names)
-    return pl.when(has_none).then(pl.lit("tcp")).otherwise(pl.lit("http")).alias("protocol")
+    method = pl.col("method").str.contains(r"^[^0-9-]").fill_null(value=False)
+    code = pl.col("response_code").str.contains(r"^[1-9]").fill_null(value=False)
+    return (
+        pl.when(has_none & ~method & ~code)
+        .then(pl.lit("tcp"))
+        .otherwise(pl.lit("http"))
+        .alias("protocol")
+    )
 
 
 def _nothing_of_inbound() -> list[pl.Expr]:

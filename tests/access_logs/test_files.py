@@ -253,7 +253,8 @@ def test_an_example_names_the_first_line_of_its_reason(tmp_path: Path) -> None:
 
 
 def test_an_example_is_the_first_line_whatever_the_formats() -> None:
-    lines = [as_json(start_time="-"), text(start_time="-"), as_json(start_time="-")]
+    never = "2026-13-01T00:00:00.000Z"
+    lines = [as_json(start_time=never), text(start_time=never), as_json(start_time=never)]
 
     assert [entry.example for entry in read_lines(*lines).lines.skipped] == ["stdin:1"]
 

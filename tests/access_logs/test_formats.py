@@ -1,9 +1,12 @@
 import json
 import re
+from pathlib import Path
 
+import polars as pl
 import pytest
 
-from recommender.access_logs import LogBatch
+from recommender.access_logs import LogBatch, read_access_logs
+from recommender.access_logs.formats import log_format
 from tests.access_logs.helpers import (
     DATA,
     DESTINATION,
@@ -11,25 +14,72 @@ from tests.access_logs.helpers import (
     POD,
     REVIEWS,
     as_json,
+    merged,
     read,
     read_lines,
     skipped,
     text,
     values,
+    write,
 )
+
+
+def lines_of(name: str) -> list[str]:
+    return (DATA / f"{name}.log").read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def destinations(batch: LogBatch) -> list[tuple[object, ...]]:
     return list(batch.requests.select(DESTINATION).iter_rows())
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*FORMATS, "asm_text_template"])
 def test_every_line_of_envoy_is_a_request_and_says_the_same_in_every_format(name: str) -> None:
     expected = read(DATA / "istio_json.log").requests
     found = read(DATA / f"{name}.log")
 
     assert found.lines.read == found.lines.used == 45
     assert found.requests.equals(expected)
+
+
+def test_the_default_of_envoy_says_the_same_but_for_what_it_does_not_log() -> None:
+    unknown = [
+        "direction",
+        "cluster",
+        "destination_host",
+        "destination_port",
+        "destination_subset",
+        "server_name",
+        "destination_address",
+        "route",
+    ]
+    expected = read(DATA / "istio_json.log").requests.drop(unknown)
+    found = read(DATA / "envoy_default.log")
+
+    assert found.lines.used == 45
+    received = expected.with_row_index().filter(pl.col("index") == 44)["authority"]
+    assert received.to_list() == [None]
+    assert found.requests.drop(unknown)[:44].equals(expected[:44])
+
+
+def test_a_format_with_other_keys_says_the_same_but_for_what_it_does_not_log(
+    tmp_path: Path,
+) -> None:
+    """Its lines have no time: they get that of the same requests in Istio's JSON."""
+    template = {"start_time": "%START_TIME%", "up": "%UPSTREAM_CLUSTER%", "num": "%RESPONSE_CODE%"}
+    more = {"up_raw": "%UPSTREAM_CLUSTER_RAW%", "flags_long": "%RESPONSE_FLAGS_LONG%"}
+    times = [json.loads(line)["start_time"] for line in lines_of("istio_json")]
+    extra = [json.loads(line) for line in lines_of("extra_json")]
+    lines = [
+        json.dumps({**line, "start_time": time}) for line, time in zip(extra, times, strict=True)
+    ]
+    path = write(tmp_path / "extra.log", lines)
+    formats = log_format(json.dumps({**template, **more}))
+    unknown = ["authority", "server_name", "destination_address", "route", "protocol"]
+
+    found = merged(read_access_logs([path], source_pod=POD, formats=formats))
+
+    expected = read(DATA / "istio_json.log").requests
+    assert found.requests.drop(unknown).equals(expected.drop(unknown))
 
 
 def test_the_destinations_of_the_lines_of_envoy_are_those_of_an_independent_reader() -> None:
@@ -141,10 +191,9 @@ def test_a_diagnostic_that_ends_like_an_access_log_line_is_none() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        '[2026-11-23T12:16:11.401Z] "GET / HTTP/1.1" 200 - 0 5 1 0 "-" "curl" "id" "a" "b"',
         '[2026-11-23T12:16:11.401Z] "GET / HTTP/1.1" 200 - "a" "b" one two three four five six',
         '{"start_time":"2026-11-23T12:16:11.401Z","cluster":"outbound|80||a"}',
-        as_json().replace("authority", "authority_for"),
+        as_json(start_time="-"),
         text()[:-60],
     ],
 )

@@ -1,0 +1,77 @@
+"""An access log format string of Envoy -> what stands in it literally and its operators.
+
+Source: Envoy source/common/formatter/substitution_formatter.cc (`SubstitutionFormatParser::parse`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from recommender.errors import UsageError
+
+_OPERATOR: Final = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\))?(?::([0-9]+))?%", re.ASCII)
+_LONG_NAMES: Final = {
+    "REQUEST_HEADER": "REQ",
+    "RESPONSE_HEADER": "RESP",
+    "RESPONSE_TRAILER": "TRAILER",
+}
+_MOST_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Name an operator, `%NAME(argument):length%`; of two names of one operator the shorter."""
+
+    name: str
+    argument: str = ""
+    length: int | None = None
+
+    def __str__(self) -> str:
+        argument = f"({self.argument})" if self.argument else ""
+        length = "" if self.length is None else f":{self.length}"
+        return f"%{self.name}{argument}{length}%"
+
+
+Token = str | Operator
+"""A literal text or an operator."""
+
+
+def tokens_of(format_string: str) -> tuple[Token, ...]:
+    """Read a format string; no two literals follow each other and none is empty.
+
+    Raises:
+        UsageError: Envoy would refuse it.
+    """
+    tokens: list[Token] = []
+    literal = ""
+    place = 0
+    while place < len(format_string):
+        if format_string[place] != "%":
+            end = format_string.find("%", place)
+            end = len(format_string) if end < 0 else end
+            literal += format_string[place:end]
+        elif format_string.startswith("%%", place):
+            literal += "%"
+            end = place + 2
+        else:
+            operator, end = _operator(format_string, place)
+            tokens += [literal, operator] if literal else [operator]
+            literal = ""
+        place = end
+    return (*tokens, literal) if literal else tuple(tokens)
+
+
+def _operator(format_string: str, place: int) -> tuple[Operator, int]:
+    match = _OPERATOR.match(format_string, place)
+    if match is None:
+        rest = format_string[place : place + _MOST_SHOWN]
+        raise UsageError(
+            f"no operator of Envoy begins at character {place + 1} of the log format: {rest!r}",
+            hint="an operator is %NAME%, %NAME(argument)% or %NAME(argument):length%, "
+            "a percent sign is %%",
+        )
+    name, argument, length = match.groups()
+    known = _LONG_NAMES.get(name, name)
+    return Operator(known, argument or "", int(length) if length else None), match.end()

@@ -1,0 +1,247 @@
+r"""Text with operators in it -> what may be read in a line, and whether in one way only.
+
+Nothing is escaped in text, so a line can often be read in many ways. A template is taken apart
+at its open values, those that may hold what ends them:
+
+    segment ─ open value ─ segment ─ open value ─ ... ─ segment
+
+Inside a segment every value ends where the literal behind it begins, so a segment is read in one
+way from where it begins. What is to be known is where: as early as it can stand in a line, which
+a lazy regular expression finds, and as late as it can, which a greedy one finds (each segment
+ends the later the later it begins, so all of them can stand at their earliest or latest together).
+If both find the same place, every reading of the line agrees there.
+
+The last segment needs no such comparison if none of its values can hold the sign it begins with:
+then that sign, counted from the right end, tells where it begins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from recommender.access_logs.formats.fields import DECIDING
+from recommender.access_logs.formats.format_string import Operator, Token
+from recommender.access_logs.formats.operators import NAME, WORD, Alphabet, alphabet_of
+from recommender.access_logs.formats.start_time import TIME_OPERATORS, TimeFormat
+
+# What a line is to a format.
+NO_READING: Final = 0
+ONE_READING: Final = 1
+SEVERAL_READINGS: Final = 2
+READING: Final = "reading"
+
+_FLAGS: Final = "(?s)"  # a value of JSON may hold line feeds
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Describe what an operator prints; `column` is where it goes, if it is needed."""
+
+    pattern: str
+    signs: Alphabet
+    is_fixed: bool = False
+    column: str | None = None
+
+    @property
+    def group(self) -> str:
+        """Return what matches the value, as a group that has the name of its column."""
+        return f"(?P<{self.column}>{self.pattern})" if self.column else f"(?:{self.pattern})"
+
+    def ends_before(self, rest: Part | None) -> bool:
+        """Tell whether what follows shows where the value ends."""
+        if rest is None or self.is_fixed:
+            return True
+        return isinstance(rest, str) and not self.signs.has(rest[0])
+
+
+Part = str | Value
+_Segment = tuple[Part, ...]
+
+
+def values_of(
+    tokens: Sequence[Token],
+    columns: Mapping[int, str],
+    time: TimeFormat | None = None,
+    *,
+    is_assumed: bool = False,
+) -> list[Part]:
+    """Describe the operators of a format.
+
+    Args:
+        tokens: The format.
+        columns: The place of an operator among the operators -> the column it goes to.
+        time: How the time is printed that goes to the column `start_time`.
+        is_assumed: Nobody said that this is the format. Names of routes are then taken for
+            words: what follows them may be a field that only another format has.
+    """
+    parts: list[Part] = []
+    place = 0
+    for token in tokens:
+        if isinstance(token, str):
+            parts.append(token)
+            continue
+        parts.append(_value(token, columns.get(place), time, is_assumed=is_assumed))
+        place += 1
+    return parts
+
+
+def _value(
+    operator: Operator, column: str | None, time: TimeFormat | None, *, is_assumed: bool
+) -> Value:
+    if operator.name in TIME_OPERATORS and column and time:
+        return Value(time.pattern, time.signs, time.is_fixed, column)
+    signs = alphabet_of(operator)
+    if is_assumed and signs == NAME:
+        signs = WORD
+    return Value(signs.pattern, signs, column=column)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Hold a text with operators in it, taken apart.
+
+    Attributes:
+        segments: One more than there are open values.
+        opens: The open values between them.
+    """
+
+    segments: tuple[_Segment, ...]
+    opens: tuple[Value, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Template:
+        """Take a text apart."""
+        segments: list[list[Part]] = [[]]
+        opens: list[Value] = []
+        for part, rest in zip(parts, [*parts[1:], None], strict=True):
+            if isinstance(part, str) or part.ends_before(rest):
+                segments[-1].append(part)
+            else:
+                opens.append(part)
+                segments.append([])
+        return cls(tuple(map(tuple, segments)), tuple(opens))
+
+    @property
+    def columns(self) -> list[str]:
+        """List the columns in the order of the text."""
+        found = _columns(self.segments[0])
+        for value, segment in zip(self.opens, self.segments[1:], strict=True):
+            found += [*_columns((value,)), *_columns(segment)]
+        return found
+
+    def read(self, text: pl.Series) -> pl.DataFrame:
+        """Read the columns of each text, as printed, and say in `reading` what it is.
+
+        Where there is no one reading the columns mean nothing. Of a column that decides nothing
+        another reading may say something else.
+        """
+        if not self.opens:
+            found = _found(text, f"^{self._pattern()}$")
+            return _with_reading(found, pl.col(found.columns[0]).is_not_null(), self.columns)
+        return self._read_ends(text) if self._is_anchored() else self._read_both_ways(text)
+
+    def _is_anchored(self) -> bool:
+        """Tell whether all that decides stands where the ends of the text show it."""
+        sure = set(_columns(self.segments[0]))
+        first, *rest = self.segments[-1] or ("",)
+        if isinstance(first, str) and first:
+            values = (part for part in rest if isinstance(part, Value))
+            if not any(value.signs.has(first[0]) for value in values):
+                sure |= set(_columns(self.segments[-1]))
+        return DECIDING.intersection(self.columns) <= sure and self.opens[-1].column is None
+
+    def _read_ends(self, text: pl.Series) -> pl.DataFrame:
+        """Read the last segment from the right end, the others as early as they can stand."""
+        wanted = [
+            place
+            for place, segment in enumerate(self.segments[:-1])
+            if _columns(segment) or (place and self.opens[place - 1].column)
+        ]
+        head = self._pattern(".*?", max(wanted, default=0) + 1)
+        left = _found(text, f"^(?P<head>{head})")
+        right = _found(text, f"(?P<tail>{_pattern(self.segments[-1])})$")
+        frame = pl.concat([left, right, text.alias("text").to_frame()], how="horizontal")
+        length = pl.col("head").str.len_bytes() + pl.col("tail").str.len_bytes()
+        return _with_reading(frame, length <= pl.col("text").str.len_bytes(), self.columns)
+
+    def _read_both_ways(self, text: pl.Series) -> pl.DataFrame:
+        """Read each segment where it can stand first and where it can stand last."""
+        early = _found(text, f"^{self._pattern('.*?', before=True)}$")
+        late = _found(text, f"^{self._pattern('.*', before=True)}$").select(
+            pl.col(f"before{place}").alias(f"late{place}") for place in range(1, len(self.segments))
+        )
+        frame = pl.concat([early, late], how="horizontal")
+        deciding = DECIDING.intersection(self.columns)
+        return _with_reading(
+            frame.with_columns(
+                pl.when(~self._moves(column)).then(column).alias(column)
+                for column in self.columns
+                if column not in deciding
+            ),
+            pl.col("before1").is_not_null(),
+            self.columns,
+            pl.any_horizontal(pl.lit(False), *map(self._moves, sorted(deciding))),
+        )
+
+    def _moves(self, column: str) -> pl.Expr:
+        """Tell whether a column stands at two places in two readings."""
+        places = [
+            place for place, segment in enumerate(self.segments) if column in _columns(segment)
+        ]
+        for place, value in enumerate(self.opens):
+            if value.column == column:
+                places = [place, place + 1]
+        return pl.any_horizontal(
+            pl.lit(False),
+            *(
+                pl.col(f"before{place}").str.len_bytes() != pl.col(f"late{place}").str.len_bytes()
+                for place in places
+                if place
+            ),
+        )
+
+    def _pattern(self, opened: str = "", end: int | None = None, *, before: bool = False) -> str:
+        """Make the pattern of some segments, with groups `before1` ... for what precedes them."""
+        pattern = _pattern(self.segments[0])
+        for place, segment in enumerate(self.segments[1:end], start=1):
+            column = self.opens[place - 1].column
+            pattern += f"(?P<{column}>{opened})" if column else opened
+            if before:
+                pattern = f"(?P<before{place}>{pattern})"
+            pattern += _pattern(segment)
+        return pattern
+
+
+def _columns(segment: _Segment) -> list[str]:
+    return [part.column for part in segment if isinstance(part, Value) and part.column]
+
+
+def _pattern(segment: _Segment) -> str:
+    return "".join(re.escape(part) if isinstance(part, str) else part.group for part in segment)
+
+
+def _found(text: pl.Series, pattern: str) -> pl.DataFrame:
+    """Extract the named groups of a pattern; nulls where it does not match."""
+    return text.str.extract_groups(_FLAGS + pattern).struct.unnest()
+
+
+def _with_reading(
+    frame: pl.DataFrame,
+    matches: pl.Expr,
+    columns: Sequence[str],
+    differs: pl.Expr | None = None,
+) -> pl.DataFrame:
+    several = pl.lit(False) if differs is None else differs
+    reading = (
+        pl.when(~matches.fill_null(value=False))
+        .then(NO_READING)
+        .when(several)
+        .then(SEVERAL_READINGS)
+        .otherwise(ONE_READING)
+    )
+    return frame.select(*columns, reading.cast(pl.Int8).alias(READING))

@@ -1,0 +1,68 @@
+"""A log format of text, compiled to what reads its lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from recommender.access_logs.formats.fields import Fields, fields_of
+from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
+from recommender.access_logs.formats.template import READING, Template, values_of
+from recommender.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """Hold a log format of text.
+
+    Attributes:
+        name: What to call it.
+        fields: What becomes of the columns.
+        tokens: The format string.
+        template: What reads a line.
+    """
+
+    name: str
+    fields: Fields
+    tokens: tuple[Token, ...]
+    template: Template
+
+    @property
+    def start(self) -> str:
+        """Return what every line begins with; nothing if that is an operator."""
+        first = self.tokens[0]
+        return first if isinstance(first, str) else ""
+
+    def read(self, lines: pl.Series) -> pl.DataFrame:
+        """Read lines; returns FIELD_SCHEMA and `reading`."""
+        return self.template.read(lines).select(*self.fields.expressions(), READING)
+
+
+def text_format(format_string: str, name: str, *, is_assumed: bool = False) -> TextFormat:
+    """Compile a log format of text; one line feed may end it.
+
+    Raises:
+        UsageError: Envoy would refuse the format, or it lacks what is needed.
+    """
+    text = format_string.removesuffix("\n")
+    if "\n" in text:
+        raise UsageError(
+            "the log format has a line feed inside",
+            hint="what a proxy writes about one request must be one line",
+        )
+    return format_of_tokens(tokens_of(text), name, is_assumed=is_assumed)
+
+
+def format_of_tokens(
+    tokens: tuple[Token, ...], name: str, *, is_assumed: bool = False
+) -> TextFormat:
+    """Compile a log format of text that is read already.
+
+    Raises:
+        UsageError: It lacks what is needed.
+    """
+    operators = [token for token in tokens if isinstance(token, Operator)]
+    fields = fields_of(operators)
+    values = values_of(tokens, fields.columns, fields.time, is_assumed=is_assumed)
+    return TextFormat(name, fields, tokens, Template.of(values))
