@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -12,14 +12,19 @@ from recommender.access_logs import (
     UNKNOWN_POD,
     LineCounts,
     LogBatch,
+    LogFormat,
     ObjectStorage,
     SourcePod,
+    formats_as_configured,
+    formats_to_try,
+    log_format,
     read_access_logs,
 )
-from recommender.errors import InputError
+from recommender.errors import InputError, UsageError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
+from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
 from recommender.recommendation import Recommendations, recommend
 from recommender.report import FlowReport, Report, flow_report
@@ -38,7 +43,10 @@ Progress = Callable[[str], None]
 
 _MULTI_CLUSTER_DOMAIN = "clusterset.local"
 _STRICT_HINT = "without --strict they are counted and passed over"
-_LOG_HINT = "name access logs of istio-proxy containers, in Istio's default text or JSON"
+_LOG_HINT = (
+    "name access logs of istio-proxy containers; where their format is not in the mesh dump, "
+    "tell it with --log-format"
+)
 _POD_HINT = (
     "name files as a node does, <pod>_<namespace>_istio-proxy-<id>.log, or tell the pod "
     "with --source-pod"
@@ -75,7 +83,7 @@ def recommend_sidecars(
     """
     settings = settings or Settings()
     mesh = read_mesh(sources, settings, progress)
-    flows = read_flows(sources, settings, progress)
+    flows = read_flows(sources, settings, progress, mesh)
     progress("building the service graph")
     _check_domain(flows, mesh)
     graph = build_service_graph(flows, mesh)
@@ -111,7 +119,7 @@ def report_flows(
     """
     settings = settings or Settings()
     mesh = read_mesh(sources, settings, progress) if sources.mesh else None
-    return flow_report(read_flows(sources, settings, progress), mesh)
+    return flow_report(read_flows(sources, settings, progress, mesh), mesh)
 
 
 def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
@@ -123,7 +131,8 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         root_namespace=settings.root_namespace,
         version=settings.istio,
     )
-    notes = sorted((*mesh.notes, *admission_notes(mesh), *_version_notes(mesh)))
+    found = (*admission_notes(mesh), *_version_notes(mesh), *_configured_formats(mesh)[1])
+    notes = sorted((*mesh.notes, *found))
     mesh = replace(mesh, notes=tuple(notes))
     refused = [note for note in mesh.notes if note.is_loss]
     if settings.strict and refused:
@@ -146,15 +155,48 @@ def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def read_flows(sources: Sources, settings: Settings, progress: Progress) -> Flows:
-    """Read the logs and sum them up."""
+def _log_formats(settings: Settings, mesh: Mesh | None) -> tuple[LogFormat, ...]:
+    """Choose the formats that log lines may have.
+
+    One that is set is the only one. Else those that the mesh configures come first, then the
+    known defaults.
+    """
+    if settings.log_format:
+        return log_format(settings.log_format)
+    return formats_to_try(_configured_formats(mesh)[0] if mesh else [])
+
+
+def _configured_formats(mesh: Mesh) -> tuple[list[LogFormat], list[MeshNote]]:
+    """Compile the log formats of a mesh; name those that cannot be used, with what they lack."""
+    formats: list[LogFormat] = []
+    notes: list[MeshNote] = []
+    for where, configured in access_log_formats(mesh).items():
+        try:
+            formats += formats_as_configured(
+                configured.text, configured.labels, where, omits_empty=configured.omits_empty
+            )
+        except UsageError as error:
+            notes.append(MeshNote(f"a log format that cannot be used: {error.what}", where))
+    return formats, notes
+
+
+def read_flows(
+    sources: Sources, settings: Settings, progress: Progress, mesh: Mesh | None = None
+) -> Flows:
+    """Read the logs and sum them up; the mesh tells which formats their lines may have.
+
+    Raises:
+        InputError: A source cannot be read, or no line can be used.
+        UsageError: The log format of the settings cannot be used.
+    """
+    formats = _log_formats(settings, mesh)
     progress("reading the logs")
     batches = read_access_logs(
         sources.logs,
         stdin=sources.stdin,
         source_pod=sources.source_pod,
         storage=sources.storage,
-        log_format=settings.log_format,
+        formats=formats,
     )
     flows = summarise_flows(_reporting(batches, progress))
     _check_lines(flows.lines, settings)

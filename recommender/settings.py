@@ -30,7 +30,8 @@ class Settings:
         pinned_hosts: Hosts (`namespace/dnsName`) that every Sidecar keeps.
         istio_version: The version of istiod, such as "1.30"; empty means what the dump says.
         accept_filtered_logs: Take the logs for whole where a Telemetry filters them.
-        log_format: A format of Envoy's that log lines may have beside the known ones.
+        log_format: The only format that log lines may have, by name or as a format string; empty
+            means those that the dump configures, and the known defaults.
     """
 
     strict: bool = False

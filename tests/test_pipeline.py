@@ -1,4 +1,4 @@
-"""What istiod would refuse is neither taken for part of the mesh nor written."""
+"""What istiod would refuse is not taken for part of the mesh; the mesh tells how logs are read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.shop import shop
-from recommender.errors import InputError
-from recommender.pipeline import Sources, read_mesh, recommend_sidecars
+from recommender.errors import InputError, UsageError
+from recommender.pipeline import Sources, read_flows, read_mesh, recommend_sidecars
 from recommender.settings import Settings
 from tests.mesh.helpers import Object, obj
 
@@ -51,3 +51,47 @@ def test_no_sidecar_is_written_that_would_carry_over_what_istiod_refuses(tmp_pat
     assert report.written is not None
     assert not (tmp_path / "out" / "shop").exists()
     assert (tmp_path / "out" / "loyalty").exists()
+
+
+def mesh_that_logs(folder: Path, text: str) -> Path:
+    """Write a mesh dump whose proxies log in a format."""
+    path = folder / "istio.json"
+    config = json.dumps({"accessLogFile": "/dev/stdout", "accessLogFormat": text})
+    path.write_text(
+        json.dumps(obj("v1", "ConfigMap", "istio", "istio-system", data={"mesh": config}))
+    )
+    return path
+
+
+CUSTOM = "%START_TIME%|%REQ(:AUTHORITY)%|%DURATION%|%UPSTREAM_CLUSTER%"
+LINE = "2026-11-23T12:16:11.401Z|reviews|5|outbound|80||reviews.shop.svc.cluster.local;\n"
+
+
+def hosts_in(folder: Path, text: str, given: str = "") -> list[str]:
+    """List the destinations of one line of the custom format."""
+    log = folder / "a.log"
+    log.write_text(LINE)
+    named = Sources((log,), (mesh_that_logs(folder, text),), source_pod=("shop", "web-1"))
+    settings = Settings(log_format=given)
+    flows = read_flows(named, settings, quiet, read_mesh(named, settings, quiet))
+    return flows.frame["destination_host"].to_list()
+
+
+def test_logs_are_read_in_the_format_of_the_mesh_or_in_the_one_that_is_given(
+    tmp_path: Path,
+) -> None:
+    assert hosts_in(tmp_path, CUSTOM) == ["reviews.shop.svc.cluster.local"]
+    assert hosts_in(tmp_path, "%START_TIME% %PROTOCOL%", CUSTOM) == hosts_in(tmp_path, CUSTOM)
+    for given in ("", "istio-text"):
+        with pytest.raises(InputError, match="none of the 1 lines can be used"):
+            hosts_in(tmp_path, "", given)
+
+
+def test_a_format_of_the_mesh_that_lacks_what_is_needed_is_noted(tmp_path: Path) -> None:
+    named = Sources((), (mesh_that_logs(tmp_path, "%START_TIME% %PROTOCOL%"),))
+    (note,) = [n for n in read_mesh(named, Settings(), quiet).notes if "log format" in n.reason]
+
+    assert "neither %UPSTREAM_CLUSTER% nor %REQ(:AUTHORITY)%" in note.reason
+    assert note.where == "MeshConfig accessLogFormat"
+    with pytest.raises(UsageError, match="neither"):
+        read_flows(named, Settings(log_format="%START_TIME% %PROTOCOL%"), quiet)

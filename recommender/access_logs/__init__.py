@@ -1,7 +1,14 @@
 """Access logs -> requests: one row per usable line, every other line counted by reason."""
 
 from recommender.access_logs.files import OTHER_CONTAINER
-from recommender.access_logs.formats import DIAGNOSTIC
+from recommender.access_logs.formats import (
+    DIAGNOSTIC,
+    FORMAT_NAMES_HINT,
+    LogFormat,
+    formats_as_configured,
+    formats_to_try,
+    log_format,
+)
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, merge_line_counts
 from recommender.access_logs.object_storage import ObjectStorage, OssAccess, oss_access
 from recommender.access_logs.read import LogBatch, read_access_logs
@@ -16,15 +23,20 @@ OTHER_OUTPUT = frozenset(
 
 __all__ = [
     "FAILURE_FLAGS",
+    "FORMAT_NAMES_HINT",
     "OTHER_OUTPUT",
     "REQUEST_SCHEMA",
     "UNKNOWN_POD",
     "LineCounts",
     "LogBatch",
+    "LogFormat",
     "ObjectStorage",
     "OssAccess",
     "SkippedLines",
     "SourcePod",
+    "formats_as_configured",
+    "formats_to_try",
+    "log_format",
     "merge_line_counts",
     "oss_access",
     "read_access_logs",

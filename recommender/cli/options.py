@@ -33,8 +33,9 @@ log_format_option = click.option(
     "--log-format",
     metavar="NAME|STRING|@FILE",
     callback=lambda _context, _parameter, value: read_format(value),
-    help="The accessLogFormat of lines that have none of the known formats: its name, itself, or "
-    "the file that holds it.",
+    help="The only accessLogFormat of the lines: its name (istio-text, istio-1.9, istio-json, "
+    "asm-json, asm-text, envoy), itself, or the file that holds it; without it those of the mesh "
+    "dump and the known defaults.",
 )
 istio_version_option = click.option(
     "--istio-version",

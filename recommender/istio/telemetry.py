@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from recommender.istio.sidecar_scope import ScopeRules
-from recommender.mesh.objects import Labels, Telemetry, TelemetryEntry
+from recommender.mesh.objects import AccessLogFormat, Labels, Mesh, Telemetry, TelemetryEntry
 
 CLIENT, SERVER = "CLIENT", "SERVER"
 _FILE_LOG: Final = "envoyFileAccessLog"
@@ -67,6 +67,29 @@ def outbound_logging(rules: ScopeRules, namespace: str, labels: Labels) -> Outbo
     if not in_use:
         return OutboundLogging.NONE
     return OutboundLogging.FILTERED if all(in_use.values()) else OutboundLogging.ALL
+
+
+def access_log_formats(mesh: Mesh) -> dict[str, AccessLogFormat]:
+    """Map where the format of an access log is configured to the format, for all in use.
+
+    In use are MeshConfig's where it names a file, and those of providers that a Telemetry or the
+    defaults name, whatever the proxy: a log does not tell which Telemetry it is due to.
+    Source: istio model/telemetry_logging.go (`telemetryAccessLog`).
+    """
+    config = mesh.config
+    entries = (entry for telemetry in mesh.telemetries for entry in telemetry.access_logging)
+    named = {name for entry in entries for name in entry.providers}
+    named.update(config.default_access_logging_providers)
+    used = [provider for provider in config.extension_providers if provider.name in named]
+    as_mesh = [p for p in used if p.kind == _FILE_LOG and p.log_format is None]
+    formats = {
+        f"extension provider {provider.name}": provider.log_format
+        for provider in sorted(used, key=lambda provider: provider.name)
+        if provider.log_format is not None
+    }
+    if config.access_log_file or as_mesh:
+        return {"MeshConfig accessLogFormat": config.access_log_format, **formats}
+    return formats
 
 
 def applicable_telemetries(

@@ -3,6 +3,7 @@
 from recommender.mesh.index import MeshIndex, index_mesh
 from recommender.mesh.load import load_mesh
 from recommender.mesh.objects import (
+    AccessLogFormat,
     AuthorizationPolicy,
     Destination,
     DestinationRule,
@@ -36,6 +37,7 @@ from recommender.mesh.objects import (
 from recommender.mesh.pod_names import workload_of_gone_pod, workload_of_pod
 
 __all__ = [
+    "AccessLogFormat",
     "AuthorizationPolicy",
     "Destination",
     "DestinationRule",

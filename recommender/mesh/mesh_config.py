@@ -5,6 +5,7 @@ Defaults and merging: istio pkg/config/mesh/mesh.go `DefaultMeshConfig`, `ApplyM
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +14,24 @@ from typing import Final
 from recommender.mesh import fields
 from recommender.mesh.documents import describe
 from recommender.mesh.fields import FieldError, Fields
-from recommender.mesh.objects import ExtensionProvider, MeshConfig, MeshNote, ObjectMeta
+from recommender.mesh.objects import (
+    AccessLogFormat,
+    ExtensionProvider,
+    MeshConfig,
+    MeshNote,
+    ObjectMeta,
+)
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 
 DEFAULT_ROOT_NAMESPACE: Final = "istio-system"
+BUILT_IN_LOG: Final = "envoy"
 BUILT_IN_PROVIDERS: Final = (
     ExtensionProvider("prometheus", "prometheus"),
     ExtensionProvider("stackdriver", "stackdriver"),
-    ExtensionProvider("envoy", "envoyFileAccessLog"),
+    ExtensionProvider(BUILT_IN_LOG, "envoyFileAccessLog"),
 )
+_LOGS: Final = ("envoyFileAccessLog", "envoyOtelAls")
+_JSON: Final = ("JSON", 1)  # an enum may be given as its number
 _MAP_NAME: Final = re.compile(r"istio(-.+)?")
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))  # Go's strconv.ParseBool
 
@@ -108,6 +118,8 @@ def _mesh_config(config: Fields, root_namespace: str) -> MeshConfig:
         extension_providers=_extension_providers(config),
         default_tracing_providers=fields.texts(providers, "tracing"),
         default_access_logging_providers=fields.texts(providers, "accessLogging"),
+        access_log_file=fields.text(config, "accessLogFile"),
+        access_log_format=_access_log_format(config),
         dns_capture=fields.text(metadata, "ISTIO_META_DNS_CAPTURE") in _TRUE,
         discovery_selectors=fields.each(config, "discoverySelectors", _discovery_selector),
     )
@@ -143,7 +155,39 @@ def _extension_provider(entry: Fields) -> ExtensionProvider:
         raise FieldError(f"{name[:60]} has {len(kinds)} kinds of provider, expected one")
     provider = fields.mapping(entry, kinds[0])
     service = fields.text(provider, "service")
-    return ExtensionProvider(name, kinds[0], service, fields.port(provider, "port") or 0)
+    port = fields.port(provider, "port") or 0
+    return ExtensionProvider(name, kinds[0], service, port, _log_format(name, kinds[0], provider))
+
+
+def _access_log_format(config: Fields) -> AccessLogFormat:
+    """Read the format of the mesh: JSON that cannot be read stands for the default."""
+    text = fields.text(config, "accessLogFormat")
+    if config.get("accessLogEncoding") not in _JSON:
+        return AccessLogFormat(text or None)
+    try:
+        labels = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        labels = {}
+    return AccessLogFormat(labels=labels if isinstance(labels, dict) else {})
+
+
+def _log_format(name: str, kind: str, provider: Fields) -> AccessLogFormat | None:
+    """Read the format of a provider that writes lines, to a file or for OpenTelemetry.
+
+    Source: istio model/telemetry_logging.go (`telemetryAccessLog`).
+    """
+    if kind not in _LOGS:
+        return None
+    log_format = fields.optional_mapping(provider, "logFormat")
+    omits_empty = fields.flag(provider, "omitEmptyValues") or False
+    if log_format is None and name == BUILT_IN_LOG and not omits_empty:
+        return None
+    log_format = log_format or {}
+    text, labels = (
+        fields.optional_text(log_format, "text"),
+        fields.optional_mapping(log_format, "labels"),
+    )
+    return AccessLogFormat(text, labels, omits_empty)
 
 
 def _discovery_selector(entry: Fields) -> tuple[Requirement, ...]:

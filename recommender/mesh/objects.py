@@ -357,17 +357,33 @@ class EnvoyFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessLogFormat:
+    """Describe the format of an access log as configured.
+
+    `text` is its format string and `labels` its JSON; istiod has a default of either for an
+    empty one, and of text for neither.
+    """
+
+    text: str | None = None
+    labels: Mapping[str, object] | None = None
+    omits_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ExtensionProvider:
     """Describe an entry of MeshConfig extensionProviders.
 
     `kind` is the API's field name (`opentelemetry`, `envoyExtAuthzGrpc`, `envoyFileAccessLog`
-    …); `service` is `[<namespace>/]<hostname>`, empty for a provider without a service.
+    …); `service` is `[<namespace>/]<hostname>`, empty for a provider without a service;
+    `log_format` is None where no access log with a format is written, and for the built-in
+    provider that writes as MeshConfig says.
     """
 
     name: str
     kind: str
     service: str = ""
     port: int = 0
+    log_format: AccessLogFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +403,8 @@ class MeshConfig:
     extension_providers: tuple[ExtensionProvider, ...] = ()
     default_tracing_providers: tuple[str, ...] = ()
     default_access_logging_providers: tuple[str, ...] = ()
+    access_log_file: str = ""
+    access_log_format: AccessLogFormat = field(default_factory=AccessLogFormat)
     dns_capture: bool = False
     discovery_selectors: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = ()
 

@@ -1,6 +1,6 @@
 import pytest
 
-from recommender.mesh import ExtensionProvider, MeshConfig
+from recommender.mesh import AccessLogFormat, ExtensionProvider, MeshConfig
 from recommender.mesh.mesh_config import BUILT_IN_PROVIDERS
 from tests.mesh.helpers import Object, mesh_of, mesh_of_objects, notes_of, obj
 
@@ -134,3 +134,52 @@ def test_a_given_root_namespace_holds_the_config_map_and_counts() -> None:
     )
 
     assert (mesh.config.root_namespace, mesh.config.trust_domain) == ("root", "root")
+
+
+@pytest.mark.parametrize(
+    ("mesh", "expected"),
+    [
+        ("accessLogFormat: ''", AccessLogFormat()),
+        ("accessLogFormat: '%START_TIME%'", AccessLogFormat("%START_TIME%")),
+        ("{accessLogFormat: '{\"a\": 1}', accessLogEncoding: TEXT}", AccessLogFormat('{"a": 1}')),
+        ("accessLogEncoding: JSON", AccessLogFormat(labels={})),
+        ("accessLogEncoding: 1", AccessLogFormat(labels={})),
+        (
+            '{accessLogFormat: \'{"a": {"b": "%PROTOCOL%"}}\', accessLogEncoding: JSON}',
+            AccessLogFormat(labels={"a": {"b": "%PROTOCOL%"}}),
+        ),
+        ("{accessLogFormat: '{', accessLogEncoding: JSON}", AccessLogFormat(labels={})),
+        ("{accessLogFormat: '[1]', accessLogEncoding: JSON}", AccessLogFormat(labels={})),
+    ],
+)
+def test_the_log_format_of_the_mesh_is_read_as_istiod_takes_it(
+    mesh: str, expected: AccessLogFormat
+) -> None:
+    assert config(mesh).access_log_format == expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        ("name: a, envoyFileAccessLog: {}", AccessLogFormat()),
+        ("name: envoy, envoyFileAccessLog: {path: /dev/stdout}", None),
+        (
+            "name: envoy, envoyFileAccessLog: {omitEmptyValues: true}",
+            AccessLogFormat(None, None, True),
+        ),
+        ("name: a, envoyFileAccessLog: {logFormat: {text: x}}", AccessLogFormat("x")),
+        ("name: a, envoyFileAccessLog: {logFormat: {labels: {}}}", AccessLogFormat(labels={})),
+        (
+            "name: a, envoyOtelAls: {service: s, port: 1, logFormat: {text: x, labels: {k: v}}}",
+            AccessLogFormat("x", {"k": "v"}),
+        ),
+        ("name: a, zipkin: {service: s, port: 1}", None),
+    ],
+)
+def test_the_log_format_of_a_provider_is_read(
+    provider: str, expected: AccessLogFormat | None
+) -> None:
+    found = config(f"extensionProviders: [{{{provider}}}]").extension_providers
+    name = provider.split(",")[0].removeprefix("name: ")
+
+    assert [p.log_format for p in found if p.name == name] == [expected]

@@ -11,7 +11,13 @@ choose          a format is named, or given as a string
 parse           lines of several formats at once
 """
 
-from recommender.access_logs.formats.choose import FORMAT_NAMES_HINT, formats_of, log_format
+from recommender.access_logs.formats.choose import (
+    FORMAT_NAMES_HINT,
+    formats_as_configured,
+    formats_of,
+    formats_to_try,
+    log_format,
+)
 from recommender.access_logs.formats.fields import FIELD_SCHEMA
 from recommender.access_logs.formats.json_lines import AMBIGUOUS_JSON, BROKEN_JSON
 from recommender.access_logs.formats.known import LogFormat, assumed_formats, known_formats
@@ -34,7 +40,9 @@ __all__ = [
     "UNKNOWN_FORMAT",
     "LogFormat",
     "assumed_formats",
+    "formats_as_configured",
     "formats_of",
+    "formats_to_try",
     "known_formats",
     "log_format",
     "parse_lines",

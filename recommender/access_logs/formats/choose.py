@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from recommender.access_logs.formats.json_format import json_format
-from recommender.access_logs.formats.known import LogFormat, known_formats
+from recommender.access_logs.formats.known import LogFormat, assumed_formats, known_formats
 from recommender.access_logs.formats.text_format import text_format
 from recommender.errors import UsageError
 
@@ -56,6 +57,38 @@ def formats_of(format_string: str, where: str) -> tuple[LogFormat, ...]:
         return (as_json, text_format(format_string, where)) if one_line else (as_json,)
     except UsageError as error:
         raise UsageError(error.what, where=where, hint=error.hint) from error
+
+
+def formats_as_configured(
+    text: str | None, labels: Mapping[str, object] | None, where: str, *, omits_empty: bool
+) -> tuple[LogFormat, ...]:
+    """Compile what istiod makes of a format string or the labels of a log in JSON.
+
+    Empty ones stand for Istio's defaults. Source: istio model/telemetry_logging.go
+    (`fileAccessLogFromTelemetry`, `fileAccessLogWithDefaults`).
+
+    Raises:
+        UsageError: Envoy would refuse it, or it lacks what is needed.
+    """
+    known = known_formats()
+    if labels is not None:
+        if not labels:
+            return (known["istio-json"],)
+        return (json_format(labels, where, keeps_empty=not omits_empty),)
+    if not text:
+        return (known["istio-text"],)
+    compiled = text_format(text, where)
+    is_default = any(
+        name.startswith("istio-") and getattr(other, "tokens", None) == compiled.tokens
+        for name, other in known.items()
+    )
+    return (known["istio-text"],) if is_default else (compiled,)
+
+
+def formats_to_try(configured: Sequence[LogFormat]) -> tuple[LogFormat, ...]:
+    """Put the formats that are assumed behind those that are configured."""
+    names = {log_format.name for log_format in configured}
+    return (*configured, *(other for other in assumed_formats() if other.name not in names))
 
 
 def json_template(format_string: str) -> dict[str, object] | None:

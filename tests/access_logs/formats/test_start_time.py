@@ -41,7 +41,7 @@ def read(operator: str, text: str) -> datetime | None:
         ("%START_TIME(%F %T.%f)%", "2026-11-25 17:03:38.474164000", MILLISECOND),
         ("%START_TIME(%c)%", "Wed Nov 25 17:03:38 2026", SECOND),
         ("%START_TIME(%D %R)%", "11/25/26 17:03", SECOND.replace(second=0)),
-        ("%START_TIME(%F %T %E3S %Ez %Z %%)%", "2026-11-25 17:03:38 38.474 +00:00 UTC %", MILLISECOND),
+        ("%START_TIME(%F %R %E3S%Ez %Z%%)%", "2026-11-25 17:03 38.474+00:00 UTC%", MILLISECOND),
         ("%START_TIME(%e. %h %Y)%", " 5. Nov 2026", datetime(2026, 11, 5, tzinfo=UTC)),
     ],
 )  # fmt: skip
