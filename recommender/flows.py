@@ -14,8 +14,8 @@ import polars as pl
 
 from recommender.access_logs import REQUEST_SCHEMA, LineCounts, LogBatch, merge_line_counts
 
-# one request each, summed up in a flow
-_SUMMED: Final = ("start_time", "failed")
+# summed up in a flow
+_SUMMED: Final = ("failed", "requests", "first_seen", "last_seen")
 
 FLOW_SCHEMA = pl.Schema(
     {
@@ -85,13 +85,13 @@ def merge_flows(parts: Iterable[Flows]) -> Flows:
 
 def _flows_of(batch: LogBatch) -> Flows:
     frame = (
-        batch.requests.with_columns(pl.col("start_time").dt.date().alias("day"))
+        batch.requests.with_columns(pl.col("first_seen").dt.date().alias("day"))
         .group_by(_KEYS)
         .agg(
-            pl.len().cast(pl.Int64).alias("requests"),
-            pl.col("failed").sum().cast(pl.Int64).alias("errors"),
-            pl.col("start_time").min().alias("first_seen"),
-            pl.col("start_time").max().alias("last_seen"),
+            pl.col("requests").sum(),
+            pl.col("requests").filter("failed").sum().alias("errors"),
+            pl.col("first_seen").min(),
+            pl.col("last_seen").max(),
         )
     )
     return Flows(frame, batch.lines)

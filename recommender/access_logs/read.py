@@ -17,11 +17,11 @@ from recommender.access_logs.files import (
     find_log_files,
     read_pieces,
 )
-from recommender.access_logs.formats import LogFormat, parse_lines
+from recommender.access_logs.formats import LogFormat, assumed_formats, parse_lines, text_starts
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
-from recommender.access_logs.wrappers import no_parts, unwrap
+from recommender.access_logs.wrappers import UNESCAPED_STARTS, no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
@@ -62,7 +62,7 @@ def read_access_logs(
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
     files, lost = find_log_files(sources, storage)
     pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=batch_bytes))
-    read = partial(_batch, source_pod=source_pod, formats=formats)
+    read = partial(_batch, source_pod=source_pod, formats=formats or assumed_formats())
     return _batches(pieces, lost, read, batch_bytes)
 
 
@@ -95,13 +95,14 @@ def _batch(
     pieces: list[Piece],
     begun: pl.DataFrame,
     source_pod: SourcePod | None,
-    formats: Sequence[LogFormat] | None,
+    formats: Sequence[LogFormat],
 ) -> tuple[LogBatch, pl.DataFrame]:
     names = list(dict.fromkeys(piece.file for piece in pieces))
     places = {file: place for place, file in enumerate(names)}
     stored = _stored_lines(pieces, [places[piece.file] for piece in pieces])
     unfinished = None if pieces[-1].is_last else places[pieces[-1].file]
-    lines, begun = unwrap(stored, begun, unfinished)
+    unescaped = (*UNESCAPED_STARTS, *text_starts(formats))
+    lines, begun = unwrap(stored, begun, unfinished, unescaped)
     lines = with_writers(lines, names, source_pod)
     begun = begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
 
@@ -113,7 +114,9 @@ def _batch(
     no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
     used = requests.filter(usable).select(*REQUEST_SCHEMA)
     lost = [entry for piece in pieces for entry in piece.skipped]
-    counts = count_lines(used.height, [*lost, *_skipped(no_use, [f.name for f in names])])
+    counts = count_lines(
+        used["requests"].sum(), [*lost, *_skipped(no_use, [f.name for f in names])]
+    )
     return LogBatch(used, counts), begun
 
 

@@ -15,7 +15,6 @@ REQUEST_SCHEMA: Final = pl.Schema(
         # the pod whose proxy wrote the line
         "source_namespace": pl.String(),
         "source_pod": pl.String(),
-        "start_time": pl.Datetime("ms", "UTC"),
         # "outbound" or "inbound"; "unrouted" when the line names no Envoy cluster (NR, NC,
         # block_all, redirects ...)
         "direction": pl.String(),
@@ -32,12 +31,20 @@ REQUEST_SCHEMA: Final = pl.Schema(
         "authority": pl.String(),
         # the server name of the TLS handshake, lower case; null when inbound
         "server_name": pl.String(),
-        # downstream_local_address, `ip:port`; the port is 0 for a received request without a
-        # cluster of its own, because strangers choose it
+        # downstream_local_address, `ip:port`; the port is 0 where it is not logged, and for a
+        # received request without a cluster of its own, because strangers choose it
         "destination_address": pl.String(),
         "route": pl.String(),
+        # who sent a received request, as far as that may tell a pod: a private address that is
+        # the peer's own, and the SPIFFE name in its certificate; null when not inbound
+        "peer_address": pl.String(),
+        "peer_identity": pl.String(),
         # answered with 5xx or with a response flag of FAILURE_FLAGS
         "failed": pl.Boolean(),
+        # how many lines the row stands for, all of one UTC day, and when the requests started
+        "requests": pl.Int64(),
+        "first_seen": pl.Datetime("ms", "UTC"),
+        "last_seen": pl.Datetime("ms", "UTC"),
     }
 )
 
@@ -54,6 +61,14 @@ _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IP_AND_PORT: Final = rf"^(?:(?:{_BYTE}\.){{3}}{_BYTE}|\[[0-9a-fA-F:.]{{2,45}}\]):[0-9]{{1,5}}$"
 _MOST_PORT: Final = 65535
 _OUTBOUND: Final = r"^outbound(?:\||_\.)"
+# Addresses for private use (RFC 1918, 6598, 4193): pods have them, people outside have not.
+_PRIVATE: Final = (
+    r"^(?:10\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\."
+    r"|100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|\[f[cd])"
+)
+_FROM_HEADER: Final = ":0"  # the port of an address that x-forwarded-for names
+_LOOPBACK: Final = r"^(?:127\.|\[::1\])"
+_SPIFFE: Final = r"^(spiffe://[A-Za-z0-9._-]{1,253}/ns/[a-z0-9-]{1,63}/sa/[a-z0-9.-]{1,253})(?:,|$)"
 _HOST_NAME: Final = r"^[a-z0-9_*-][a-z0-9._*-]{0,254}$"
 _ADDRESS: Final = r"^[0-9a-f]{0,4}:[0-9a-f:.]{0,45}$"
 # Envoy is younger than the first; a clock that stands behind the second is wrong.
@@ -63,15 +78,22 @@ _FIRST_YEAR, _LAST_YEAR = 2015, 2099
 def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
     """Make requests of logged fields.
 
-    `fields` has FIELD_SCHEMA, `source_namespace`, `source_pod` and `reason`. What comes back has
-    REQUEST_SCHEMA, `reason` and the columns of `fields` that are no field.
+    `fields` has FIELD_SCHEMA, `source_namespace`, `source_pod` and `reason`. A row that stands
+    for several lines also has `requests`, how many they are, and `last_time`, when the last of
+    them started. What comes back has REQUEST_SCHEMA, `reason` and the columns of `fields` that are
+    no field.
     """
+    if "requests" not in fields.columns:
+        one = pl.lit(1, pl.Int64).alias("requests")
+        fields = fields.with_columns(one, pl.col("start_time").alias("last_time"))
     authority = _host_name(_without_port(_value("authority")))
     server_name = _host_name(_value("requested_server_name"))
     return (
         fields.lazy()
         .with_columns(
-            _address(_value("downstream_local_address")).alias("destination_address"),
+            _destination_address(),
+            pl.col("start_time").alias("first_seen"),
+            pl.col("last_time").alias("last_seen"),
             _value("route_name").alias("route"),
             _failed().alias("failed"),
             _protocol(),
@@ -85,7 +107,8 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
             "requested_server_name",
             lambda f: f.with_columns(server_name.alias("server_name")),
         )
-        .with_columns(*_nothing_of_inbound(), _inbound_address())
+        .with_columns(_direction_without_cluster())
+        .with_columns(*_nothing_of_inbound(), *_of_inbound())
         .with_columns(pl.coalesce("reason", _reason()).alias("reason"))
         .collect()
     )
@@ -196,19 +219,52 @@ def _nothing_of_inbound() -> list[pl.Expr]:
     return [pl.when(pl.col("direction") != "inbound").then(name).alias(name) for name in names]
 
 
-def _inbound_address() -> pl.Expr:
-    passed_through = pl.col("cluster").str.starts_with("InboundPassthroughCluster")
+def _destination_address() -> pl.Expr:
+    """Take the address that the caller connected to.
+
+    Where a format has no such address and no cluster, the upstream's tells what a pod received.
+    """
+    local = _address(_value("downstream_local_address"))
+    upstream = _address(_value("upstream_host")).str.replace(r":[0-9]+$", ":0")
+    nothing_else = (
+        _value("upstream_cluster").is_null() & pl.col("downstream_local_address").is_null()
+    )
+    return pl.coalesce(local, pl.when(nothing_else).then(upstream)).alias("destination_address")
+
+
+def _direction_without_cluster() -> pl.Expr:
+    """Tell received requests in a format without clusters: their upstream is the pod itself."""
+    received = pl.col("cluster").is_null() & (
+        _value("upstream_host").str.contains(_LOOPBACK).fill_null(value=False)
+    )
+    return pl.when(received).then(pl.lit("inbound")).otherwise("direction").alias("direction")
+
+
+def _of_inbound() -> list[pl.Expr]:
+    """Keep of a received request the port that is its own, and the peer."""
+    inbound = pl.col("direction") == "inbound"
+    passed_through = inbound & (
+        pl.col("cluster").str.starts_with("InboundPassthroughCluster").fill_null(value=True)
+    )
     address = pl.col("destination_address")
-    return (
+    peer = _address(_value("downstream_remote_address"))
+    is_pod = peer.str.contains(_PRIVATE) & ~peer.str.ends_with(_FROM_HEADER)
+    return [
         pl.when(passed_through)
         .then(address.str.replace(r":[0-9]+$", ":0"))
         .otherwise(address)
-        .alias("destination_address")
-    )
+        .alias("destination_address"),
+        pl.when(inbound & is_pod)
+        .then(peer.str.extract(r"^\[?(.*?)\]?:[0-9]+$"))
+        .alias("peer_address"),
+        pl.when(inbound)
+        .then(pl.col("downstream_peer").str.extract(_SPIFFE))
+        .alias("peer_identity"),
+    ]
 
 
 def _reason() -> pl.Expr:
-    year = pl.col("start_time").dt.year()
+    year = pl.col("first_seen").dt.year()
     return (
         pl.when(~year.is_between(_FIRST_YEAR, _LAST_YEAR).fill_null(value=False))
         .then(pl.lit(NO_START_TIME))

@@ -43,7 +43,7 @@ raw_header = (
 
 
 def destinations(batch: LogBatch) -> set[tuple[object, ...]]:
-    return set(batch.requests.select("source_pod", "start_time", *DESTINATION).iter_rows())
+    return set(batch.requests.select("source_pod", "first_seen", *DESTINATION).iter_rows())
 
 
 HONEST = destinations(read_lines(text()))

@@ -220,7 +220,7 @@ def test_a_line_without_usable_start_time_is_skipped(start: str) -> None:
 def test_start_times_are_utc_to_the_millisecond() -> None:
     for start in ("2026-11-23T12:16:11.401Z", "2026-11-23T12:16:11.401999Z"):
         expected = datetime(2026, 11, 23, 12, 16, 11, 401_000, tzinfo=UTC)
-        assert one(text(start_time=start))["start_time"] == expected
+        assert one(text(start_time=start))["first_seen"] == expected
 
 
 def test_a_line_of_an_unknown_pod_is_skipped() -> None:

@@ -27,6 +27,7 @@ from recommender.access_logs.formats.parse import (
     NOT_ACCESS_LOG,
     UNKNOWN_FORMAT,
     parse_lines,
+    text_starts,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "known_formats",
     "log_format",
     "parse_lines",
+    "text_starts",
 ]

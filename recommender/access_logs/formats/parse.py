@@ -72,6 +72,12 @@ def parse_lines(lines: pl.DataFrame, formats: Sequence[LogFormat] | None = None)
     )
 
 
+def text_starts(formats: Sequence[LogFormat]) -> tuple[str, ...]:
+    """List how the lines of text formats begin that look like JSON."""
+    starts = {f.start for f in formats if isinstance(f, TextFormat) and f.start.startswith("{")}
+    return tuple(sorted(starts))
+
+
 def _reason() -> pl.Expr:
     """Say what a line is that no format reads."""
     line = pl.col("line")
