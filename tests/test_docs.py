@@ -77,6 +77,15 @@ def test_a_quote_may_be_cut_but_not_changed(quoted: str, whole: str, expected: b
     assert is_cut_from(quoted, whole) is expected
 
 
+def test_the_flows_of_the_demo_are_what_the_readme_quotes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop = ROOT / "fixtures" / "shop"
+    assert main(["flows", "--logs", str(shop / "logs"), "--mesh", str(shop / "mesh")]) == 0
+
+    assert is_cut_from(marked_block("flows output"), capsys.readouterr().out)
+
+
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a folder like a clone, which may be written to."""
