@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.access_logs import LogBatch, merge_line_counts, read_access_logs
+from recommender.access_logs import LogBatch, SourcePod, merge_line_counts, read_access_logs
 
 DATA = Path(__file__).parent / "data"
 FORMATS = ("istio_text", "istio_text_omit_empty", "istio_json", "istio_json_omit_empty")
@@ -97,15 +97,13 @@ def write(path: Path, content: str | bytes | Iterable[str]) -> Path:
     return path
 
 
-def read(
-    *sources: str | Path, pod: tuple[str, str] | None = POD, batch_bytes: int = 1 << 20
-) -> LogBatch:
+def read(*sources: str | Path, pod: SourcePod | None = POD, batch_bytes: int = 1 << 20) -> LogBatch:
     """Read sources into one batch."""
     return merged(read_access_logs(sources, source_pod=pod, batch_bytes=batch_bytes))
 
 
 def read_lines(
-    *lines: str | bytes, pod: tuple[str, str] | None = POD, batch_bytes: int = 1 << 20
+    *lines: str | bytes, pod: SourcePod | None = POD, batch_bytes: int = 1 << 20
 ) -> LogBatch:
     """Read lines from the standard input into one batch."""
     content = b"".join((x.encode() if isinstance(x, str) else x) + b"\n" for x in lines)

@@ -164,8 +164,9 @@ def _records(parts: pl.DataFrame) -> list[pl.DataFrame]:
         chosen = kinds == name
         if chosen.any():
             record = rows if chosen.all() else rows.filter(chosen)
-            twice = json_text.repeats_key(record, "line", (*there, *_NESTED_NAMES))
-            twice |= record["line"].str.contains(_TWO_NAMES)
+            outer = record.select(kind.outer.alias("line"))
+            twice = json_text.repeats_key(outer, "line", (*there, *_NESTED_NAMES))
+            twice |= outer["line"].str.contains(_TWO_NAMES)
             found.append(_taken_out(record.with_columns(twice.alias("twice")), kind))
     return found
 
@@ -257,6 +258,7 @@ class _Kind:
         line: The line in it.
         names: The columns of a part that it tells, each by all the ways to spell it.
         disagree: Whether names inside an object of it do.
+        outer: The record without a line that is in it as JSON, spelled as it was written.
         wrapper: "text" where the line is in no other wrapper, RECORD where it is; null where the
             stream decides.
     """
@@ -265,6 +267,7 @@ class _Kind:
     line: pl.Expr
     names: Mapping[str, Sequence[pl.Expr]] = field(default_factory=dict)
     disagree: pl.Expr = field(default_factory=lambda: pl.lit(value=False))
+    outer: pl.Expr = field(default_factory=lambda: _LINE)
     wrapper: pl.Expr = field(default_factory=lambda: pl.lit(None, pl.String))
 
 
@@ -291,6 +294,7 @@ _KINDS: Final = {
             json_text.raw_member(_LINE, "message", json_text.OBJECT), _member("message")
         ),
         names=_members(**_STERN),
+        outer=json_text.without_members(_LINE, ["message"]),
         wrapper=_LAST,
     ),
     "logcli": _Kind(

@@ -1,0 +1,330 @@
+"""Lines of a proxy in everything that ships logs, as its documentation says.
+
+`python -m tests.access_logs.wrappings` writes the files of `data/wrapped`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from tests.access_logs.helpers import DATA
+
+WRAPPED: Final = DATA / "wrapped"
+NAMESPACE, POD, CONTAINER = "shop", "frontend-5bdb9f9e92-p2jsp", "istio-proxy"
+TIME = "2026-11-23T12:16:11.402123456Z"
+UID = "0f6c5a3e-8f6e-4c55-9c1b-2f4b8a1d7e90"
+Wrapping = Callable[[list[str]], list[str]]
+Json = dict[str, Any]
+
+LABELS = {"app": "frontend", "app.kubernetes.io/name": "frontend", "log": "true", "name": "x"}
+ANNOTATIONS = {
+    "sidecar.istio.io/status": '{"containers":["istio-proxy"],"pod_name":"x"}',
+    "kubernetes": "{",
+}
+FLUENT = {
+    "pod_name": POD,
+    "namespace_name": NAMESPACE,
+    "pod_id": UID,
+    "labels": LABELS,
+    "annotations": ANNOTATIONS,
+    "host": "node-1",
+    "container_name": CONTAINER,
+    "docker_id": "0123456789abcdef" * 4,
+    "container_image": "docker.io/istio/proxyv2:1.31.0",
+}
+BEAT = {
+    "container": {"name": CONTAINER},
+    "node": {"name": "node-1", "hostname": "node-1"},
+    "pod": {"uid": UID, "ip": "10.0.0.1", "name": POD},
+    "namespace": NAMESPACE,
+    "labels": {"app": "frontend", "app_kubernetes_io/name": "frontend"},
+    "replicaset": {"name": "frontend-5bdb9f9e92"},
+}
+VECTOR = {
+    "container_image": "docker.io/istio/proxyv2:1.31.0",
+    "container_name": CONTAINER,
+    "pod_ip": "10.0.0.1",
+    "pod_labels": {**LABELS, "message": "x", "stream": "x"},
+    "pod_name": POD,
+    "pod_namespace": NAMESPACE,
+    "pod_node_name": "node-1",
+    "pod_owner": "ReplicaSet/frontend-5bdb9f9e92",
+}
+LOKI = {"namespace": NAMESPACE, "pod": POD, "container": CONTAINER, "job": "shop/frontend"}
+SLS = {"_pod_name_": POD, "_namespace_": NAMESPACE, "_container_name_": CONTAINER}
+SLS_MARKS = {"__time__": "1795436171", "__source__": "10.1.0.4", "__topic__": ""}
+
+
+def compact(value: object) -> str:
+    """Write JSON as most programs do."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def each(wrap: Callable[[str], str]) -> Wrapping:
+    """Wrap line by line."""
+    return lambda lines: list(map(wrap, lines))
+
+
+def records(make: Callable[[str], Json]) -> Wrapping:
+    """Make a JSON record of each line."""
+    return each(lambda line: compact(make(line)))
+
+
+def expanded(make: Callable[[Json], Json]) -> Wrapping:
+    """Make a JSON record of what is in each line, which is JSON."""
+    return each(lambda line: compact(make(json.loads(line))))
+
+
+def docker(line: str, end: str = "\n") -> str:
+    return compact({"log": line + end, "stream": "stdout", "time": TIME})
+
+
+def split_cri(line: str) -> Iterable[str]:
+    middle = len(line) // 2
+    return (f"{TIME} stdout P {line[:middle]}", f"{TIME} stdout F {line[middle:]}")
+
+
+def split_docker(line: str) -> Iterable[str]:
+    middle = len(line) // 2
+    return (docker(line[:middle], ""), docker(line[middle:]))
+
+
+def split(parts: Callable[[str], Iterable[str]]) -> Wrapping:
+    return lambda lines: [part for line in lines for part in parts(line)]
+
+
+def fluent(**more: object) -> Json:
+    return {"stream": "stdout", "time": TIME, "kubernetes": FLUENT, **more}
+
+
+def fluent_bit(line: str) -> Json:
+    return {"date": 1795436171.402123, **fluent(log=line, _p="F")}
+
+
+def beat(**more: object) -> Json:
+    return {
+        "@timestamp": "2026-11-23T12:16:11.402Z",
+        "@metadata": {"beat": "filebeat", "type": "_doc", "version": "8.15.0"},
+        "stream": "stdout",
+        "log": {"offset": 4711, "file": {"path": "/var/log/containers/x.log"}},
+        "input": {"type": "container"},
+        "agent": {"name": "filebeat-x", "type": "filebeat"},
+        "ecs": {"version": "8.0.0"},
+        "kubernetes": BEAT,
+        **more,
+    }
+
+
+def vector(line: str) -> Json:
+    return {
+        "file": f"/var/log/pods/{NAMESPACE}_{POD}_{UID}/{CONTAINER}/0.log",
+        "kubernetes": VECTOR,
+        "message": line,
+        "source_type": "kubernetes_logs",
+        "stream": "stdout",
+        "timestamp": TIME,
+    }
+
+
+def stern(line: str) -> Json:
+    return {
+        "message": line + "\n",
+        "nodeName": "node-1",
+        "namespace": NAMESPACE,
+        "podName": POD,
+        "containerName": CONTAINER,
+    }
+
+
+def extjson(line: str) -> str:
+    """Put a line into stern's extjson: as it is if it is JSON, else as a string."""
+    try:
+        message = line if json.loads(line) is not None else compact(line)
+    except ValueError:
+        message = compact(line)
+    return (
+        f'{{"namespace": "{NAMESPACE}", "pod": "{POD}", "container": "{CONTAINER}", '
+        f'"message": {message}}}'
+    )
+
+
+def stream(lines: list[str]) -> Json:
+    values = [[str(number), line] for number, line in enumerate(lines)]
+    return {"stream": LOKI, "values": values}
+
+
+def loki_answer(lines: list[str]) -> Json:
+    half = len(lines) // 2
+    noted = stream(lines[half:])
+    for value in noted["values"]:
+        value.append({"structuredMetadata": {"trace_id": "]}"}})
+    data = {"resultType": "streams", "result": [stream(lines[:half]), noted], "stats": {"x": [1]}}
+    return {"status": "success", "data": data}
+
+
+def hit(source: Json) -> Json:
+    return {"_index": "logs-2026.11.23", "_id": "x", "_score": None, "_source": source}
+
+
+def search_answer(lines: list[str]) -> Json:
+    hits = [
+        hit((fluent_bit, vector, lambda x: beat(message=x))[n % 3](x)) for n, x in enumerate(lines)
+    ]
+    total = {"value": len(lines), "relation": "eq"}
+    return {
+        "took": 3,
+        "timed_out": False,
+        "_shards": {"total": 1, "failed": 0},
+        "hits": {"total": total, "max_score": 1.0, "hits": hits},
+    }
+
+
+def attribute(key: str, value: object) -> Json:
+    kinds = {str: "stringValue", int: "intValue"}
+    shown = str(value) if isinstance(value, int) else value
+    return {"key": key, "value": {kinds[type(value)]: shown} if value is not None else {}}
+
+
+def otlp(logs: list[Json]) -> Json:
+    names = {"k8s.pod.name": POD, "k8s.namespace.name": NAMESPACE, "k8s.container.name": CONTAINER}
+    resource = {"attributes": [attribute(*item) for item in names.items()]}
+    scopes = [
+        {"scope": {"name": "x"}, "logRecords": logs[:1]},
+        {"scope": {}, "logRecords": logs[1:]},
+    ]
+    return {"resourceLogs": [{"resource": resource, "scopeLogs": scopes, "schemaUrl": "x"}]}
+
+
+def log_record(line: str) -> Json:
+    return {
+        "timeUnixNano": "1795436171402123456",
+        "attributes": [attribute("log.iostream", "stdout"), attribute("logtag", "F")],
+        "body": {"stringValue": line},
+        "traceId": "",
+    }
+
+
+def expanded_record(line: str) -> Json:
+    return {"body": {}, "attributes": [attribute(*item) for item in json.loads(line).items()]}
+
+
+def one(make: Callable[[list[str]], Json]) -> Wrapping:
+    return lambda lines: [compact(make(lines))]
+
+
+def indented(make: Callable[[list[str]], Json]) -> Wrapping:
+    return lambda lines: json.dumps(make(lines), indent=2).split("\n")
+
+
+OF_RUNTIMES: Final[dict[str, Wrapping]] = {
+    "bare": lambda lines: lines,
+    "cri": each(lambda line: f"{TIME} stdout F {line}"),
+    "cri-split": split(split_cri),
+    "docker": each(docker),
+    "docker-split": split(split_docker),
+    "kubectl-timestamps": each(lambda line: f"{TIME} {line}"),
+}
+"""Wrappings that do not name the pod."""
+
+WITHOUT_NAMESPACE: Final[dict[str, Wrapping]] = {
+    "kubectl-prefix": each(lambda line: f"[pod/{POD}/{CONTAINER}] {line}"),
+    "kubectl-prefix-timestamps": each(lambda line: f"[pod/{POD}/{CONTAINER}] {TIME} {line}"),
+    "stern": each(lambda line: f"{POD} {CONTAINER} {line}"),
+}
+"""Wrappings that name the pod alone."""
+
+OF_COLLECTORS: Final[dict[str, Wrapping]] = {
+    "stern-namespaces": each(lambda line: f"{NAMESPACE} {POD} {CONTAINER} {line}"),
+    "stern-colours": each(
+        lambda line: (
+            "".join(
+                f"\x1b[3{n}m{word}\x1b[0m " for n, word in enumerate((NAMESPACE, POD, CONTAINER), 1)
+            )
+            + line
+        )
+    ),
+    "stern-json": records(stern),
+    "stern-extjson": each(extjson),
+    "fluent-bit": records(fluent_bit),
+    "fluent-bit-keep-log": records(
+        lambda line: {**fluent_bit(line), "start_time": "x", "upstream_cluster": "outbound|1||x"}
+    ),
+    "fluent-bit-file": each(lambda line: f"kube.x: [1795436171.402, {compact(fluent_bit(line))}]"),
+    "fluentd": records(
+        lambda line: {"logtag": "F", **fluent(log=line), "docker": {"container_id": "0123"}}
+    ),
+    "fluentd-file": each(
+        lambda line: f"2026-11-23T12:16:11+00:00\tkube.x\t{compact(fluent(log=line))}"
+    ),
+    "filebeat": records(lambda line: beat(message=line)),
+    "vector": records(vector),
+    "logcli": records(lambda line: {"labels": LOKI, "line": line, "timestamp": TIME}),
+    "loki": one(loki_answer),
+    "loki-push": one(lambda lines: {"streams": [stream(lines)]}),
+    "elasticsearch": one(search_answer),
+    "elasticsearch-lines": records(lambda line: hit(fluent_bit(line))),
+    "otlp": one(lambda lines: otlp(list(map(log_record, lines)))),
+    "sls": records(lambda line: {**SLS_MARKS, **SLS, "_source_": "stdout", "content": line}),
+    "sls-tags": records(
+        lambda line: {
+            **SLS_MARKS,
+            **{f"__tag__:{name}": value for name, value in SLS.items()},
+            "_source_": "stdout",
+            "content": line,
+        }
+    ),
+    "sls-raw": records(lambda line: {**SLS_MARKS, **SLS, "__raw_log__": line}),
+    "sls-array": lambda lines: [compact([{**SLS_MARKS, **SLS, "content": line} for line in lines])],
+}
+"""Wrappings that name pod and namespace."""
+
+EXPANDED: Final[dict[str, Wrapping]] = {
+    "fluent-bit-merged": expanded(lambda log: {"date": 1795436171.4, **log, **fluent()}),
+    "fluent-bit-merge-key": expanded(lambda log: fluent(log_processed=log, logtag="F")),
+    "filebeat-json": expanded(lambda log: beat(json=log)),
+    "filebeat-decoded": expanded(lambda log: {**beat(), **log}),
+    "otlp-attributes": one(lambda lines: otlp(list(map(expanded_record, lines)))),
+    "sls-expanded": expanded(
+        lambda log: {
+            **SLS_MARKS,
+            **SLS,
+            **{key: "-" if v is None else str(v) for key, v in log.items()},
+        }
+    ),
+}
+"""Wrappings of what is in a line of JSON."""
+
+INDENTED: Final[dict[str, Wrapping]] = {
+    "loki-indented": indented(loki_answer),
+    "elasticsearch-indented": indented(search_answer),
+}
+
+
+def proxy_lines(name: str) -> list[str]:
+    """Read some of the lines of a real Envoy, forged and malformed ones too."""
+    chosen = (1, 5, 13, 15, 16, 19, 25, 30, 36, 37, 41, 45)
+    lines = (DATA / name).read_bytes().decode("utf-8", "replace").split("\n")
+    return [lines[number - 1] for number in chosen]
+
+
+def golden_files() -> dict[str, str]:
+    """Make the content of each file of `data/wrapped`, by its name."""
+    text, objects = proxy_lines("istio_text.log"), proxy_lines("istio_json.log")
+    of_text = {**OF_RUNTIMES, **WITHOUT_NAMESPACE, **OF_COLLECTORS, **INDENTED}
+    files = {f"{name}.log": wrap(text) for name, wrap in of_text.items()}
+    files |= {f"{name}.json.log": wrap(objects) for name, wrap in EXPANDED.items()}
+    return {name: "".join(f"{line}\n" for line in lines) for name, lines in files.items()}
+
+
+def write_files(folder: Path) -> None:
+    """Write each file of `data/wrapped`."""
+    folder.mkdir(exist_ok=True)
+    for name, content in golden_files().items():
+        (folder / name).write_bytes(content.encode())
+
+
+if __name__ == "__main__":
+    write_files(WRAPPED)
