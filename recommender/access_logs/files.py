@@ -119,8 +119,8 @@ def find_log_files(
         if _is_readable(path, lost)
     ]
     files += [LogFile(None, shown(o.url), container_log(PurePath(o.key)), o) for o in objects]
-    others = [file for file in files if file.writer and file.writer.container != PROXY_CONTAINER]
-    files = [file for file in files if file not in others]
+    others = [file for file in files if _is_of_other_container(file)]
+    files = [file for file in files if not _is_of_other_container(file)]
     if STANDARD_INPUT in map(str, sources):
         files.append(LogFile(None, "stdin"))
     if not files and others:
@@ -131,6 +131,10 @@ def find_log_files(
     skipped = [SkippedLines(OTHER_CONTAINER, 1, file.name) for file in others]
     skipped += [SkippedLines(error.what, 1, error.where or "") for error in lost]
     return files, skipped
+
+
+def _is_of_other_container(file: LogFile) -> bool:
+    return file.writer is not None and file.writer.container != PROXY_CONTAINER
 
 
 def _found(

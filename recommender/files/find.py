@@ -67,6 +67,7 @@ def _files_in_folder(
     found: list[Path] = []
     entered: set[tuple[int, int]] = set()
     waiting = [folder]
+    known = len(unread or ())
     while waiting:
         current = waiting.pop()
         try:
@@ -84,7 +85,7 @@ def _files_in_folder(
             entered.add((status.st_dev, status.st_ino))
             waiting += folders
             found += files
-    if required and not found and not unread:
+    if required and not found and len(unread or ()) == known:
         hint = f"looked for {kind.patterns}"
         raise InputError(f"the folder holds no {kind.name}", where=shown(folder), hint=hint)
     return found
