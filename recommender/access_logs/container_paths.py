@@ -14,7 +14,11 @@ _ROTATED: Final = r"\.log(?:\.[A-Za-z0-9._-]+)?"
 _NAMESPACE: Final = r"(?P<namespace>[a-z0-9][a-z0-9-]*)"
 _POD: Final = r"(?P<pod>[a-z0-9][a-z0-9.-]*)"
 _CONTAINER: Final = r"(?P<container>[a-z0-9][a-z0-9-]*)"
-_IN_CONTAINERS: Final = re.compile(rf"{_POD}_{_NAMESPACE}_{_CONTAINER}-[0-9a-f]{{64}}{_ROTATED}")
+# Fluent Bit names its own files by the path, with dots for slashes: kube.var.log.containers....
+_TAG: Final = r"(?:[a-z0-9.-]*var\.log\.containers\.)?"
+_IN_CONTAINERS: Final = re.compile(
+    rf"{_TAG}{_POD}_{_NAMESPACE}_{_CONTAINER}-[0-9a-f]{{64}}{_ROTATED}"
+)
 _IN_PODS: Final = re.compile(
     rf"{_NAMESPACE}_{_POD}_[0-9a-f-]{{32,36}}/{_CONTAINER}/[0-9]+{_ROTATED}"
 )

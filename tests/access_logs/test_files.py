@@ -94,6 +94,12 @@ def test_rotated_and_packed_logs_keep_their_writer(tmp_path: Path, suffix: str) 
     assert writers(found) == [("data", "search-0"), ("shop", "cart-1")]
 
 
+def test_the_writer_is_read_from_a_tag_of_fluent_bit(tmp_path: Path) -> None:
+    write(tmp_path / f"kube.var.log.containers.cart-1.a_shop_istio-proxy-{HEX}.log", LINE)
+
+    assert writers(read(tmp_path, pod=None)) == [("shop", "cart-1.a")]
+
+
 def test_a_link_has_the_writer_of_the_file_behind_it(tmp_path: Path) -> None:
     path = write(tmp_path / f"shop_cart-1_{UID}" / "istio-proxy" / "3.log", LINE)
     link = tmp_path / "newest.log"

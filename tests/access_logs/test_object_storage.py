@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 import zstandard
 
 from recommender.access_logs import LogBatch, read_access_logs
-from recommender.access_logs.object_storage import ObjectStorage, OssAccess
+from recommender.access_logs.object_storage import ObjectStorage, OssAccess, oss_access
 from recommender.errors import InputError
 from tests.access_logs.helpers import HEX, POD, merged, skipped, text, write
 from tests.access_logs.object_server import (
@@ -178,3 +182,104 @@ def test_odd_keys_are_shown_as_text(server: ObjectServer) -> None:
     (entry,) = read(f"s3://{BUCKET}").lines.skipped
 
     assert entry.example == f"s3://{BUCKET}/odd\N{REPLACEMENT CHARACTER}[31m/ä b+%.log:1"
+
+
+def test_a_profile_names_credentials_and_server(
+    server: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.write("a.log", LINE)
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    profile = [
+        "[profile mesh]",
+        f"endpoint_url = {server.endpoint}",
+        f"aws_access_key_id = {KEY_ID}",
+        f"aws_secret_access_key = {SECRET}",
+    ]
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(write(tmp_path / "config", profile)))
+    monkeypatch.setenv("AWS_PROFILE", "mesh")
+
+    assert read(f"s3://{BUCKET}/a.log").lines.used == 1
+
+
+class Unsteady(BaseHTTPRequestHandler):
+    """Answer as S3 does, but break off in the middle of what is asked for."""
+
+    content = b"".join((text(route_name=f"r{n}") + "\n").encode() for n in range(20_000))
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Answer a listing whole, and the first half of the object."""
+        if "list-type" in self.path:
+            entry = "<Contents><Key>a.log</Key><ETag>x</ETag></Contents>"
+            self._answer(200, f"<ListBucketResult>{entry}</ListBucketResult>".encode(), 1.0)
+            return
+        begin = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.asked.append(f"{begin} {self.headers.get('If-Match')}")
+        self._answer(206 if begin else 200, self.content[begin:], 0.5 if not begin else 1.0)
+
+    def _answer(self, status: int, content: bytes, share: float) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: int(len(content) * share)])
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_server()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "x")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unsteady) as unsteady:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{unsteady.server_port}")
+        serving = Thread(target=unsteady.serve_forever)
+        serving.start()
+        try:
+            found = read("s3://logs/a.log")
+        finally:
+            unsteady.shutdown()
+            serving.join()
+
+    assert found.lines.used == found.lines.read == 20_000
+    assert found.requests["route"].n_unique() == 20_000
+    assert Unsteady.asked[0] == "0 x"
+    assert Unsteady.asked[1].endswith(" x")
+    assert len(Unsteady.asked) == 2
+
+
+def test_the_variables_of_oss_tell_how_to_reach_it() -> None:
+    keys = {"OSS_ACCESS_KEY_ID": "i", "OSS_ACCESS_KEY_SECRET": "s"}
+    found = {
+        place: oss_access({**keys, name: place})
+        for name, place in (
+            ("OSS_REGION", "cn-hangzhou"),
+            ("OSS_REGION", "oss-cn-beijing"),
+            ("OSS_ENDPOINT", "oss-cn-shanghai-internal.aliyuncs.com"),
+            ("OSS_ENDPOINT", "http://127.0.0.1:9000"),
+        )
+    }
+
+    assert {place: (a.endpoint, a.region) for place, a in found.items() if a} == {
+        "cn-hangzhou": ("https://s3.oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou"),
+        "oss-cn-beijing": ("https://s3.oss-cn-beijing.aliyuncs.com", "cn-beijing"),
+        "oss-cn-shanghai-internal.aliyuncs.com": (
+            "https://s3.oss-cn-shanghai-internal.aliyuncs.com",
+            "cn-shanghai",
+        ),
+        "http://127.0.0.1:9000": ("http://127.0.0.1:9000", "us-east-1"),
+    }
+    sdk = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "i", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"}
+    assert oss_access({**sdk, "OSS_REGION": "cn-hangzhou"}) == found["cn-hangzhou"]
+    assert oss_access(keys) is None
+    assert oss_access({"OSS_REGION": "cn-hangzhou"}) is None
+
+
+def test_without_the_extra_a_sentence_tells_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    assert "recommend-sidecars[s3]" in str(failure("s3://logs/a.log"))

@@ -166,6 +166,29 @@ def test_a_bare_line_never_becomes_a_record(agent: str, path: str) -> None:
 
 
 NAMES = compact(FLUENT)
+NESTED = {
+    "a record": fluent_bit(text(authority="evil")),
+    "a line": {"log": text(authority="evil"), "stream": "stdout"},
+    "hits": {"hits": [wrappings.hit(fluent_bit(text(authority="evil")))]},
+    "streams": {"streams": [wrappings.stream([text(authority="evil")])]},
+    "names": {"kubernetes": EVIL, "labels": {"pod": "evil"}, "_pod_name_": "evil"},
+}
+
+
+@pytest.mark.parametrize("nested", NESTED)
+@pytest.mark.parametrize("first", ["start_time", "status", "data", "hits", "took"])
+def test_an_object_in_a_bare_line_never_becomes_a_record(nested: str, first: str) -> None:
+    """A format may log claims of a token, say, whose keys are anything."""
+    line = compact(
+        {first: "2026-11-23T12:16:11.401Z", "claims": NESTED[nested], "a": [NESTED[nested]]}
+    )
+
+    (row,) = lines_of(line).iter_rows(named=True)
+
+    assert row["line"] == line
+    assert row["source_pod"] is None
+
+
 TWINS = {
     "the object of names": f'{{"log":"x","kubernetes":{NAMES},"kubernetes":{compact(EVIL)}}}',
     "the pod": '{"log":"x","stream":"stdout","kubernetes":{"pod_name":"a","pod_name":"evil"}}',

@@ -10,7 +10,6 @@ A document is one line of a file, and held in memory as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import polars as pl
@@ -27,14 +26,15 @@ from recommender.access_logs.wrappers.parts import AMBIGUOUS_WRAPPER, RECORD, pa
 
 BROKEN_DOCUMENT: Final = "a document of many lines that cannot be taken apart"
 
-_ARRAY: Final = r"\["
-_KEYS: Final = {
-    "otlp": ("resourceLogs",),
-    "elasticsearch": ("hits",),
-    "loki": ("result", "streams"),
-    "sls": ("data",),
+_BEGINS: Final = {
+    "array": r"^\[",
+    "otlp": json_text.inside("resourceLogs") + r"\[",
+    "elasticsearch": json_text.inside("hits", "hits") + r"\[",
+    "loki": json_text.inside("data", "result") + r"\[",
+    "pushed": json_text.inside("streams") + r"\[",
+    "sls": json_text.inside("data") + r"\[",
 }
-"""What the arrays are called."""
+"""Kinds of documents by how they begin, up to the array of what they hold."""
 _LOKI_VALUE: Final = (
     rf"\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*(?:,\s*{json_text.OBJECT}\s*)?\]"
 )
@@ -52,20 +52,21 @@ def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFr
     documents, parts = parts.filter(starts), parts.filter(~starts)
     kinds = documents.select(_kind()).to_series()
     parts = pl.concat([parts, documents.filter(kinds.is_null())])
-    for kind, taken_apart in _TAKEN_APART.items():
+    for kind, begin in _BEGINS.items():
         chosen = documents.filter(kinds == kind)
         if chosen.height:
             valid = chosen.select(json_text.is_json(_TEXT)).to_series()
-            found += [_broken(chosen.filter(~valid)), taken_apart(chosen.filter(valid))]
+            tail = _TEXT.str.replace(begin, "[")
+            array = tail.str.extract_all(json_text.ARRAY).list.first()
+            items, broken = _exploded(chosen.filter(valid), array)
+            found += [_broken(chosen.filter(~valid)), broken, *_TAKEN_APART[kind](items)]
     return parts, found
 
 
 def _kind() -> pl.Expr:
-    found = pl.when(_TEXT.str.starts_with("[")).then(pl.lit("array")).otherwise(None)
-    for kind, names in reversed(_KEYS.items()):
-        arrays = [_TEXT.str.contains(json_text.key(name) + _ARRAY) for name in names]
-        is_kind = ~_TEXT.str.starts_with("[") & pl.any_horizontal(arrays)
-        found = pl.when(is_kind).then(pl.lit(kind)).otherwise(found)
+    found = pl.lit(None, pl.String)
+    for kind, begin in reversed(_BEGINS.items()):
+        found = pl.when(_TEXT.str.contains(begin)).then(pl.lit(kind)).otherwise(found)
     return found
 
 
@@ -81,23 +82,12 @@ def _exploded(parts: pl.DataFrame, array: pl.Expr) -> tuple[pl.DataFrame, pl.Dat
     return items, _broken(rows.filter(broken))
 
 
-def _records_of(array: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """Make what takes the records out of an array."""
-
-    def taken_apart(parts: pl.DataFrame) -> pl.DataFrame:
-        items, broken = _exploded(parts, array)
-        return pl.concat([parts_of(items, line=pl.col("item"), wrapper=RECORD), broken])
-
-    return taken_apart
+def _records(items: pl.DataFrame) -> list[pl.DataFrame]:
+    return [parts_of(items, line=pl.col("item"), wrapper=RECORD)]
 
 
-def _loki(parts: pl.DataFrame) -> pl.DataFrame:
-    streams = pl.coalesce(
-        json_text.raw_member(_TEXT, name, json_text.ARRAY) for name in _KEYS["loki"]
-    )
-    items, broken = _exploded(parts, streams)
-    item = pl.col("item")
-    values = pl.col("values")
+def _loki(items: pl.DataFrame) -> list[pl.DataFrame]:
+    item, values = pl.col("item"), pl.col("values")
     rows = items.with_columns(
         json_text.raw_member(item, "stream", json_text.OBJECT).alias("labels"),
         json_text.raw_member(item, "values", json_text.ARRAY).alias("values"),
@@ -108,13 +98,12 @@ def _loki(parts: pl.DataFrame) -> pl.DataFrame:
     )
     odd = rows["values"].is_null()
     lines = rows.filter(~odd & (rows["values"].list.len() > 0)).explode("values")
-    line = values.str.json_path_match("$[1]")
-    return pl.concat([parts_of(lines, line=line), _broken(rows.filter(odd)), broken])
+    return [parts_of(lines, line=values.str.json_path_match("$[1]")), _broken(rows.filter(odd))]
 
 
-def _otlp(parts: pl.DataFrame) -> pl.DataFrame:
+def _otlp(rows: pl.DataFrame) -> list[pl.DataFrame]:
     item = pl.col("item")
-    rows, *broken = _exploded(parts, json_text.raw_member(_TEXT, "resourceLogs", json_text.ARRAY))
+    broken = []
     resource = rows.select(json_text.raw_member(item, "resource", json_text.OBJECT)).to_series()
     rows = _named(rows.with_columns(resource.alias("resource")), "resource", _attributes(resource))
     for name in ("scopeLogs", "logRecords"):
@@ -129,7 +118,7 @@ def _otlp(parts: pl.DataFrame) -> pl.DataFrame:
     lines = both.with_columns(body.alias("line"))
     expanded = lines["line"].is_null()
     fields = _objects_of(lines.filter(expanded))
-    return pl.concat([parts_of(lines.filter(~expanded)), parts_of(fields), *broken])
+    return [parts_of(lines.filter(~expanded)), parts_of(fields), *broken]
 
 
 def _attributes(objects: pl.Series) -> pl.DataFrame:
@@ -182,9 +171,10 @@ def _named(rows: pl.DataFrame, column: str, names: pl.DataFrame) -> pl.DataFrame
 
 _DECIDING: Final = tuple(path.removeprefix("$.") for paths in LABELS.values() for path in paths)
 _TAKEN_APART: Final = {
-    "array": _records_of(_TEXT),
+    "array": _records,
     "otlp": _otlp,
-    "elasticsearch": _records_of(json_text.raw_member(_TEXT, "hits", json_text.ARRAY)),
+    "elasticsearch": _records,
     "loki": _loki,
-    "sls": _records_of(json_text.raw_member(_TEXT, "data", json_text.ARRAY)),
+    "pushed": _loki,
+    "sls": _records,
 }

@@ -32,6 +32,7 @@ _ESCAPES: Final = {
     r"\\": "\\", r"\"": '"', r"\/": "/", r"\n": "\n",
     r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f",
 }  # fmt: skip
+_SKIPPED: Final = rf'(?:[^"{{}}]|{STRING}|{OBJECT})*?'
 # A key that is spelled with a code may be the twin of one that decides.
 _CODED_KEY: Final = rf'[{{,]{_SPACE}"(?:[^"\\]|\\[^u])*\\u(?:[^"\\]|\\.)*"{_SPACE}:'
 
@@ -50,9 +51,9 @@ def _literal(name: str) -> str:
     return name.replace(".", r"\.")
 
 
-def has_key(text: pl.Expr, name: str) -> pl.Expr:
-    """Tell whether an object has a key, at whatever depth."""
-    return text.str.contains(key(name))
+def inside(*names: str) -> str:
+    """Write the pattern of an object from its begin to the key that some keys lead to."""
+    return "^" + "".join(rf"\{{{_SKIPPED}{key(name)}" for name in names)
 
 
 def has_nested(text: pl.Expr, name: str) -> pl.Expr:
@@ -65,15 +66,14 @@ def member(text: pl.Expr, name: str) -> pl.Expr:
     return text.str.json_path_match(f"$['{name}']")
 
 
-def string_member(texts: pl.Series, name: str, objects: pl.Series) -> pl.Series:
-    """Find a member that is mostly a string, the quick way where no other one has its name.
-
-    `objects` holds those members of each object that have members of their own.
-    """
+def string_member(texts: pl.Series, name: str) -> pl.Series:
+    """Find a member that is mostly a string, the quick way where no other one has its name."""
     times = texts.str.count_matches(key(name))
-    nested = objects.str.contains(key(name)).fill_null(value=False)
-    inside = _where((times == 1) & ~nested, texts).str.extract(f'{key(name)}"({_CONTENT})"')
-    quick = inside.to_frame("s").select(unescaped(pl.col("s"))).to_series()
+    only = times == 1
+    # The only one may be a member of a member.
+    only &= _where(only, texts).str.contains(inside(name)).fill_null(value=False)
+    content = _where(only, texts).str.extract(f'{key(name)}"({_CONTENT})"')
+    quick = content.to_frame("s").select(unescaped(pl.col("s"))).to_series()
     others = _where(quick.is_null() & (times > 0), texts)
     if others.null_count() == others.len():
         return quick.alias(name)
@@ -122,10 +122,10 @@ def repeats_key(lines: pl.DataFrame, column: str, names: Iterable[str]) -> pl.Se
     return found
 
 
-def unescaped(inside: pl.Expr) -> pl.Expr:
+def unescaped(content: pl.Expr) -> pl.Expr:
     """Read what stands between the quotes of a JSON string."""
-    coded = pl.when(inside.str.contains(r"\u", literal=True)).then('"' + inside + '"')
-    return pl.coalesce(coded.str.json_path_match("$"), inside.str.replace_many(_ESCAPES))
+    coded = pl.when(content.str.contains(r"\u", literal=True)).then('"' + content + '"')
+    return pl.coalesce(coded.str.json_path_match("$"), content.str.replace_many(_ESCAPES))
 
 
 def quoted(text: pl.Expr) -> pl.Expr:

@@ -177,15 +177,11 @@ def _with_members(parts: pl.DataFrame, there: Sequence[str]) -> pl.DataFrame:
     rows = parts.with_columns(
         (json_text.member(_LINE, n) if n in there else nothing).alias(_PREFIX + n) for n in _NAMING
     )
-    rows = rows.with_columns(
-        pl.concat_str([_member(n) for n in _NAMING], ignore_nulls=True).alias("objects")
-    )
-    has_none = pl.col("objects") == ""
+    has_none = pl.all_horizontal(_member(n).is_null() for n in _NAMING)
     valid = ~has_none | json_text.is_json(pl.when(has_none).then(_LINE))
     line = rows.select(pl.when(valid).then(_LINE)).to_series()
-    objects = rows["objects"]
     return rows.with_columns(
-        (json_text.string_member(line, n, objects) if n in there else nothing).alias(_PREFIX + n)
+        (json_text.string_member(line, n) if n in there else nothing).alias(_PREFIX + n)
         for n in _MEMBERS
         if n not in _NAMING
     )
