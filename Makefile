@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format conformance record record-logs benchmark clean
+.PHONY: help demo test lint format conformance record record-logs benchmark benchmark-logs clean
 
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 # The stamps are newer than what they were made from, so that nothing is installed twice.
 $(VENV)/.made:
@@ -49,6 +49,10 @@ conformance: $(VENV)/.tools ## compare the model with istiod on N fresh random m
 
 benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic mesh
 	$(BIN)/python -m benchmarks.stages
+
+benchmark-logs: $(VENV)/.tools ## read speed next to DuckDB and chDB (LOGS="--lines 1000000" and so on)
+	$(INSTALL) -e '.[benchmark]'
+	$(BIN)/python -m benchmarks.log_reading $(LOGS)
 
 record: $(VENV)/.tools ## record the shop again from real Envoys (RECORD=--check: compare): Linux, root, Go
 	$(INSTALL) -e '.[record]'

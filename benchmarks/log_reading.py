@@ -1,0 +1,181 @@
+"""Print how fast access logs are read, next to other engines: `python -m benchmarks.log_reading`.
+
+Every engine reads the same files to the same flows, each in a process of its own and with all
+cores, and what it found is compared with what was written. Of gz files, MB are those unpacked.
+Figures are those of this machine at this time, and nothing but the flows is asserted. CPU seconds
+are those of all threads; what else the machine does lengthens them less than it lengthens seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from benchmarks.log_files import EXPECTED, KINDS, SIZES, log_file
+from benchmarks.log_flows import Counts, counts_of_rows, difference
+from benchmarks.log_readers import CHDB, DUCKDB, LINE_SCAN, READERS, THIS_TOOL
+
+_PACKAGES: Final = {THIS_TOOL: "recommend-sidecars", LINE_SCAN: "polars"}
+_BLOCK: Final = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file of the benchmark: what it holds, and whether it is packed."""
+
+    kind: str
+    lines: int
+    packed: bool
+    path: Path
+    size: int
+
+    @property
+    def name(self) -> str:
+        """Say what it is."""
+        return f"{self.kind}{', gz' if self.packed else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one engine took for a file, and how its flows differ from those in it."""
+
+    seconds: float
+    processor_seconds: float
+    memory_peak: int
+    wrong: str | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Generate, measure, compare and print; the status is 1 if an engine finds other flows."""
+    options = _options().parse_args(arguments)
+    missing = [name for name in (DUCKDB, CHDB) if name in options.readers and not find_spec(name)]
+    if missing:
+        print(f"{' and '.join(missing)} not installed: pip install '.[benchmark]'", file=sys.stderr)
+        return 2
+    with _folder(options.keep) as folder:
+        _print_machine(options.readers)
+        readings: dict[tuple[str, int, str], Reading] = {}
+        for file in _files(folder, options):
+            _warm(file.path)
+            found = {name: _best(name, file, folder, options.repeat) for name in options.readers}
+            _print_file(file, found)
+            readings |= {(file.name, file.lines, name): took for name, took in found.items()}
+        _print_growth(readings)
+    return 1 if any(reading.wrong for reading in readings.values()) else 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks.log_reading", description=__doc__)
+    keep = "where to keep the files; those there already are used"
+    parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
+    parser.add_argument("--lines", type=int, nargs="+", default=SIZES, metavar="N")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--readers", nargs="+", choices=READERS, default=list(READERS))
+    parser.add_argument("--packing", nargs="+", choices=("plain", "gz"), default=("plain", "gz"))
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="keep the best of N")
+    return parser
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        yield Path(name)
+
+
+def _files(folder: Path, options: argparse.Namespace) -> Iterator[LogFile]:
+    """Generate the files, in a process of its own, so that its memory does not count."""
+    packings = {"plain": [False], "gz": [True]}
+    for lines in options.lines:
+        generator = [sys.executable, "-m", "benchmarks.log_files", str(folder)]
+        generator += ["--lines", str(lines), "--kinds", *options.kinds]
+        plain = [] if "gz" in options.packing else ["--plain"]
+        subprocess.run([*generator, *plain], check=True)
+        for packing in options.packing:
+            for kind in options.kinds:
+                for packed in packings[packing]:
+                    path = log_file(folder, kind, lines, packed=packed)
+                    whole = log_file(folder, kind, lines)
+                    if path.exists():
+                        yield LogFile(kind, lines, packed, path, whole.stat().st_size)
+
+
+def _warm(path: Path) -> None:
+    """Read a file once, so that the first engine does not wait for the disk alone."""
+    with path.open("rb") as file:
+        while file.read(_BLOCK):
+            pass
+
+
+def _best(name: str, file: LogFile, folder: Path, times: int) -> Reading:
+    return min((_read(name, file, folder) for _ in range(times)), key=lambda took: took.seconds)
+
+
+def _read(name: str, file: LogFile, folder: Path) -> Reading:
+    command = [sys.executable, "-m", "benchmarks.log_readers", name, str(file.path)]
+    answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    wrong = None
+    if name != LINE_SCAN:
+        rows = json.loads((folder / str(file.lines) / EXPECTED).read_text("utf-8"))
+        found: Counts = {tuple(row[:-2]): (row[-2], row[-1]) for row in answer["counts"]}
+        wrong = difference(found, counts_of_rows(rows))
+    return Reading(answer["seconds"], answer["processor_seconds"], answer["memory_peak"], wrong)
+
+
+def _print_machine(readers: Sequence[str]) -> None:
+    cores = len(os.sched_getaffinity(0))
+    versions = (f"{name} {metadata.version(_PACKAGES.get(name, name))}" for name in readers)
+    print(f"Python {platform.python_version()}, {cores} processor cores, {platform.machine()}")
+    print(", ".join(versions), flush=True)
+
+
+def _print_file(file: LogFile, found: dict[str, Reading]) -> None:
+    title = f"{file.name}: {file.lines:,} lines, {file.size / 1e6:,.0f} MB"
+    print(f"\n{title:<44}{'seconds':>9}{'CPU s':>9}{'MB/s':>9}{'peak MB':>9}  flows")
+    for name, took in found.items():
+        flows = "-" if name == LINE_SCAN else took.wrong or "as written"
+        print(
+            f"{name:<44}{took.seconds:>9.2f}{took.processor_seconds:>9.2f}"
+            f"{file.size / 1e6 / took.seconds:>9,.0f}{took.memory_peak / 1e6:>9,.0f}  {flows}"
+        )
+    ours, scan = found.get(THIS_TOOL), found.get(LINE_SCAN)
+    others = [found[name] for name in (DUCKDB, CHDB) if name in found]
+    if ours and others:
+        seconds = min(other.seconds for other in others) / ours.seconds
+        processor = min(other.processor_seconds for other in others) / ours.processor_seconds
+        print(f"times as fast as the faster of the others: {seconds:.2f}, by CPU {processor:.2f}")
+    if ours and scan:
+        seconds = ours.seconds / scan.seconds
+        processor = ours.processor_seconds / scan.processor_seconds
+        print(f"times as long as the line scan: {seconds:.2f}, by CPU {processor:.2f}", flush=True)
+
+
+def _print_growth(readings: dict[tuple[str, int, str], Reading]) -> None:
+    """Say how the peak grows from the fewest to the most lines of a kind of file."""
+    sizes = sorted({lines for _, lines, _ in readings})
+    if len(sizes) < 2:
+        return
+    few, many = sizes[0], sizes[-1]
+    print(f"\npeak memory, {many:,} lines to {few:,} lines")
+    for file, lines, name in readings:
+        if lines == few and (file, many, name) in readings:
+            ratio = readings[file, many, name].memory_peak / readings[file, few, name].memory_peak
+            print(f"{file:<22}{name:<22}{ratio:>9.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
