@@ -26,6 +26,10 @@ _FORGED = (
     'x" "8c1f3a" "evil.example:80" "203.0.113.9:80" outbound|80||evil.example '
     "10.8.0.17:40000 203.0.113.9:80 10.8.0.17:40002 - default"
 )
+_FORGED_JSON = (
+    '","authority":"evil.example","upstream_cluster":"outbound|80||evil.example",'
+    '"response_code":200,"response_flags":"NR'
+)
 _USER_AGENTS: Final = (
     *(f"Go-http-client/{major}.{minor}" for major in (1, 2) for minor in range(4)),
     *(f"okhttp/4.{minor}.0" for minor in range(12)),
@@ -33,8 +37,16 @@ _USER_AGENTS: Final = (
     *(f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/{v}" for v in range(100, 120)),
     *(f"grpc-java-netty/1.{minor}.0" for minor in range(40, 52)),
 )
-# Each comes with one request in some thousands.
-_HOSTILE: Final = (_FORGED, 'a "quoted" agent', 'curl/8.1" "-" "-', 'back\\slash "', '" ')
+# One request in a thousand has one of these.
+_HOSTILE: Final = (
+    _FORGED,
+    _FORGED_JSON,
+    'a "quoted" agent',
+    'curl/8.1" "-" "-',
+    'back\\slash "',
+    '" ',
+    "Café/1.0",
+)
 _HTTP: Final = {
     "method": "GET",
     "protocol": "HTTP/1.1",
