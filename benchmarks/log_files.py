@@ -56,7 +56,7 @@ def write_log_files(
     if packed:
         wanted += [log_file(folder, kind, lines, packed=True) for kind in kinds]
     missing, left_out = _fitting([path for path in wanted if not path.exists()], lines)
-    if missing or not (folder / str(lines) / EXPECTED).exists():
+    if missing:
         _write(folder / str(lines), missing, lines)
     return left_out
 
@@ -94,11 +94,10 @@ def _write(folder: Path, paths: Sequence[Path], lines: int) -> None:
                 for path, sink in sinks.items():
                     if path.parent.name == kind:
                         sink(text)
+    found = pl.concat(counts).group_by(pl.all().exclude("requests")).sum()
+    (folder / EXPECTED).write_text(json.dumps(sorted(found.rows())), "utf-8")
     for path in paths:
         _unfinished(path).rename(path)
-    found = pl.concat(counts).group_by(pl.all().exclude("requests")).sum()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / EXPECTED).write_text(json.dumps(sorted(found.rows())), "utf-8")
 
 
 def _unfinished(path: Path) -> Path:

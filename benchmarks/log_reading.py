@@ -9,6 +9,7 @@ are those of all threads; what else the machine does lengthens them less than it
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -28,6 +29,7 @@ from benchmarks.log_flows import Counts, counts_of_rows, difference
 from benchmarks.log_readers import CHDB, DUCKDB, LINE_SCAN, READERS, THIS_TOOL
 
 _PACKAGES: Final = {THIS_TOOL: "recommend-sidecars", LINE_SCAN: "polars"}
+_PACKINGS: Final = ("plain", "gz")
 _BLOCK: Final = 1 << 24
 
 
@@ -80,10 +82,14 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks.log_reading", description=__doc__)
     keep = "where to keep the files; those there already are used"
     parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
-    parser.add_argument("--lines", type=int, nargs="+", default=SIZES, metavar="N")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--readers", nargs="+", choices=READERS, default=list(READERS))
-    parser.add_argument("--packing", nargs="+", choices=("plain", "gz"), default=("plain", "gz"))
+    parser.add_argument("--lines", type=int, nargs="+", default=SIZES, metavar="N", help="how many")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="which formats")
+    parser.add_argument(
+        "--readers", nargs="+", choices=READERS, default=list(READERS), help="which engines"
+    )
+    parser.add_argument(
+        "--packing", nargs="+", choices=_PACKINGS, default=_PACKINGS, help="packed or not"
+    )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="keep the best of N")
     return parser
 
@@ -99,19 +105,16 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 def _files(folder: Path, options: argparse.Namespace) -> Iterator[LogFile]:
     """Generate the files, in a process of its own, so that its memory does not count."""
-    packings = {"plain": [False], "gz": [True]}
     for lines in options.lines:
         generator = [sys.executable, "-m", "benchmarks.log_files", str(folder)]
         generator += ["--lines", str(lines), "--kinds", *options.kinds]
         plain = [] if "gz" in options.packing else ["--plain"]
         subprocess.run([*generator, *plain], check=True)
-        for packing in options.packing:
-            for kind in options.kinds:
-                for packed in packings[packing]:
-                    path = log_file(folder, kind, lines, packed=packed)
-                    whole = log_file(folder, kind, lines)
-                    if path.exists():
-                        yield LogFile(kind, lines, packed, path, whole.stat().st_size)
+        for packing, kind in itertools.product(options.packing, options.kinds):
+            path = log_file(folder, kind, lines, packed=packing == "gz")
+            if path.exists():
+                size = log_file(folder, kind, lines).stat().st_size
+                yield LogFile(kind, lines, packing == "gz", path, size)
 
 
 def _warm(path: Path) -> None:
