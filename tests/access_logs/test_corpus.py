@@ -79,7 +79,7 @@ def read_recorded(form: Format) -> LogBatch:
 def destinations(batch: LogBatch) -> Rows:
     """Count where requests went, with the time that tells them apart."""
     without_dot = pl.col("server_name").str.strip_suffix(".")
-    rows = batch.requests.with_columns(without_dot).select("start_time", *DESTINATION)
+    rows = batch.requests.with_columns(without_dot).select("first_seen", *DESTINATION)
     return Counter(rows.iter_rows())
 
 
