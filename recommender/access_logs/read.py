@@ -114,9 +114,8 @@ def _batch(
     no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
     used = requests.filter(usable).select(*REQUEST_SCHEMA)
     lost = [entry for piece in pieces for entry in piece.skipped]
-    counts = count_lines(
-        used["requests"].sum(), [*lost, *_skipped(no_use, [f.name for f in names])]
-    )
+    total = used.select(pl.col("requests").sum()).item()
+    counts = count_lines(total, [*lost, *_skipped(no_use, [f.name for f in names])])
     return LogBatch(used, counts), begun
 
 

@@ -198,19 +198,12 @@ def _direction() -> pl.Expr:
 def _protocol() -> pl.Expr:
     """Tell TCP by the lack of all that HTTP has.
 
-    Method and protocol alone can be forged by a path; authority and route cannot. The method of
-    Istio 1.1 in JSON is a time, by mistake.
+    Method and protocol alone can be forged by a path; authority and route cannot.
     """
-    names = ("protocol", "route_name", "authority")
+    names = ("method", "protocol", "route_name", "authority")
     has_none = pl.all_horizontal(_value(name).is_null() for name in names)
-    method = pl.col("method").str.contains(r"^[^0-9-]").fill_null(value=False)
     code = pl.col("response_code").str.contains(r"^[1-9]").fill_null(value=False)
-    return (
-        pl.when(has_none & ~method & ~code)
-        .then(pl.lit("tcp"))
-        .otherwise(pl.lit("http"))
-        .alias("protocol")
-    )
+    return pl.when(has_none & ~code).then(pl.lit("tcp")).otherwise(pl.lit("http")).alias("protocol")
 
 
 def _nothing_of_inbound() -> list[pl.Expr]:

@@ -17,6 +17,7 @@ from recommender.errors import UsageError
 FIELD_SCHEMA: Final = pl.Schema(
     {
         "start_time": pl.Datetime("ms", "UTC"),
+        # `*` for any that there is
         "method": pl.String(),
         "protocol": pl.String(),
         "response_code": pl.String(),
@@ -34,6 +35,7 @@ FIELD_SCHEMA: Final = pl.Schema(
     }
 )
 
+SOME: Final = "*"
 _IP: Final = "_ip"
 _PORT: Final = "_port"
 # A reading that leaves one of these open is none.
@@ -75,6 +77,8 @@ _BY_ARGUMENT: Final[Mapping[str, Callable[[Operator], bool]]] = {
     "method": is_method,
     "requested_server_name": is_server_name,
 }
+# Where there is a cluster it tells more than an address of it.
+_UPSTREAM: Final = frozenset(("upstream_host", "upstream_host_ip", "upstream_host_port"))
 _LONG_FLAGS: Final = {
     "DelayInjected": "DI",
     "DnsResolutionFailed": "DF",
@@ -144,6 +148,9 @@ class Fields:
         column = pl.col(name)
         if name == "start_time":
             return self.time.read(column)
+        if name in ("method", "protocol"):
+            # The method of Istio 1.1 in JSON is a time, by mistake.
+            return pl.when(column.str.contains("^[^0-9-]")).then(pl.lit(SOME))
         if name == "response_flags" and self.has_long_flags:
             return _short_flags(column)
         if name in self.lengths:
@@ -194,6 +201,8 @@ def _columns(operators: Sequence[Operator]) -> dict[int, str]:
     for field_name, prefixes in _IN_PARTS.items():
         if field_name not in columns.values():
             columns |= _parts(operators, field_name, prefixes)
+    if "upstream_cluster" in columns.values():
+        columns = {place: name for place, name in columns.items() if name not in _UPSTREAM}
     for field_name, is_one in _BY_ARGUMENT.items():
         found = [place for place, operator in enumerate(operators) if is_one(operator)]
         if found:

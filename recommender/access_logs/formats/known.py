@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from recommender.access_logs.formats.format_string import Operator, tokens_of
+from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
 from recommender.access_logs.formats.json_format import JsonFormat, json_format
 from recommender.access_logs.formats.text_format import TextFormat, format_of_tokens, text_format
 
@@ -106,7 +106,7 @@ def assumed_formats() -> tuple[LogFormat, ...]:
 def _known() -> dict[str, LogFormat]:
     texts = {name: text_format(text, name) for name, text in _TEXTS.items()}
     return {
-        "istio-text": format_of_tokens(_ISTIO_TEXT, "istio-text"),
+        "istio-text": _istio_text(is_assumed=False),
         **texts,
         "istio-json": _json(_ISTIO_KEYS, "istio-json", "authority_for"),
         "asm-json": _json(_ASM_KEYS, "asm-json", "authority"),
@@ -118,13 +118,27 @@ def _known() -> dict[str, LogFormat]:
 def _assumed() -> tuple[LogFormat, ...]:
     known = _known()
     return (
-        format_of_tokens(_ISTIO_TEXT, "istio-text", is_assumed=True),
-        format_of_tokens(_OLD_ISTIO_TEXT, "istio-1.1", is_assumed=True),
+        _istio_text(is_assumed=True),
+        _common_text(_OLD_ISTIO_TEXT, "istio-1.1", "istio-1.1", "istio-1.2", is_assumed=True),
         known["istio-json"],
         known["asm-json"],
         text_format(_as_text(_ASM_KEYS), "asm-text", is_assumed=True),
         known[ENVOY],
     )
+
+
+def _common_text(
+    tokens: tuple[Token, ...], name: str, *versions: str, is_assumed: bool
+) -> TextFormat:
+    """Compile what the texts of some versions have in common; each is cut in its own way."""
+    texts = [text_format(_TEXTS[version], name, is_assumed=is_assumed) for version in versions]
+    layouts = tuple(layout for text in texts for layout in text.layouts)
+    return format_of_tokens(tokens, name, is_assumed=is_assumed, layouts=layouts)
+
+
+def _istio_text(*, is_assumed: bool) -> TextFormat:
+    versions = ("istio-1.23", "istio-1.8", "istio-1.3")
+    return _common_text(_ISTIO_TEXT, "istio-text", *versions, is_assumed=is_assumed)
 
 
 def _json(keys: Mapping[str, str], name: str, foreign: str) -> JsonFormat:

@@ -59,6 +59,13 @@ _WORDS: Final = re.compile(
     r"|(?:UPSTREAM|DOWNSTREAM)_TLS_(?:VERSION|CIPHER|SESSION_ID)"
     r"|DOWNSTREAM_PEER_FINGERPRINT_(?:1|256)|TLS_JA[34]_FINGERPRINT"
 )
+# Of these few different values come in many lines.
+_REPEATING: Final = re.compile(
+    r"PROTOCOL|RESPONSE_CODE(?:_DETAILS)?|RESPONSE_FLAGS(?:_LONG)?|CONNECTION_TERMINATION_DETAILS"
+    r"|UPSTREAM_CLUSTER(?:_RAW)?|DOWNSTREAM_LOCAL_(?:ADDRESS|ADDRESS_WITHOUT_PORT|PORT)"
+    r"|REQUESTED_SERVER_NAME|ROUTE_NAME|DOWNSTREAM_PEER_URI_SAN|UPSTREAM_TRANSPORT_FAILURE_REASON"
+    r"|ACCESS_LOG_TYPE|GRPC_STATUS(?:_NUMBER)?|HOSTNAME|UPSTREAM_PROTOCOL|DYNAMIC_METADATA"
+)
 _REQUEST_WORDS: Final = frozenset((":method", ":scheme"))
 _AUTHORITY_HEADERS: Final = frozenset((":authority", "host"))
 _SERVER_NAME_ONLY: Final = re.compile(r"(?:SNI_ONLY(?::.*)?)?")
@@ -82,6 +89,13 @@ def alphabet_of(operator: Operator) -> Alphabet:
     if _NUMBERS.fullmatch(name):
         return NUMBER
     return WORD if _WORDS.fullmatch(name) else ANYTHING
+
+
+def repeats(operator: Operator) -> bool:
+    """Tell whether few different values of an operator come in many lines."""
+    if operator.name == "REQ":
+        return is_authority(operator) or headers_of(operator) <= _REQUEST_WORDS
+    return _REPEATING.fullmatch(operator.name) is not None
 
 
 def is_authority(operator: Operator) -> bool:

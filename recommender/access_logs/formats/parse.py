@@ -6,6 +6,7 @@ reads the same in it, as far as a dependency depends on that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,11 +18,17 @@ from recommender.access_logs.formats.json_lines import (
     AMBIGUOUS_JSON,
     BROKEN_JSON,
     PROBLEM,
+    Path,
     comes_too_often,
     values_at,
 )
 from recommender.access_logs.formats.known import LogFormat, assumed_formats
-from recommender.access_logs.formats.template import NO_READING, READING, SEVERAL_READINGS
+from recommender.access_logs.formats.template import (
+    NO_READING,
+    ONE_READING,
+    READING,
+    SEVERAL_READINGS,
+)
 from recommender.access_logs.formats.text_format import TextFormat
 
 NOT_ACCESS_LOG: Final = "not an access log line"
@@ -39,6 +46,15 @@ _LIKE_ACCESS_LOG: Final = r'^(?:\[[0-9T:.Z-]+\] "|\{.*"start_time"[ \t\r]*:)'
 _ROW: Final = "row"
 _RANK: Final = "rank"
 _REASON: Final = "reason"
+_NOTHING: Final = pl.Schema(
+    {
+        _ROW: pl.UInt32(),
+        **FIELD_SCHEMA,
+        READING: pl.Int8(),
+        _RANK: pl.Int32(),
+        _REASON: pl.String(),
+    }
+).to_frame()
 _COMPARED: Final = tuple(name for name in FIELD_SCHEMA if name in DECIDING and name != "method")
 
 
@@ -94,42 +110,68 @@ def _reason() -> pl.Expr:
 
 def _read_text(text: pl.DataFrame, rank: int, log_format: TextFormat) -> pl.DataFrame:
     lines = text.filter(pl.col("line").str.starts_with(log_format.start))
+    if lines.is_empty():
+        return _NOTHING
     fields = log_format.read(lines["line"])
     several = pl.col(READING) == SEVERAL_READINGS
     return (
         pl.concat([lines.select(_ROW), fields], how="horizontal")
         .filter(pl.col(READING) != NO_READING)
         .with_columns(
-            pl.lit(rank).alias(_RANK), pl.when(several).then(pl.lit(AMBIGUOUS_TEXT)).alias(_REASON)
+            pl.lit(rank, pl.Int32).alias(_RANK),
+            pl.when(several).then(pl.lit(AMBIGUOUS_TEXT)).alias(_REASON),
         )
     )
 
 
 def _read_json(lines: pl.DataFrame, formats: Sequence[tuple[int, JsonFormat]]) -> pl.DataFrame:
-    """Read JSON once for all formats."""
-    paths = list(dict.fromkeys(leaf.path for _, f in formats for leaf in f.leaves))
-    values = values_at(lines["line"], paths)
-    by_path = {path: values[str(place)] for place, path in enumerate(paths)}
-    frames = [FIELD_SCHEMA.to_frame()]
+    """Read JSON; what no layout fits is taken apart once for all formats."""
+    found, left = [_NOTHING], []
     for rank, log_format in formats:
-        foreign = comes_too_often(dict.fromkeys(log_format.foreign, 0))
-        reason = pl.coalesce(
-            PROBLEM, pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON))
+        of_format = lines.filter(_has_keys(log_format))
+        for layout in log_format.layouts if of_format.height else ():
+            fields = layout.read_lines(of_format["line"])
+            is_read = fields[READING] == ONE_READING
+            read = pl.concat([of_format.select(_ROW), fields], how="horizontal").filter(is_read)
+            found.append(read.with_columns(pl.lit(rank, pl.Int32).alias(_RANK)))
+            of_format = of_format.filter(~is_read)
+        left.append((rank, log_format, of_format))
+    paths = list(dict.fromkeys(leaf.path for _, f in formats for leaf in f.leaves))
+    rows = pl.concat([lines.clear(), *(frame for _, _, frame in left)]).unique(_ROW).sort(_ROW)
+    if rows.is_empty():
+        return pl.concat(found, how="diagonal_relaxed")
+    values = pl.concat([rows, values_at(rows["line"], paths)], how="horizontal")
+    found += [_read_values(rank, log_format, values.join(frame, on=_ROW, how="semi"), paths)
+              for rank, log_format, frame in left if frame.height]  # fmt: skip
+    return pl.concat(found, how="diagonal_relaxed")
+
+
+def _has_keys(log_format: JsonFormat) -> pl.Expr:
+    """Tell lines that may be of a format by keys that they must have, or must not."""
+    line = pl.col("line")
+    return pl.all_horizontal(
+        pl.lit(True),
+        *(line.str.contains(f'"{key}"', literal=True) for key in log_format.always_logged),
+        *(~line.str.contains(rf'"{re.escape(key)}"[ \t\r]*:') for key in log_format.foreign),
+    )
+
+
+def _read_values(
+    rank: int, log_format: JsonFormat, values: pl.DataFrame, paths: Sequence[Path]
+) -> pl.DataFrame:
+    reason = pl.coalesce(
+        PROBLEM, pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON))
+    )
+    by_path = {path: values[str(place)] for place, path in enumerate(paths)}
+    is_json = (pl.col(PROBLEM) != BROKEN_JSON).fill_null(value=True)
+    return (
+        pl.concat(
+            [values.select(_ROW, "line", PROBLEM), log_format.read(by_path)], how="horizontal"
         )
-        frames.append(
-            pl.concat(
-                [lines, values.select(PROBLEM), log_format.read(by_path)],
-                how="horizontal",
-            )
-            .with_columns(reason.alias(_REASON), pl.lit(rank).alias(_RANK))
-            .filter(
-                (pl.col(READING) != NO_READING)
-                & ~foreign
-                & (pl.col(PROBLEM) != BROKEN_JSON).fill_null(value=True)
-            )
-            .drop("line", PROBLEM)
-        )
-    return pl.concat(frames, how="diagonal_relaxed")
+        .with_columns(reason.alias(_REASON), pl.lit(rank, pl.Int32).alias(_RANK))
+        .filter((pl.col(READING) != NO_READING) & is_json)
+        .drop("line", PROBLEM)
+    )
 
 
 def _agreed(readings: pl.DataFrame) -> pl.DataFrame:

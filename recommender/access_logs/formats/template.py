@@ -18,7 +18,7 @@ then that sign, counted from the right end, tells where it begins.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ import polars as pl
 
 from recommender.access_logs.formats.fields import DECIDING
 from recommender.access_logs.formats.format_string import Operator, Token
-from recommender.access_logs.formats.operators import NAME, WORD, Alphabet, alphabet_of
+from recommender.access_logs.formats.operators import NAME, WORD, Alphabet, alphabet_of, repeats
 from recommender.access_logs.formats.start_time import TIME_OPERATORS, TimeFormat
 
 # What a line is to a format.
@@ -40,12 +40,23 @@ _FLAGS: Final = "(?s)"  # a value of JSON may hold line feeds
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Describe what an operator prints; `column` is where it goes, if it is needed."""
+    """Describe what an operator prints.
+
+    Attributes:
+        pattern: What matches it.
+        signs: What it may hold.
+        is_fixed: From where it begins it can end in one place only.
+        column: Where it goes, if it is needed.
+        repeats: Few different values come in many lines.
+        is_json: It is a value of JSON, not text.
+    """
 
     pattern: str
     signs: Alphabet
     is_fixed: bool = False
     column: str | None = None
+    repeats: bool = False
+    is_json: bool = False
 
     @property
     def group(self) -> str:
@@ -98,7 +109,19 @@ def _value(
     signs = alphabet_of(operator)
     if is_assumed and signs == NAME:
         signs = WORD
-    return Value(signs.pattern, signs, column=column)
+    return Value(signs.pattern, signs, column=column, repeats=repeats(operator))
+
+
+def merged_literals(parts: Iterable[Part]) -> list[Part]:
+    """Put literals that follow each other together."""
+    merged: list[Part] = []
+    for part in parts:
+        last = merged[-1] if merged else None
+        if isinstance(part, str) and isinstance(last, str):
+            merged[-1] = last + part
+        else:
+            merged.append(part)
+    return merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +167,10 @@ class Template:
             found = _found(text, f"^{self._pattern()}$")
             return _with_reading(found, pl.col(found.columns[0]).is_not_null(), self.columns)
         return self._read_ends(text) if self._is_anchored() else self._read_both_ways(text)
+
+    def is_sure(self) -> bool:
+        """Tell whether every text that matches has one reading, as far as that decides."""
+        return not self.opens or self._is_anchored()
 
     def _is_anchored(self) -> bool:
         """Tell whether all that decides stands where the ends of the text show it."""
