@@ -66,19 +66,27 @@ def member(text: pl.Expr, name: str) -> pl.Expr:
     return text.str.json_path_match(f"$['{name}']")
 
 
+def object_member(text: pl.Expr, name: str) -> pl.Expr:
+    """Find a member that is mostly an object, as JSON."""
+    return member(pl.when(text.str.contains(inside(name))).then(text), name)
+
+
 def string_member(texts: pl.Series, name: str) -> pl.Series:
-    """Find a member that is mostly a string, the quick way where no other one has its name."""
+    """Find a member that is mostly a string, quickly where only one key has the name.
+
+    Strings are unescaped; numbers are as they are spelled, of anything else the begin is.
+    """
     times = texts.str.count_matches(key(name))
-    only = times == 1
-    # The only one may be a member of a member.
-    only &= _where(only, texts).str.contains(inside(name)).fill_null(value=False)
-    content = _where(only, texts).str.extract(f'{key(name)}"({_CONTENT})"')
-    quick = content.to_frame("s").select(unescaped(pl.col("s"))).to_series()
-    others = _where(quick.is_null() & (times > 0), texts)
-    if others.null_count() == others.len():
-        return quick.alias(name)
-    found = others.to_frame("s").select(member(pl.col("s"), name)).to_series()
-    return pl.select(pl.coalesce(quick, found)).to_series().alias(name)
+    # A key may be one of a member of the object.
+    there = _where(times > 0, texts)
+    there = _where(there.str.contains(inside(name)).fill_null(value=False), there)
+    once = _where(times == 1, there)
+    content = once.str.extract(f'{key(name)}"({_CONTENT})"')
+    found = content.to_frame("s").select(unescaped(pl.col("s"))).to_series()
+    other = _where(found.is_null(), once).str.extract(key(name) + r'([^"\s,}][^\s,}]*)')
+    several = _where(times > 1, there).to_frame("s").select(member(pl.col("s"), name))
+    values = [found, other.replace("null", None), several.to_series()]
+    return pl.select(pl.coalesce(values)).to_series().alias(name)
 
 
 def _where(chosen: pl.Series, texts: pl.Series) -> pl.Series:

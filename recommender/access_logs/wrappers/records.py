@@ -175,7 +175,8 @@ def _with_members(parts: pl.DataFrame, there: Sequence[str]) -> pl.DataFrame:
     """Add the members that some record has; all are null where a line is not valid JSON."""
     nothing = pl.lit(None, pl.String)
     rows = parts.with_columns(
-        (json_text.member(_LINE, n) if n in there else nothing).alias(_PREFIX + n) for n in _NAMING
+        (json_text.object_member(_LINE, n) if n in there else nothing).alias(_PREFIX + n)
+        for n in _NAMING
     )
     has_none = pl.all_horizontal(_member(n).is_null() for n in _NAMING)
     valid = ~has_none | json_text.is_json(pl.when(has_none).then(_LINE))
