@@ -46,7 +46,6 @@ _DOCUMENT: Final = re.compile(DOCUMENT_START.encode())
 _INDENTED: Final = re.compile(rb"(?:\{|\[)\r?\n[ \t]")
 _INNER_LINE_FEED: Final = re.compile(rb"(?<!\n[}\]])(?<!\n[}\]]\r)\n")
 _START_BYTES: Final = 64
-# A proxy begins no line like that.
 _NOT_READ: Final = {
     b"PK\x03\x04": "a zip archive",
     b"BZh": "packed with bzip2",
@@ -54,9 +53,9 @@ _NOT_READ: Final = {
     b"\x04\x22\x4d\x18": "packed with lz4",
     b"PAR1": "a Parquet file",
     b"\x7fELF": "a program",
-    b"\x89PNG": "a picture",
-    b"%PDF-": "a document in PDF",
 }
+# No header may have such a byte, so no caller can write one.
+_CONTROL: Final = re.compile(rb"[\x00-\x08]")
 _UNFINISHED: Final = re.compile(r"\.(?:tmp|part|swp)$", re.I)
 
 
@@ -241,7 +240,7 @@ def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         if len(start) >= _START_BYTES:
             break
     for sign, packing in _NOT_READ.items():
-        if start.startswith(sign):
+        if start.startswith(sign) and _CONTROL.search(start, 0, _START_BYTES):
             raise _NotReadError(f"not a log but {packing}")
     indented = _INDENTED.match(start) is not None
     before = b""

@@ -109,14 +109,12 @@ class ObjectStorage:
         else:
             # One listing finds the object itself and all below it.
             folder = key if not key or key.endswith("/") else f"{key}/"
-            listed = list(self._list(scheme, bucket, key, url))
-            found = [o for o in listed if o.key == key and not key.endswith("/")] or [
+            listed = [
                 o
-                for o in listed
-                if o.key.startswith(folder)
-                and not _is_hidden(o.key.removeprefix(folder))
-                and wants(o.key.rpartition("/")[2])
+                for o in self._list(scheme, bucket, key, url)
+                if o.key == key or _is_in_folder(o.key, folder, wants)
             ]
+            found = [o for o in listed if o.key == key] or listed
         if not found:
             raise InputError("there is no such object", where=url, hint="check bucket and key")
         return found
@@ -240,6 +238,11 @@ class _ObjectReader(io.RawIOBase):
             self._body.close()
             self._body = None
         super().close()
+
+
+def _is_in_folder(key: str, folder: str, wants: Callable[[str], bool]) -> bool:
+    path = key.removeprefix(folder)
+    return key.startswith(folder) and not _is_hidden(path) and wants(path.rpartition("/")[2])
 
 
 def _is_hidden(key: str) -> bool:

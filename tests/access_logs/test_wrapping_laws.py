@@ -209,6 +209,20 @@ TWINS = {
         f'{{"log":"x","log":"y","kubernetes":{NAMES}}}}}]}}}}'
     ),
     "a stream": '{"streams":[{"stream":{"pod":"a","pod":"evil"},"values":[["1","x"]]}]}',
+    "an attribute of a resource": compact(
+        {
+            "resourceLogs": [
+                {
+                    "resource": {
+                        "attributes": [
+                            wrappings.attribute("k8s.pod.name", n) for n in ("a", "evil")
+                        ]
+                    },
+                    "scopeLogs": [{"logRecords": [wrappings.log_record("x")]}],
+                }
+            ]
+        }
+    ),
     "a field and a tag that differ": compact(
         {**SLS_MARKS, **SLS, "__tag__:_pod_name_": "evil", "content": "x"}
     ),
@@ -232,6 +246,14 @@ def test_twins_that_decide_nothing_are_no_harm() -> None:
     record: Json = fluent(log=text(), kubernetes={**FLUENT, "labels": labels})
 
     (row,) = lines_of(compact(record)).iter_rows(named=True)
+
+    assert (row["line"], row["source_pod"], row["reason"]) == (text(), POD, None)
+
+
+def test_a_key_in_another_script_is_no_harm() -> None:
+    record = json.dumps({**fluent(log=text()), "用户": "x"})
+
+    (row,) = lines_of(record).iter_rows(named=True)
 
     assert (row["line"], row["source_pod"], row["reason"]) == (text(), POD, None)
 

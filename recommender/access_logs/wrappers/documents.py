@@ -106,6 +106,7 @@ def _otlp(rows: pl.DataFrame) -> list[pl.DataFrame]:
     broken = []
     resource = rows.select(json_text.raw_member(item, "resource", json_text.OBJECT)).to_series()
     rows = _named(rows.with_columns(resource.alias("resource")), "resource", _attributes(resource))
+    rows = rows.with_columns(_reason_of_twins("resource"))
     for name in ("scopeLogs", "logRecords"):
         array = json_text.raw_member(item, name, json_text.ARRAY).fill_null("[]")
         rows, more = _exploded(rows, array)
@@ -113,12 +114,22 @@ def _otlp(rows: pl.DataFrame) -> list[pl.DataFrame]:
     said = _attributes(rows["item"])
     both = rows.with_columns(
         *(pl.coalesce(n, said[n]).alias(n) for n in (*_NAMES, "stream", "tag")),
+        _reason_of_twins("item"),
     )
     body = item.str.json_path_match("$.body.stringValue").replace("", None)
     lines = both.with_columns(body.alias("line"))
     expanded = lines["line"].is_null()
     fields = _objects_of(lines.filter(expanded))
     return [parts_of(lines.filter(~expanded)), parts_of(fields), *broken]
+
+
+def _reason_of_twins(column: str) -> pl.Expr:
+    """Keep the reason, or say that an attribute that names the pod comes twice."""
+    twice = pl.any_horizontal(
+        pl.col(column).str.count_matches(json_text.key("key") + f'"{name}"') > 1
+        for name in ("k8s.namespace.name", "k8s.pod.name", "k8s.container.name")
+    )
+    return pl.coalesce("reason", pl.when(twice).then(pl.lit(AMBIGUOUS_WRAPPER))).alias("reason")
 
 
 def _attributes(objects: pl.Series) -> pl.DataFrame:

@@ -33,8 +33,8 @@ _ESCAPES: Final = {
     r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f",
 }  # fmt: skip
 _SKIPPED: Final = rf'(?:[^"{{}}]|{STRING}|{OBJECT})*?'
-# A key that is spelled with a code may be the twin of one that decides.
-_CODED_KEY: Final = rf'[{{,]{_SPACE}"(?:[^"\\]|\\[^u])*\\u(?:[^"\\]|\\.)*"{_SPACE}:'
+# A key with a letter of ASCII that is spelled as a code may be the twin of one that decides.
+_CODED_KEY: Final = rf'[{{,]{_SPACE}"(?:[^"\\]|\\.)*?\\u00[0-7](?:[^"\\]|\\.)*"{_SPACE}:'
 
 
 def is_json(text: pl.Expr) -> pl.Expr:
@@ -117,7 +117,7 @@ def elements(array: pl.Expr) -> pl.Expr:
 def repeats_key(lines: pl.DataFrame, column: str, names: Iterable[str]) -> pl.Series:
     """Tell for each text whether one of its objects has one of some keys twice."""
     text = lines[column]
-    found = text.str.contains(r"\u", literal=True)
+    found = text.str.contains(r"\u00", literal=True)
     if found.any():
         found = found & text.str.contains(_CODED_KEY)
     for name in names:
