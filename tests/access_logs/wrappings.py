@@ -246,7 +246,12 @@ OF_COLLECTORS: Final[dict[str, Wrapping]] = {
             + line
         )
     ),
+    "stern-timestamps": each(lambda line: f"{NAMESPACE} {POD} {CONTAINER} {TIME} {line}"),
+    "stern-short-timestamps": each(
+        lambda line: f"{NAMESPACE} {POD} {CONTAINER} 11-23 12:16:11 {line}"
+    ),
     "stern-json": records(stern),
+    "stern-json-timestamps": records(lambda line: stern(f"{TIME} {line}")),
     "stern-extjson": each(extjson),
     "fluent-bit": records(fluent_bit),
     "fluent-bit-keep-log": records(

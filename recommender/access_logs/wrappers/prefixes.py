@@ -4,7 +4,8 @@ r"""Text wrappers: a prefix before the line, or around a JSON record.
 - `kubectl logs --prefix`: `[pod/<pod>/<container>] <line>`; `--timestamps` puts a time with nine
   digits of a second before the line.
 - stern: `<pod> <container> <line>`, with the namespace in front if there are several, and with
-  the colours of a terminal if it was told so.
+  the colours of a terminal if it was told so; `--timestamps` puts a time before the line, also
+  in JSON.
 - Files of Fluent Bit (`<tag>: [<time>, <record>]`) and Fluentd (`<time>\t<tag>\t<record>`).
 """
 
@@ -29,16 +30,17 @@ _NAME: Final = r"[a-z0-9][a-z0-9.-]*"
 _KUBECTL: Final = (
     rf"^(?P<prefix>\[pod/(?P<source_pod>{_NAME})/(?P<container>{_NAME})\] (?:{_TIME})?)"
 )
+TIME_OF_STERN: Final = rf"(?:{_TIME}|[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}} )"
 _COLOUR: Final = r"\x1b\[[0-9;]*m"
 # Without colours only the name of the container tells such a line from other words.
 _STERN: Final = (
     rf"^(?P<prefix>(?:(?P<source_namespace>{_NAME}) )?(?P<source_pod>{_NAME}) "
-    rf"(?P<container>{PROXY_CONTAINER}) (?:{_TIME})?)"
+    rf"(?P<container>{PROXY_CONTAINER}) {TIME_OF_STERN}?)"
 )
 _COLOURED_STERN: Final = (
     rf"^(?P<prefix>(?:(?:{_COLOUR})+(?P<source_namespace>{_NAME})(?:{_COLOUR})+ )?"
     rf"(?:{_COLOUR})+(?P<source_pod>{_NAME})(?:{_COLOUR})+ "
-    rf"(?:{_COLOUR})+(?P<container>{_NAME})(?:{_COLOUR})+ (?:{_TIME})?)"
+    rf"(?:{_COLOUR})+(?P<container>{_NAME})(?:{_COLOUR})+ {TIME_OF_STERN}?)"
 )
 _FLUENT_BIT_FILE: Final = r"^[A-Za-z0-9_.:/-]+: \[[0-9.]+, (\{.*\})\]$"
 _FLUENTD_FILE: Final = rf"^{_DAY_TIME}[0-9.]*{_ZONE}\t[A-Za-z0-9_./-]+\t(\{{.*\}})$"

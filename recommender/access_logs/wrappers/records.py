@@ -31,7 +31,7 @@ from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.documents import without_documents
 from recommender.access_logs.wrappers.names import DISAGREE, KUBERNETES, LABELS, agreed, names_in
 from recommender.access_logs.wrappers.parts import AMBIGUOUS_WRAPPER, RECORD, parts_of
-from recommender.access_logs.wrappers.prefixes import without_runtime_prefix
+from recommender.access_logs.wrappers.prefixes import TIME_OF_STERN, without_runtime_prefix
 
 # Elasticsearch holds what Fluent Bit wrote of what docker wrote.
 _MOST_LAYERS: Final = 4
@@ -288,7 +288,8 @@ _KINDS: Final = {
     "stern": _Kind(
         known_by=_has("message") & (_has("podName", "containerName") | _has("pod", "container")),
         line=pl.coalesce(
-            json_text.raw_member(_LINE, "message", json_text.OBJECT), _member("message")
+            json_text.raw_member(_LINE, "message", json_text.OBJECT),
+            _member("message").str.replace(f"^{TIME_OF_STERN}", ""),
         ),
         names=_members(**_STERN),
         outer=json_text.without_members(_LINE, ["message"]),
