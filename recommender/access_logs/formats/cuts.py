@@ -75,6 +75,15 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class EndsCut(Cut):
+    """Hold a value that is not needed: what stands around it tells the format."""
+
+    def check(self, column: pl.Expr) -> pl.Expr:
+        """Tell whether a row begins and ends as it must."""
+        return self._has_ends(column)
+
+
+@dataclass(frozen=True, slots=True)
 class TimeCut(Cut):
     """Take the start time, as it is printed by default: all of one length, they sort as text."""
 

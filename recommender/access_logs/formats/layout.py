@@ -23,6 +23,7 @@ from recommender.access_logs.formats.cuts import (
     REMOTE,
     TIME,
     Cut,
+    EndsCut,
     JsonCut,
     RequestCut,
     TextCut,
@@ -162,7 +163,12 @@ def layout_of(parts: Sequence[Part], fields: Fields, signs: Sequence[str]) -> La
     for sign in signs:
         pieces = _pieces(parts, sign)
         cuts = [_cut(place, piece) for place, piece in enumerate(pieces)]
-        fits = all(cut or not _columns(piece) for cut, piece in zip(cuts, pieces, strict=True))
+        # A line of another format may go on behind what looks like one of this.
+        cuts[-1] = cuts[-1] or EndsCut(len(pieces) - 1, *_ends(pieces[-1]))
+        fits = all(
+            (cut and not isinstance(cut, EndsCut)) or not _columns(piece)
+            for cut, piece in zip(cuts, pieces, strict=True)
+        )
         if fits and len(pieces) > _FEWEST:
             return Layout(sign, len(pieces), tuple(cut for cut in cuts if cut), fields)
     return None
@@ -184,8 +190,7 @@ def _columns(piece: Sequence[Part]) -> list[str]:
 
 def _cut(place: int, piece: Sequence[Part]) -> Cut | None:
     """Choose what becomes of a column; None if nothing does, or nothing that is known can."""
-    begin = piece[0] if piece and isinstance(piece[0], str) else ""
-    end = piece[-1] if len(piece) > 1 and isinstance(piece[-1], str) else ""
+    begin, end = _ends(piece)
     values = [part for part in piece if isinstance(part, Value)]
     if not values:
         return Cut(place, begin)
@@ -204,6 +209,13 @@ def _cut(place: int, piece: Sequence[Part]) -> Cut | None:
     signs = {part for part in piece if isinstance(part, str)}
     is_words = signs == {begin} and len(begin) == 1 and len(piece) == 2 * len(values)
     return WordsCut(place, begin, values=tuple(values)) if is_words else None
+
+
+def _ends(piece: Sequence[Part]) -> tuple[str, str]:
+    """Return the literals before the first value of a piece and behind the last."""
+    begin = piece[0] if piece and isinstance(piece[0], str) else ""
+    end = piece[-1] if len(piece) > 1 and isinstance(piece[-1], str) else ""
+    return begin, end
 
 
 def _request_cut(place: int, piece: Sequence[Part]) -> Cut | None:
