@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from recommender.access_logs.formats.format_string import tokens_of
 from recommender.access_logs.formats.json_format import json_format
 from recommender.access_logs.formats.known import LogFormat, assumed_formats, known_formats
 from recommender.access_logs.formats.text_format import text_format
@@ -78,7 +79,8 @@ def formats_as_configured(
     if not text:
         return (known["istio-text"],)
     compiled = text_format(text, where)
-    is_default = any(
+    has_route = compiled.tokens[-1] == tokens_of("%ROUTE_NAME%")[0]
+    is_default = has_route and any(
         name.startswith("istio-") and getattr(other, "tokens", None) == compiled.tokens
         for name, other in known.items()
     )
