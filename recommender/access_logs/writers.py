@@ -32,12 +32,16 @@ def with_writers(
         },
         schema={"file": pl.Int64, "path_namespace": pl.String, "path_pod": pl.String},
     )
+    namespace, pod = pl.col("source_namespace"), pl.col("source_pod")
     given = source_pod or (None, None)
-    pod = pl.coalesce("source_pod", "path_pod", pl.lit(given[1]))
-    # What is said of a pod holds for that pod only.
-    of_path = pl.when(pl.col("path_pod") == pod).then("path_namespace")
-    of_user = pl.when(pl.lit(given[1]).fill_null(pod) == pod).then(pl.lit(given[0]))
-    namespace = pl.coalesce("source_namespace", of_path, of_user)
+    for more in (
+        (pl.col("path_namespace"), pl.col("path_pod")),
+        (pl.lit(given[0]), pl.lit(given[1])),
+    ):
+        # What is said of one pod or namespace says nothing about another one.
+        agrees = _agree(namespace, more[0]) & _agree(pod, more[1])
+        namespace = pl.coalesce(namespace, pl.when(agrees).then(more[0]))
+        pod = pl.coalesce(pod, pl.when(agrees).then(more[1]))
     known = pod.is_not_null() & namespace.is_not_null()
     other = (pl.col("source_pod") != pl.col("path_pod")) | (
         pl.col("source_namespace") != pl.col("path_namespace")
@@ -53,3 +57,7 @@ def with_writers(
         .drop("path_namespace", "path_pod")
         .collect()
     )
+
+
+def _agree(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    return (one == other).fill_null(value=True)

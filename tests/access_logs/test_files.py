@@ -1,5 +1,6 @@
 import gzip
 import io
+import json
 import os
 import zlib
 from pathlib import Path
@@ -136,6 +137,39 @@ def test_a_path_tells_the_writer_better_than_the_user(tmp_path: Path) -> None:
     found = read(tmp_path, pod=("data", "search-0"))
 
     assert writers(found) == [("data", "search-0"), ("shop", "cart-1")]
+
+
+@pytest.mark.parametrize(
+    ("said", "pod", "expected"),
+    [
+        ({"pod_name": "a", "namespace_name": "shop"}, ("data", "b"), ("shop", "a")),
+        ({"pod_name": "a"}, ("shop", None), ("shop", "a")),
+        ({"pod_name": "a"}, ("shop", "a"), ("shop", "a")),
+        ({"pod_name": "a"}, ("shop", "b"), None),
+        ({"namespace_name": "shop"}, ("shop", "a"), ("shop", "a")),
+        ({"namespace_name": "shop"}, ("data", "a"), None),
+        ({"namespace_name": "shop"}, ("shop", None), None),
+        ({}, ("shop", "a"), ("shop", "a")),
+    ],
+)
+def test_a_wrapper_is_completed_only_by_what_agrees_with_it(
+    said: dict[str, str], pod: tuple[str, str | None], expected: tuple[str, str] | None
+) -> None:
+    record = {"log": text(), "stream": "stdout", "kubernetes": said}
+
+    found = read_lines(json.dumps(record), pod=pod)
+
+    assert writers(found) == ([expected] if expected else [])
+    assert skipped(found) == ({} if expected else {"from a pod that is not known": 1})
+
+
+def test_a_wrapper_that_contradicts_the_path_is_not_believed(tmp_path: Path) -> None:
+    write(container_path(tmp_path, "cart-1"), [f"[pod/cart-2/istio-proxy] {text()}", text()])
+
+    found = read(tmp_path, pod=None)
+
+    assert writers(found) == [("shop", "cart-1")]
+    assert skipped(found) == {"in a wrapper that names another pod than the path of its file": 1}
 
 
 def test_names_that_only_resemble_the_layout_tell_no_writer(tmp_path: Path) -> None:
