@@ -49,10 +49,14 @@ KNOWN = both(
 )
 # Callers can write what a line has twice, or in two ways: such lines are skipped.
 BLURRED = both("asm_text_template", "unquoted_template", "envoy_default")
-# Nothing tells the authority from a header of the caller's in the first, and HTTP without an
-# authority from TCP in the second.
+# What they do not tell for certain: an authority from another header of the caller's, HTTP without
+# an authority from TCP, and which element of a list is missing.
 CUSTOM = both("custom_text", "custom_text_first", "custom_json")
-LESS_TOLD = {"custom_text": "authority", "custom_text_first": "protocol"}
+LESS_TOLD = {
+    **dict.fromkeys(both("custom_text"), "authority"),
+    **dict.fromkeys(both("custom_text_first"), "protocol"),
+    f"custom_json{OMIT_EMPTY}": "destination_address",
+}
 
 Rows = Counter[tuple[object, ...]]
 
@@ -127,7 +131,7 @@ def test_no_line_is_false_and_each_is_counted(name: str, told: bool) -> None:
     form = FORMATS[name]
     found = read_recorded(form, told=told)
     skipped = sum(entry.lines for entry in found.lines.skipped)
-    less = LESS_TOLD.get(name.removesuffix(OMIT_EMPTY))
+    less = LESS_TOLD.get(name)
     unknowable = times(truth(form, knowable=False))
     false = [
         row

@@ -246,6 +246,15 @@ def _expanded() -> pl.Expr:
     return pl.coalesce(json, bare.str.extract(_ONE_OBJECT), bare)
 
 
+def _as_expanded(record: pl.Expr) -> pl.Expr:
+    """Undo what `processor_json` of SLS does: null becomes a text, and keys begin with a mark.
+
+    In a text every quote is escaped: what is replaced stands nowhere but between members.
+    """
+    nulls = record.str.replace_all(r'":[ \t]*"null"', '":null')
+    return nulls.str.replace_all(r'([{,][ \t]*")_([a-z][a-z_]*[a-z]":)', "${1}${2}")
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """Say what records of a kind are known by, and what they say.
@@ -280,7 +289,7 @@ _KINDS: Final = {
     ),
     "sls": _Kind(
         known_by=pl.any_horizontal(_has(name) for name in _SLS_MARKS),
-        line=pl.coalesce(_SLS_TEXT, _LINE),
+        line=pl.coalesce(_SLS_TEXT, _as_expanded(_LINE)),
         names=_members(**_SLS),
         wrapper=pl.when(_SLS_TEXT.is_null()).then(_LAST),
     ),
