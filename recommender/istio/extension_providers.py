@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.istio.telemetry import access_log_providers, tracing_providers
-from recommender.mesh.objects import ExtensionProvider, Labels, ObjectMeta
+from recommender.mesh.objects import ExtensionProvider, Labels
 
 
 def provider_services(
@@ -77,9 +77,8 @@ def _providers_in_use(
         yield "tracing", name
     for name in access_log_providers(rules, namespace, labels):
         yield "access-log", name
-    for policy in rules.mesh.authorization_policies:
-        if policy.provider and _applies(rules, policy.meta, policy.selector, namespace, labels):
-            yield "ext_authz", policy.provider
+    for name in rules.attachments.authorizers_of(namespace, labels):
+        yield "ext_authz", name
 
 
 def _envoy_filter_services(
@@ -94,16 +93,7 @@ def _named_by_envoy_filters(
     rules: ScopeRules, namespace: str, labels: Labels
 ) -> Iterator[tuple[str, str]]:
     """Yield each EnvoyFilter that applies with every host whose cluster it names."""
-    for envoy_filter in rules.mesh.envoy_filters:
+    for envoy_filter in rules.attachments.envoy_filters_of(namespace, labels):
         meta = envoy_filter.meta
-        if _applies(rules, meta, envoy_filter.workload_selector, namespace, labels):
-            for cluster in envoy_filter.clusters:
-                yield f"EnvoyFilter {meta.namespace}/{meta.name}", cluster.split("|", 3)[-1]
-
-
-def _applies(
-    rules: ScopeRules, meta: ObjectMeta, selector: Labels, namespace: str, labels: Labels
-) -> bool:
-    return (
-        meta.namespace in (namespace, rules.root_namespace) and selector.items() <= labels.items()
-    )
+        for cluster in envoy_filter.clusters:
+            yield f"EnvoyFilter {meta.namespace}/{meta.name}", cluster.split("|", 3)[-1]

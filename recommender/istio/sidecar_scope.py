@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from recommender.istio.admission import admitted
+from recommender.istio.attachments import Attachments, build_attachments
 from recommender.istio.destination_rules import DestinationRules, build_destination_rules
 from recommender.istio.discovery import discovered
 from recommender.istio.egress_hosts import (
@@ -40,7 +41,6 @@ from recommender.mesh.objects import (
     Labels,
     Mesh,
     Sidecar,
-    Telemetry,
     VirtualService,
 )
 
@@ -51,14 +51,14 @@ OLDEST_VERSION, NEWEST_VERSION = (1, 24), (1, 31)
 
 @dataclass(frozen=True, slots=True)
 class ScopeRules:
-    """Hold what is computed once per mesh to scope any proxy of it; Telemetries by age."""
+    """Hold what is computed once per mesh to scope any proxy of it."""
 
     mesh: Mesh
     registry: Registry
     virtual_services: MeshVirtualServices
     destination_rules: DestinationRules
     sidecars: OrderedSidecars
-    telemetries: tuple[Telemetry, ...]
+    attachments: Attachments
     version: tuple[int, int]
 
     @property
@@ -110,7 +110,7 @@ def build_scope_rules(mesh: Mesh) -> ScopeRules:
         build_virtual_services(mesh),
         build_destination_rules(mesh),
         order_sidecars(mesh.sidecars, mesh.config.root_namespace),
-        tuple(sorted(mesh.telemetries, key=lambda t: t.meta.age)),
+        build_attachments(mesh),
         mesh.istio_version or NEWEST_VERSION,
     )
 

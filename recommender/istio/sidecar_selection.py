@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from recommender.mesh.label_index import SelectorIndex
 from recommender.mesh.objects import Labels, Sidecar
 
 
@@ -18,7 +19,7 @@ from recommender.mesh.objects import Labels, Sidecar
 class OrderedSidecars:
     """Hold Sidecars by namespace in istiod's order of preference, and the mesh's default."""
 
-    by_namespace: Mapping[str, tuple[Sidecar, ...]]
+    by_namespace: Mapping[str, SelectorIndex[Sidecar]]
     root_default: Sidecar | None
 
     def selected(self, namespace: str, labels: Labels) -> Sidecar | None:
@@ -27,12 +28,12 @@ class OrderedSidecars:
         The oldest match of the proxy's namespace wins, those with a selector first; then the root
         namespace's Sidecar without a selector. Nothing is merged.
         """
-        own = labels.items()
-        for sidecar in self.by_namespace.get(namespace, ()):
-            selector = sidecar.workload_selector
-            if selector is None or selector.items() <= own:
-                return sidecar
-        return self.root_default
+        return next(iter(self.selecting(namespace, labels)), self.root_default)
+
+    def selecting(self, namespace: str, labels: Labels) -> list[Sidecar]:
+        """List the Sidecars of a proxy's namespace that choose it, the preferred one first."""
+        own = self.by_namespace.get(namespace)
+        return own.selecting(labels) if own else []
 
 
 def order_sidecars(sidecars: Iterable[Sidecar], root_namespace: str) -> OrderedSidecars:
@@ -42,7 +43,13 @@ def order_sidecars(sidecars: Iterable[Sidecar], root_namespace: str) -> OrderedS
         by_namespace[sidecar.meta.namespace].append(sidecar)
     in_root = by_namespace.get(root_namespace, ())
     default = next((s for s in in_root if s.workload_selector is None), None)
-    return OrderedSidecars({ns: tuple(found) for ns, found in by_namespace.items()}, default)
+    return OrderedSidecars(
+        {
+            namespace: SelectorIndex.of((s.workload_selector or {}, s) for s in found)
+            for namespace, found in by_namespace.items()
+        },
+        default,
+    )
 
 
 def _precedence(sidecar: Sidecar) -> tuple[bool, datetime, str, str]:

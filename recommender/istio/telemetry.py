@@ -1,6 +1,6 @@
 """What Telemetry resources say of a proxy: who is told its traces and access logs.
 
-Source: istio model/telemetry.go (`applicableTelemetries`, `Tracing`, `mergeLogs`).
+Source: istio model/telemetry.go (`Tracing`, `mergeLogs`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from recommender.istio.sidecar_scope import ScopeRules
-from recommender.mesh.objects import AccessLogFormat, Labels, Mesh, Telemetry, TelemetryEntry
+from recommender.mesh.objects import AccessLogFormat, Labels, Mesh, TelemetryEntry
 
 CLIENT, SERVER = "CLIENT", "SERVER"
 _FILE_LOG: Final = "envoyFileAccessLog"
@@ -30,7 +30,7 @@ def tracing_providers(rules: ScopeRules, namespace: str, labels: Labels) -> set[
     defaults = rules.mesh.config.default_tracing_providers
     provider = dict.fromkeys(MODES, defaults[0] if defaults else None)
     disabled = dict.fromkeys(MODES, False)
-    for level in applicable_telemetries(rules, namespace, labels):
+    for level in rules.attachments.telemetries(namespace, labels):
         for entry in level.tracing:
             for mode in MODES if entry.mode not in MODES else (entry.mode,):
                 if entry.providers:
@@ -92,31 +92,11 @@ def access_log_formats(mesh: Mesh) -> dict[str, AccessLogFormat]:
     return formats
 
 
-def applicable_telemetries(
-    rules: ScopeRules, namespace: str, labels: Labels
-) -> Iterator[Telemetry]:
-    """Yield the root namespace's Telemetry, the namespace's own, then all that select the pod.
-
-    Of several without a selector in one namespace the oldest counts.
-    """
-    wide: dict[str, Telemetry] = {}
-    selecting: list[Telemetry] = []
-    for telemetry in rules.telemetries:
-        if not telemetry.selector:
-            wide.setdefault(telemetry.meta.namespace, telemetry)
-        elif telemetry.meta.namespace == namespace and telemetry.selector.items() <= labels.items():
-            selecting.append(telemetry)
-    for level in dict.fromkeys((rules.root_namespace, namespace)):
-        if level in wide:
-            yield wide[level]
-    yield from selecting
-
-
 _Levels = list[tuple[TelemetryEntry, ...]]
 
 
 def _logging_levels(rules: ScopeRules, namespace: str, labels: Labels) -> _Levels:
-    applicable = applicable_telemetries(rules, namespace, labels)
+    applicable = rules.attachments.telemetries(namespace, labels)
     return [level.access_logging for level in applicable if level.access_logging]
 
 

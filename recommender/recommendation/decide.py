@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from recommender.errors import UsageError
 from recommender.istio.call import Fate
@@ -16,7 +17,7 @@ from recommender.istio.validation import egress_host_problem
 from recommender.mesh import Labels, Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
 from recommender.recommendation.entries import recommended_hosts, without_covered
 from recommender.recommendation.existing import Plan, names_for, names_in_use, plan, shadowed
-from recommender.recommendation.guards import guards
+from recommender.recommendation.guards import Guards, build_guards
 from recommender.recommendation.hosts import Prover
 from recommender.recommendation.injection import proxy_to_come
 from recommender.recommendation.model import LeftOut, Note, Recommendation, Recommendations
@@ -79,10 +80,12 @@ class _Decider:
     settings: Settings
     views: Views
     taken: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    guards: Guards = field(init=False)
     prover: Prover = field(init=False)
     any_calls: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self.guards = build_guards(self.rules, self.index, self.settings)
         self.prover = Prover(self.views, self.rules.registry)
         self.any_calls = self.graph.number_of_edges() > 0
 
@@ -145,8 +148,8 @@ class _Decider:
         hosts: list[HostNeed] = []
         notes = list(selection.notes)
         labels = pod_labels(self.index, id_)
-        near = self.rules.sidecars.by_namespace.get(id_.namespace, ())
-        for sidecar in shadowed(near, views, labels):
+        selecting = (self.rules.sidecars.selecting(id_.namespace, one) for one in labels)
+        for sidecar in shadowed(chain.from_iterable(selecting), views):
             name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
             detail = f"{name} selects it too; istiod ignores it while an older one does"
             notes.append(Note("shadowed Sidecar", detail))
@@ -154,7 +157,7 @@ class _Decider:
         unproved: list[CallNeeds] = []
         for view in views:
             needs = [needs_of(call, view, self.rules) for call in calls]
-            kept, doubts = guards(self.rules, self.index, id_, labels, view, self.settings)
+            kept, doubts = self.guards.of(id_, labels, view)
             proof = self.prover.prove(view, needs, kept)
             hosts += proof.hosts
             notes += [*doubts, *proof.notes, *(note for need in needs for note in need.notes)]

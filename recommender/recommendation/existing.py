@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 
 from recommender.istio.call import is_bound
 from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
 from recommender.recommendation.model import Origin
-from recommender.recommendation.selectors import other_labels
+from recommender.recommendation.selectors import others_chosen
 from recommender.recommendation.views import View, is_own
 from recommender.settings import ADOPTED_ANNOTATION
 
@@ -92,18 +93,13 @@ def _is_of_another(index: MeshIndex, workload: WorkloadId, sidecar: Sidecar) -> 
     return any(other.name == sidecar.meta.name for other in others)
 
 
-def shadowed(
-    sidecars: Iterable[Sidecar], views: Iterable[View], labels: Iterable[Labels]
-) -> tuple[Sidecar, ...]:
-    """List the Sidecars of a namespace that select a workload too, but that istiod ignores."""
+def shadowed(selecting: Iterable[Sidecar], views: Iterable[View]) -> tuple[Sidecar, ...]:
+    """List the Sidecars that select a workload by label too, but that istiod ignores."""
     in_force = {(v.sidecar.meta.namespace, v.sidecar.meta.name) for v in views if v.sidecar}
-    each = list(labels)
     return tuple(
         s
-        for s in sidecars
-        if s.workload_selector is not None
-        and (s.meta.namespace, s.meta.name) not in in_force
-        and any(_selects(s.workload_selector, one) for one in each)
+        for s in selecting
+        if s.workload_selector is not None and (s.meta.namespace, s.meta.name) not in in_force
     )
 
 
@@ -119,13 +115,8 @@ def names_in_use(sidecars: Iterable[Sidecar]) -> Mapping[str, set[str]]:
 def _others_selected(
     index: MeshIndex, workload: WorkloadId, sidecar: Sidecar
 ) -> tuple[WorkloadId, ...]:
-    selector = sidecar.workload_selector or {}
-    others = other_labels(index, workload)
-    return tuple(sorted({id_ for id_, labels in others if _selects(selector, labels)}))
-
-
-def _selects(selector: Labels, labels: Labels) -> bool:
-    return selector.items() <= labels.items()
+    others = others_chosen(index, workload, sidecar.workload_selector or {})
+    return tuple(sorted({other for other, _ in others}))
 
 
 def names_for(workload: WorkloadId) -> tuple[str, str]:
@@ -135,12 +126,8 @@ def names_for(workload: WorkloadId) -> tuple[str, str]:
 
 def _new_name(index: MeshIndex, workload: WorkloadId, taken: set[str]) -> str:
     """Name a Sidecar after its workload; the kind tells workloads of one name apart."""
-    same = [
-        w
-        for w in index.workloads_by_namespace.get(workload.namespace, ())
-        if w.id.name == workload.name
-    ]
+    same = index.workloads_by_name.get((workload.namespace, workload.name), ())
     plain, with_kind = names_for(workload)
     candidates = [with_kind] if len(same) > 1 else [plain, with_kind]
-    candidates += [f"{with_kind}-{number}" for number in range(2, len(taken) + 3)]
-    return next(name for name in candidates if name not in taken)
+    numbered = (f"{with_kind}-{number}" for number in count(2))
+    return next(name for name in chain(candidates, numbered) if name not in taken)

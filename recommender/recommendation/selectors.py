@@ -8,7 +8,7 @@ used; labels that name a version only where nothing else tells two workloads apa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -64,7 +64,6 @@ def select_pods(index: MeshIndex, workload: WorkloadId) -> Selection:
     the templates of its workloads, of which some may have no pod now.
     """
     own = pod_labels(index, workload)
-    others = other_labels(index, workload)
     shared = {key: value for key, value in _common(own).items() if not _is_volatile(key)}
     described = index.workloads.get(workload)
     fixed = dict(described.selector) if described else {}
@@ -73,25 +72,28 @@ def select_pods(index: MeshIndex, workload: WorkloadId) -> Selection:
     plain = {k: v for k, v in pool.items() if not _VERSION_WORD.search(k)}
     version = {k: v for k, v in pool.items() if k not in plain}
     for labels in (plain, pool):
-        found = _smallest(lasting, labels, others)
+        found = _smallest(index, workload, lasting, labels)
         if found is not None:
             return Selection(found, notes=_doubts(found, version))
     if not shared:
         return Selection({}, "its pods have no label that survives a rollout")
-    mates = sorted({str(id_) for id_, labels in others if shared.items() <= labels.items()})
+    mates = sorted({str(id_) for id_, _ in others_chosen(index, workload, shared)})
     return Selection({}, f"its lasting labels also select {', '.join(mates[:3])}")
 
 
 def _smallest(
-    lasting: Labels, pool: Labels, others: list[tuple[WorkloadId, Labels]]
+    index: MeshIndex, workload: WorkloadId, lasting: Labels, pool: Labels
 ) -> dict[str, str] | None:
     """Add as few labels as possible to the lasting ones, the first by name, to select no other."""
-    near = [labels for _, labels in others if lasting.items() <= labels.items()]
-    telling = [k for k in sorted(pool) if any(labels.get(k) != pool[k] for labels in near)]
+    telling = sorted(pool)
+    if lasting:
+        near = [labels for _, labels in others_chosen(index, workload, lasting)]
+        telling = [k for k in telling if any(labels.get(k) != pool[k] for labels in near)]
+        telling = telling[:_MOST_TRIED]
     for size in range(_MOST_ADDED + 1):
-        for keys in combinations(telling[:_MOST_TRIED] if lasting else sorted(pool), size):
+        for keys in combinations(telling, size):
             labels = dict(sorted({**lasting, **{key: pool[key] for key in keys}}.items()))
-            if labels and not any(labels.items() <= found.items() for _, found in others):
+            if labels and next(others_chosen(index, workload, labels), None) is None:
                 return labels
     return None
 
@@ -104,16 +106,17 @@ def _doubts(labels: Labels, version: Labels) -> tuple[Note, ...]:
     return (Note("version label", detail),)
 
 
-def other_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[WorkloadId, Labels]]:
-    """List the labels of a namespace's other workloads: of their templates and their pods."""
-    found: list[tuple[WorkloadId, Labels]] = []
-    for other in index.workloads_by_namespace.get(workload.namespace, ()):
-        if other.id == workload:
-            continue
-        if other.template_labels is not None:
-            found.append((other.id, other.template_labels))
-        found += [(other.id, pod.meta.labels) for pod in index.pods_by_workload.get(other.id, ())]
-    return found
+def others_chosen(
+    index: MeshIndex, workload: WorkloadId, selector: Labels
+) -> Iterator[tuple[WorkloadId, Labels]]:
+    """Yield the labels that a selector chooses of a namespace's other workloads.
+
+    They are of templates and of pods.
+    """
+    near = index.labels.get(workload.namespace)
+    for labels, other in near.chosen_by(selector) if near else ():
+        if other != workload:
+            yield other, labels
 
 
 def _common(labels: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""What attaches to proxies by label beside Sidecars: Telemetries, policies, EnvoyFilters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from recommender.mesh.label_index import SelectorIndex, selectors_by
+from recommender.mesh.objects import EnvoyFilter, Labels, Mesh, Telemetry
+
+T = TypeVar("T")
+
+_ByNamespace: TypeAlias = Mapping[str, SelectorIndex[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """Hold by namespace what chooses proxies by label.
+
+    `wide` is the Telemetry for a whole namespace: of several the oldest counts. `authorizers` are
+    the extension providers of AuthorizationPolicies.
+    """
+
+    root_namespace: str
+    wide: Mapping[str, Telemetry]
+    selecting: _ByNamespace[Telemetry]
+    authorizers: _ByNamespace[str]
+    envoy_filters: _ByNamespace[EnvoyFilter]
+
+    def telemetries(self, namespace: str, labels: Labels) -> list[Telemetry]:
+        """List the root namespace's Telemetry, the namespace's own, then all that select the pod.
+
+        Source: istio model/telemetry.go `applicableTelemetries`.
+        """
+        levels = dict.fromkeys((self.root_namespace, namespace))
+        found = [self.wide[level] for level in levels if level in self.wide]
+        selecting = self.selecting.get(namespace)
+        return found + (selecting.selecting(labels) if selecting else [])
+
+    def authorizers_of(self, namespace: str, labels: Labels) -> list[str]:
+        """List the extension providers that AuthorizationPolicies ask for a proxy."""
+        return self._applying(self.authorizers, namespace, labels)
+
+    def envoy_filters_of(self, namespace: str, labels: Labels) -> list[EnvoyFilter]:
+        """List the EnvoyFilters that apply to a proxy, by namespace and name."""
+        return self._applying(self.envoy_filters, namespace, labels)
+
+    def _applying(self, objects: _ByNamespace[T], namespace: str, labels: Labels) -> list[T]:
+        homes = sorted({self.root_namespace, namespace})
+        return [
+            each for home in homes if home in objects for each in objects[home].selecting(labels)
+        ]
+
+
+def build_attachments(mesh: Mesh) -> Attachments:
+    """Sort what attaches to the proxies of a mesh."""
+    oldest_first = sorted(mesh.telemetries, key=lambda t: t.meta.age)
+    wide: dict[str, Telemetry] = {}
+    for telemetry in oldest_first:
+        if not telemetry.selector:
+            wide.setdefault(telemetry.meta.namespace, telemetry)
+    return Attachments(
+        mesh.config.root_namespace,
+        wide,
+        selectors_by((t.meta.namespace, t.selector, t) for t in oldest_first if t.selector),
+        selectors_by(
+            (p.meta.namespace, p.selector, p.provider)
+            for p in mesh.authorization_policies
+            if p.provider
+        ),
+        selectors_by((f.meta.namespace, f.workload_selector, f) for f in mesh.envoy_filters),
+    )
