@@ -13,7 +13,7 @@ from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.registry import RegistryService
 from recommender.istio.virtual_hosts import alternative_names
 
-_Places = set[int]
+_Services = dict[int, RegistryService]
 
 
 def limited_to(
@@ -26,51 +26,48 @@ def limited_to(
     """
     services = _services(listener, authority, namespace, domain)
     rules = listener.places_for(authority) | _rules(listener, services)
-    services = services | _concerned(listener, rules)
+    services |= _concerned(listener, rules)
     rules = rules | _rules(listener, services)
     return ListenerScope(
         listener.listener,
-        tuple(listener.services[place] for place in sorted(services)),
+        tuple(services[place] for place in sorted(services)),
         tuple(listener.virtual_services[place] for place in sorted(rules)),
     )
 
 
-def _services(listener: ListenerScope, authority: str, namespace: str, domain: str) -> _Places:
-    index = listener.index()
-    found: _Places = set(index.by_address.get(authority.strip("[]"), ()))
+def _services(listener: ListenerScope, authority: str, namespace: str, domain: str) -> _Services:
+    found = listener.addressed(authority.strip("[]"))
     for name in _full_names(authority, namespace, domain):
-        found |= index.by_name.get(name, set())
+        found |= listener.named(name)
     labels = authority.split(".")
     for cut in range(1, len(labels)):
         # A headless service has every name below its own.
         for name in _full_names(".".join(labels[cut:]), namespace, domain):
             # Of several objects of a name the last counts, so all of them stay.
-            places = index.by_name.get(name, set())
-            found |= places if any(_is_headless(listener.services[p]) for p in places) else set()
-    for place, host in index.wildcards:
+            below = listener.named(name)
+            found |= below if any(map(_is_headless, below.values())) else {}
+    for place, service in listener.wildcards().items():
+        host = service.hostname.lower()
         patterns = (host, *alternative_names(host, namespace, domain))
         if any(p == authority or is_subset(authority, p) for p in patterns):
-            found.add(place)
+            found[place] = service
     return found
 
 
-def _rules(listener: ListenerScope, services: _Places) -> _Places:
-    """Find the VirtualServices that concern some services."""
-    return {p for place in services for p in listener.places_for(listener.services[place].hostname)}
+def _rules(listener: ListenerScope, services: _Services) -> set[int]:
+    """Find the places of the VirtualServices that concern some services."""
+    return {p for service in services.values() for p in listener.places_for(service.hostname)}
 
 
-def _concerned(listener: ListenerScope, rules: _Places) -> _Places:
+def _concerned(listener: ListenerScope, rules: set[int]) -> _Services:
     """Find the services that some VirtualServices concern."""
-    index = listener.index()
-    found: _Places = set()
+    found: _Services = {}
+    wildcards = listener.wildcards()
     for host in {
         host.lower() for place in rules for host in listener.virtual_services[place].hosts
     }:
-        found |= index.by_name.get(host, set())
-        found |= {place for place, wildcard in index.wildcards if overlaps(host, wildcard)}
-        if is_wildcard(host):
-            near = (places for name, places in index.by_name.items() if overlaps(name, host))
-            found = found.union(*near)
+        found |= listener.overlapping(host) if is_wildcard(host) else listener.named(host)
+        found |= {p: s for p, s in wildcards.items() if overlaps(host, s.hostname.lower())}
     return found
 
 

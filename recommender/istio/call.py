@@ -20,13 +20,7 @@ from typing import NamedTuple
 from recommender.istio.authority import limited_to
 from recommender.istio.filter_chains import FilterChain
 from recommender.istio.listener_scope import ListenerScope
-from recommender.istio.listeners import (
-    Bound,
-    OutboundListener,
-    bound_services,
-    endpoint_listener,
-    outbound_listener,
-)
+from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listener
 from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
@@ -121,13 +115,16 @@ class Resolution:
 
 @dataclass(slots=True)
 class ProxyConfig:
-    """Hold what istiod sends to a proxy, made port by port when it is first asked for."""
+    """Hold what istiod sends to a proxy, made port by port when it is first asked for.
+
+    `resolved` remembers where calls go.
+    """
 
     rules: ScopeRules
     scope: SidecarScope
     proxy: Proxy
     outbound_traffic_policy: str = ALLOW_ANY
-    _bound: dict[int, dict[str, list[Bound]]] = field(default_factory=dict)
+    resolved: dict[OutboundCall, Resolution] = field(default_factory=dict)
     _listeners: dict[tuple[str, int], OutboundListener | None] = field(default_factory=dict)
     _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
     _imported: dict[str, RegistryService] = field(default_factory=dict)
@@ -142,10 +139,7 @@ class ProxyConfig:
     def listener(self, address: str, port: int) -> OutboundListener | None:
         """Return the outbound listener of an address and port."""
         if (address, port) not in self._listeners:
-            if port not in self._bound:
-                self._bound[port] = bound_services(self.scope, self.proxy, port)
-            bound = self._bound[port].get(address, [])
-            made = outbound_listener(bound, self.scope, self.proxy, self.domain, address)
+            made = outbound_listener(self.scope, self.proxy, self.domain, address, port)
             self._listeners[address, port] = made
         return self._listeners[address, port]
 
@@ -199,6 +193,12 @@ def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
 
 def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
     """Tell where a call goes."""
+    if call not in config.resolved:
+        config.resolved[call] = _resolve(config, call)
+    return config.resolved[call]
+
+
+def _resolve(config: ProxyConfig, call: OutboundCall) -> Resolution:
     if _takes_bound(config.scope, call.port):
         return Resolution(Fate.NOT_MODELLED, VIRTUAL_OUTBOUND)
     listener = _find_listener(config, call)

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from recommender.istio.binding import ServiceAtPort
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, matches_source
-from recommender.istio.registry import RegistryPort, RegistryService, Resolution, ServiceKey
+from recommender.istio.registry import RegistryService, Resolution, ServiceKey
 from recommender.istio.routes import cluster_name, tcp_clusters
 from recommender.istio.virtual_hosts import alternative_names
 from recommender.mesh.objects import Route, RouteMatch, VirtualService
@@ -47,16 +48,6 @@ class FilterChain:
         networks = (ip_network(subnet, strict=False) for subnet in self.subnets)
         subnets = frozenset(str(n) for n in networks if not n.network_address.is_unspecified)
         return self.plain_http, frozenset(self.server_names) - {"*"}, subnets
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceAtPort:
-    """Hold a service at a listener's port, bound to an address, with its CIDR if it has one."""
-
-    service: RegistryService
-    port: RegistryPort
-    bind: str
-    subnets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

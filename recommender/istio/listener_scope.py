@@ -6,27 +6,83 @@ Source: istio model/sidecar.go (`IstioEgressListenerWrapper`, `getConfigsForHost
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 
+from recommender.istio.binding import ServiceAtPort, bindings
 from recommender.istio.host_names import is_wildcard, overlaps
+from recommender.istio.protocols import Protocol
+from recommender.istio.proxy import Proxy
 from recommender.istio.registry import RegistryService
+from recommender.istio.virtual_services import HostIndex
 from recommender.mesh.objects import EgressListener, VirtualService
+
+Services = Mapping[int, RegistryService]
+"""Services by their place: the order in which a listener imports them."""
+Bound = dict[str, list[tuple[int, ServiceAtPort]]]
+"""What wants to listen at an address, with its place."""
 
 
 @dataclass(slots=True)
-class ListenerIndex:
-    """Hold the places of a listener's services and VirtualServices by what they are found by.
+class ServiceIndex:
+    """Find services of a listener by what a call names, and by where they listen.
 
     Names are lower case; `by_name` has aliases too.
     """
 
-    by_name: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    by_address: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    by_port: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    wildcards: list[tuple[int, str]] = field(default_factory=list)
-    virtual_services: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    virtual_service_wildcards: list[str] = field(default_factory=list)
+    listener: EgressListener
+    services: Services
+    by_name: dict[str, dict[int, RegistryService]] = field(default_factory=dict)
+    by_address: dict[str, dict[int, RegistryService]] = field(default_factory=dict)
+    by_port: dict[int, dict[int, RegistryService]] = field(default_factory=dict)
+    wildcards: dict[int, RegistryService] = field(default_factory=dict)
+    _bound: dict[tuple[int, tuple[str, ...]], Bound] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for place, service in self.services.items():
+            name = service.hostname.lower()
+            self.by_name.setdefault(name, {})[place] = service
+            if is_wildcard(name):
+                self.wildcards[place] = service
+            for alias in service.aliases:
+                self.by_name.setdefault(alias.hostname.lower(), {})[place] = service
+            for address in service.addresses:
+                self.by_address.setdefault(address, {})[place] = service
+            for port in service.ports:
+                self.by_port.setdefault(port.number, {})[place] = service
+
+    def bound(self, proxy: Proxy, port: int) -> Bound:
+        """Map addresses to what wants to listen there at a port of a proxy."""
+        key = (port, proxy.addresses)
+        if key not in self._bound:
+            self._bound[key] = self._bind(proxy, port)
+        return self._bound[key]
+
+    def _bind(self, proxy: Proxy, port: int) -> Bound:
+        """Bind the services of a port; of those of HTTP at one address only the first counts."""
+        found: Bound = defaultdict(list)
+        with_http: set[str] = set()
+        limited = self.listener.port is not None
+        services = self.services if limited else self.by_port.get(port, {})
+        for place, service in services.items():
+            for at in bindings(service, self.listener, proxy, port):
+                if at.port.protocol is Protocol.HTTP:
+                    if at.bind in with_http:
+                        continue
+                    with_http.add(at.bind)
+                for address in (at.bind, *at.extra):
+                    found[address].append((place, at))
+        return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerIndex:
+    """Find what a listener imports; each part has other services."""
+
+    parts: tuple[ServiceIndex, ...]
+    virtual_services: HostIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,49 +97,62 @@ class ListenerScope:
     def index(self) -> ListenerIndex:
         """Return the index of the listener, made when it is first asked for."""
         if not self._index:
-            self._index.append(_indexed(self.services, self.virtual_services))
+            services = ServiceIndex(self.listener, dict(enumerate(self.services)))
+            hosts = HostIndex.of(self.virtual_services)
+            self._index.append(ListenerIndex((services,), hosts))
         return self._index[0]
+
+    def named(self, name: str) -> dict[int, RegistryService]:
+        """Find the services of a lower-case host name, and those that it is an alias of."""
+        return _together(part.by_name.get(name) for part in self.index().parts)
+
+    def addressed(self, address: str) -> dict[int, RegistryService]:
+        """Find the services with a virtual IP."""
+        return _together(part.by_address.get(address) for part in self.index().parts)
+
+    def wildcards(self) -> dict[int, RegistryService]:
+        """Find the services whose host name is a pattern."""
+        return _together(part.wildcards for part in self.index().parts)
+
+    def overlapping(self, pattern: str) -> dict[int, RegistryService]:
+        """Find the services with a name that overlaps a lower-case pattern."""
+        return _together(
+            found
+            for part in self.index().parts
+            for name, found in part.by_name.items()
+            if overlaps(name, pattern)
+        )
 
     def at_port(self, port: int) -> list[RegistryService]:
         """List the services that have a port."""
-        return [self.services[place] for place in self.index().by_port.get(port, ())]
+        found = _together(part.by_port.get(port) for part in self.index().parts)
+        return [service for _, service in sorted(found.items(), key=itemgetter(0))]
 
     def at_port_named(self, port: int, name: str) -> RegistryService | None:
         """Return the last service of a lower-case host name that has a port."""
-        found = [self.services[place] for place in sorted(self.index().by_name.get(name, ()))]
-        serving = [s for s in found if s.hostname.lower() == name and s.port(port) is not None]
-        return serving[-1] if serving else None
+        serving = {
+            place: service
+            for place, service in self.named(name).items()
+            if service.hostname.lower() == name and service.port(port) is not None
+        }
+        return serving[max(serving)] if serving else None
+
+    def bound_at(self, proxy: Proxy, port: int, address: str) -> list[ServiceAtPort]:
+        """List what wants to listen at an address and port of a proxy."""
+        if self.listener.port not in (None, port):
+            return []
+        parts = (part.bound(proxy, port).get(address, ()) for part in self.index().parts)
+        found = sorted(chain.from_iterable(parts), key=itemgetter(0))
+        return [at for _, at in found]
 
     def places_for(self, name: str) -> set[int]:
         """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""
-        index = self.index()
-        lower = name.lower()
-        others = index.virtual_services if is_wildcard(lower) else index.virtual_service_wildcards
-        near = [lower, *(host for host in others if overlaps(host, lower))]
-        return {place for host in near for place in index.virtual_services.get(host, ())}
+        return self.index().virtual_services.overlapping(name.lower())
 
     def virtual_services_for(self, name: str) -> list[VirtualService]:
         """List the VirtualServices with a host that overlaps a name, in order."""
         return [self.virtual_services[place] for place in sorted(self.places_for(name))]
 
 
-def _indexed(
-    services: Iterable[RegistryService], virtual_services: Iterable[VirtualService]
-) -> ListenerIndex:
-    index = ListenerIndex()
-    for place, service in enumerate(services):
-        name = service.hostname.lower()
-        index.by_name[name].add(place)
-        if is_wildcard(name):
-            index.wildcards.append((place, name))
-        for alias in service.aliases:
-            index.by_name[alias.hostname.lower()].add(place)
-        for address in service.addresses:
-            index.by_address[address].add(place)
-        for number in {port.number for port in service.ports}:
-            index.by_port[number].append(place)
-    for place, vs in enumerate(virtual_services):
-        for host in vs.hosts:
-            index.virtual_services[host.lower()].add(place)
-    index.virtual_service_wildcards += [h for h in index.virtual_services if is_wildcard(h)]
-    return index
+def _together(found: Iterator[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
+    return {place: service for each in found if each for place, service in each.items()}

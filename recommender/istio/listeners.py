@@ -6,28 +6,17 @@ Source: istio networking/core/listener.go (`buildSidecarOutboundListeners`,
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
-from recommender.istio.endpoints import is_address
-from recommender.istio.filter_chains import (
-    ChainContext,
-    FilterChain,
-    ServiceAtPort,
-    http_chain,
-    tcp_chains,
-)
+from recommender.istio.binding import ServiceAtPort, is_direct
+from recommender.istio.filter_chains import ChainContext, FilterChain, http_chain, tcp_chains
 from recommender.istio.host_names import is_subset
-from recommender.istio.listener_scope import ListenerScope
-from recommender.istio.protocols import Protocol, protocol_of
+from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy
-from recommender.istio.registry import RegistryPort, RegistryService, Resolution
+from recommender.istio.registry import RegistryService
 from recommender.istio.sidecar_scope import SidecarScope
-
-RESERVED_PORTS = frozenset({15001, 15006, 15021, 15090})
-LOCAL_HOST = "127.0.0.1"
 
 
 @dataclass(slots=True)
@@ -71,39 +60,19 @@ class OutboundListener:
         return next((chain for chain in self.chains if chain.matches_all), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """Hold what wants to listen at one address and port: by egress listener, in order."""
-
-    at: ServiceAtPort
-    extra: tuple[str, ...]
-    imported: ListenerScope
-
-
-def bound_services(scope: SidecarScope, proxy: Proxy, port: int) -> dict[str, list[Bound]]:
-    """List for each address what wants to listen there at a port number."""
-    found: dict[str, list[Bound]] = defaultdict(list)
-    for imported in scope.listeners:
-        for at, extra in _bound(imported, proxy, port):
-            bound = Bound(at, extra, imported)
-            for address in (at.bind, *extra):
-                found[address].append(bound)
-    return found
-
-
 def outbound_listener(
-    bound: Iterable[Bound], scope: SidecarScope, proxy: Proxy, domain: str, address: str
+    scope: SidecarScope, proxy: Proxy, domain: str, address: str, port: int
 ) -> OutboundListener | None:
-    """Build the listener of an address from what wants to listen there."""
+    """Build the listener of an address and port from what wants to listen there."""
     listeners: dict[str, OutboundListener] = {}
-    last: ListenerScope | None = None
-    for each in bound:
-        if each.imported is not last and each.imported.listener.port is None:
+    for imported in scope.listeners:
+        bound = imported.bound_at(proxy, port, address)
+        if bound and imported.listener.port is None:
             for listener in listeners.values():
                 listener.locked = True
-        last = each.imported
-        context = ChainContext(proxy, each.imported, scope.services, domain)
-        _add(listeners, each.at, each.extra, context)
+        context = ChainContext(proxy, imported, scope.services, domain)
+        for at in bound:
+            _add(listeners, at, context)
     return listeners.get(address)
 
 
@@ -116,78 +85,19 @@ def endpoint_listener(
     domain: str,
 ) -> OutboundListener | None:
     """Build the listener that an endpoint of a headless service would have, None for HTTP."""
-    number = next((p for p in service.ports if p.number == port and _is_direct(p)), None)
+    number = next((p for p in service.ports if p.number == port and is_direct(p)), None)
     if number is None:
         return None
     imported = scope.listeners[-1]
     found: dict[str, OutboundListener] = {}
     context = ChainContext(proxy, imported, scope.services, domain)
-    _add(found, ServiceAtPort(service, number, address, ()), (), context)
+    _add(found, ServiceAtPort(service, number, address), context)
     return found.get(address)
-
-
-def _bound(
-    imported: ListenerScope, proxy: Proxy, port: int
-) -> Iterator[tuple[ServiceAtPort, tuple[str, ...]]]:
-    """Yield each service at the port with the address it binds, and its further addresses."""
-    listener = imported.listener
-    if listener.port is not None and listener.port != port:
-        return
-    bind = listener.bind or (LOCAL_HOST if listener.capture_mode == "NONE" else "")
-    candidates = imported.at_port(port) if listener.port is None else imported.services
-    for service in candidates:
-        if service.resolution is Resolution.ALIAS:
-            continue
-        numbers = [number for number in service.ports if number.number == port]
-        if listener.port is not None:
-            numbers = [RegistryPort(port, "", protocol_of(listener.port_protocol or ""))]
-        for number in numbers:  # one port may be there for UDP and for TCP
-            if _is_reserved(number, bind, proxy):
-                continue
-            if listener.port is None and not bind and _has_endpoint_listeners(service, number):
-                for address in service.endpoints.get(port, ()):
-                    if is_address(address) and address not in proxy.addresses[:1]:
-                        yield ServiceAtPort(service, number, address, ()), ()
-                continue
-            yield _at_own_address(service, number, bind, proxy)
-
-
-def _is_reserved(port: RegistryPort, bind: str, proxy: Proxy) -> bool:
-    wide = bind == proxy.wildcard or (not bind and port.protocol is Protocol.HTTP)
-    return wide and port.number in RESERVED_PORTS
-
-
-def _has_endpoint_listeners(service: RegistryService, port: RegistryPort) -> bool:
-    """Tell whether each endpoint has a listener; a ServiceEntry without any has one for all."""
-    direct = service.resolution is Resolution.PASSTHROUGH and not service.addresses
-    if not direct or not _is_direct(port):
-        return False
-    return service.selector is not None or bool(service.endpoints.get(port.number))
-
-
-def _is_direct(port: RegistryPort) -> bool:
-    """Tell whether a headless service's endpoints are listened to one by one at a port."""
-    return port.protocol.is_tcp or port.protocol is Protocol.SNIFFED
-
-
-def _at_own_address(
-    service: RegistryService, port: RegistryPort, bind: str, proxy: Proxy
-) -> tuple[ServiceAtPort, tuple[str, ...]]:
-    """Bind a service: HTTP everywhere, else at its virtual IP, its CIDR, or everywhere."""
-    if bind:
-        return ServiceAtPort(service, port, bind, ()), ()
-    addresses = proxy.reachable(service)
-    if port.protocol in (Protocol.HTTP, Protocol.HTTP_PROXY) or not addresses:
-        return ServiceAtPort(service, port, proxy.wildcard, ()), ()
-    if "/" in addresses[0]:
-        return ServiceAtPort(service, port, proxy.wildcard, addresses), ()
-    return ServiceAtPort(service, port, addresses[0], ()), addresses[1:]
 
 
 def _add(
     listeners: dict[str, OutboundListener],
     at: ServiceAtPort,
-    extra: tuple[str, ...],
     context: ChainContext,
 ) -> None:
     """Add a service to its listener, or leave it out where the one that is there forbids it."""
@@ -205,7 +115,7 @@ def _add(
         made = OutboundListener(at.bind, at.port.number, becomes)
         made.chains += chains
         made.matched.update(chain.matched() for chain in chains)
-        listeners.update((address, made) for address in (at.bind, *extra))
+        listeners.update((address, made) for address in (at.bind, *at.extra))
         return
     current.join(chains)
     if current.protocol.is_tcp != protocol.is_tcp:

@@ -1,13 +1,13 @@
 """What a Sidecar lets a proxy see: its services and VirtualServices.
 
 Source: istio model/sidecar.go (`convertToSidecarScope`, `convertIstioListenerToWrapper`,
-`selectServices`, `servicesForExactHosts`, `collectImportedServices`, `appendSidecarServices`)
+`selectServices`, `servicesForExactHosts`, `collectImportedServices`)
 and model/push_context.go (`initSidecarScopes`, `getSidecarScope`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 
 from recommender.istio.admission import admitted
@@ -21,10 +21,11 @@ from recommender.istio.egress_hosts import (
     is_exact,
     parse_hosts,
 )
+from recommender.istio.everything import EVERYTHING, Everything, build_everything
 from recommender.istio.listener_scope import ListenerScope
+from recommender.istio.namesakes import add_service, namespace_winners
 from recommender.istio.registry import (
     Registry,
-    RegistryPort,
     RegistryService,
     ServiceKey,
     build_registry,
@@ -33,6 +34,7 @@ from recommender.istio.registry import (
 from recommender.istio.sidecar_selection import OrderedSidecars, order_sidecars
 from recommender.istio.virtual_services import (
     MeshVirtualServices,
+    VisibleVirtualServices,
     build_virtual_services,
     destinations,
 )
@@ -44,7 +46,6 @@ from recommender.mesh.objects import (
     VirtualService,
 )
 
-EVERYTHING = EgressListener(hosts=("*/*",))
 OLDEST_VERSION, NEWEST_VERSION = (1, 24), (1, 31)
 """The versions of istiod whose rules are known."""
 
@@ -59,6 +60,7 @@ class ScopeRules:
     destination_rules: DestinationRules
     sidecars: OrderedSidecars
     attachments: Attachments
+    everything: Everything
     version: tuple[int, int]
 
     @property
@@ -104,13 +106,15 @@ class SidecarScope:
 def build_scope_rules(mesh: Mesh) -> ScopeRules:
     """Compute what every scope of a mesh is made from, as far as istiod discovers it."""
     mesh = admitted(discovered(mesh))
+    registry, virtual_services = build_registry(mesh), build_virtual_services(mesh)
     return ScopeRules(
         mesh,
-        build_registry(mesh),
-        build_virtual_services(mesh),
+        registry,
+        virtual_services,
         build_destination_rules(mesh),
         order_sidecars(mesh.sidecars, mesh.config.root_namespace),
         build_attachments(mesh),
+        build_everything(registry, virtual_services),
         mesh.istio_version or NEWEST_VERSION,
     )
 
@@ -138,13 +142,16 @@ def _left_to_chance(
     return frozenset(
         service.key
         for made in listeners
-        if is_exact(parse_hosts(made.listener.hosts, namespace, rules.version))
+        if made.listener != EVERYTHING
+        and is_exact(parse_hosts(made.listener.hosts, namespace, rules.version))
         for service in made.services
         if len(rules.registry.objects[service.key]) > 1
     )
 
 
 def _listener_scope(rules: ScopeRules, namespace: str, listener: EgressListener) -> ListenerScope:
+    if listener == EVERYTHING:
+        return rules.everything.listener_scope(namespace)
     patterns = parse_hosts(listener.hosts, namespace, rules.version)
     candidates = _exact_candidates(rules, namespace, patterns)
     if candidates is None:
@@ -190,8 +197,6 @@ def _select_services(
 ) -> tuple[RegistryService, ...]:
     anywhere = patterns.get(ANY_NAMESPACE)
     kept: list[RegistryService] = []
-    if listener == EVERYTHING:  # the scope of most proxies, and the largest
-        kept, candidates = list(candidates), ()
     for service in candidates:
         own = patterns.get(service.namespace)
         sources = [found for found in (own, anywhere) if found is not None]
@@ -202,7 +207,7 @@ def _select_services(
             if imported is not None:
                 kept.append(imported)
                 break
-    winners = _namespace_winners(kept, namespace)
+    winners = namespace_winners(kept, namespace)
     return tuple(s for s in kept if winners[s.hostname].namespace == s.namespace)
 
 
@@ -227,33 +232,14 @@ def _limits_ports(listener: EgressListener) -> bool:
     return bool(listener.port) and (listener.port_protocol or "").upper() != "HTTP_PROXY"
 
 
-def _namespace_winners(
-    services: Iterable[RegistryService], namespace: str
-) -> dict[str, RegistryService]:
-    """Choose one namespace per host name: the client's, else Kubernetes, else the first met."""
-    winners: dict[str, RegistryService] = {}
-    for service in services:
-        current = winners.get(service.hostname)
-        if (
-            current is None
-            or service.namespace == namespace
-            or (service.kubernetes and not current.kubernetes and current.namespace != namespace)
-        ):
-            winners[service.hostname] = service
-    return winners
-
-
 def _select_virtual_services(
     rules: ScopeRules, namespace: str, patterns: Patterns
 ) -> tuple[VirtualService, ...]:
     """Import each VirtualService one of whose hosts is asked for in *its own* namespace."""
     anywhere = patterns.get(ANY_NAMESPACE)
     visible = rules.virtual_services.visible_from(namespace)
-    places: Iterable[int] = range(len(visible.ordered))
-    if anywhere is None:
-        places = sorted(p for home in patterns for p in visible.by_namespace.get(home, ()))
     selected: list[VirtualService] = []
-    for vs in (visible.ordered[place] for place in places):
+    for vs in (visible.ordered[place] for place in sorted(_perhaps(visible, patterns))):
         sources = [p for p in (patterns.get(vs.meta.namespace), anywhere) if p is not None]
         if any(
             source.imports_virtual_service_host(host, vs.gateway_api)
@@ -265,19 +251,44 @@ def _select_virtual_services(
     return tuple(selected)
 
 
+def _perhaps(visible: VisibleVirtualServices, patterns: Patterns) -> set[int]:
+    """Find the places of the VirtualServices that patterns may import."""
+    found: set[int] = set()
+    for home, asked in patterns.items():
+        groups = visible.by_namespace if asked.wild else visible.wildcards
+        homes = groups if home == ANY_NAMESPACE else (home,)
+        found.update(*(groups.get(each, ()) for each in homes))
+        found.update(*(visible.hosts.places.get(host.lower(), ()) for host in asked.exact))
+    return found
+
+
 def _scope_services(
-    rules: ScopeRules, namespace: str, listeners: Iterable[ListenerScope]
-) -> dict[str, RegistryService]:
+    rules: ScopeRules, namespace: str, listeners: tuple[ListenerScope, ...]
+) -> Mapping[str, RegistryService]:
+    if [made.listener for made in listeners] == [EVERYTHING]:
+        everything = rules.everything.scope_services(namespace)
+        _pull_in(everything, rules, namespace, listeners[0])
+        return everything
     services: dict[str, RegistryService] = {}
-    for listener in listeners:
-        for service in listener.services:
-            _add(services, service)
-        for vs in listener.virtual_services:
-            for host, ports in destinations(vs, namespace).items():
-                pulled = _pulled_in(rules, namespace, host, ports, listener.listener)
-                if pulled is not None:
-                    _add(services, pulled)
+    for made in listeners:
+        for service in made.services:
+            add_service(services, service)
+        _pull_in(services, rules, namespace, made)
     return services
+
+
+def _pull_in(
+    services: MutableMapping[str, RegistryService],
+    rules: ScopeRules,
+    namespace: str,
+    made: ListenerScope,
+) -> None:
+    """Add the services that VirtualServices lead to."""
+    for vs in made.virtual_services:
+        for host, ports in destinations(vs, namespace).items():
+            pulled = _pulled_in(rules, namespace, host, ports, made.listener)
+            if pulled is not None:
+                add_service(services, pulled)
 
 
 def _pulled_in(
@@ -308,33 +319,3 @@ def _best_visible(
     if rules.version < (1, 30):
         return min(visible, key=lambda s: s.namespace, default=None)
     return min(visible, key=lambda s: (not s.kubernetes, s.created, s.namespace), default=None)
-
-
-def _add(services: dict[str, RegistryService], new: RegistryService) -> None:
-    """Merge a service into the scope as `appendSidecarServices` does."""
-    current = services.get(new.hostname)
-    if current is None or (new.kubernetes and not current.kubernetes):
-        services[new.hostname] = new
-        return
-    if _may_merge(current, new) and new.ports != current.ports:
-        services[new.hostname] = replace(current, ports=_joined(current.ports, new.ports))
-
-
-def _may_merge(current: RegistryService, new: RegistryService) -> bool:
-    """Tell whether two services of a host name are alike but for their ports.
-
-    What counts is what the objects declare. Source: `canMergeServices`.
-    """
-
-    def compared(service: RegistryService) -> tuple[object, ...]:
-        declared = (service.declared_export_to or frozenset(), service.selector or {})
-        return (service.namespace, service.resolution, service.kubernetes, service.labels, declared)
-
-    return compared(current) == compared(new)
-
-
-def _joined(
-    first: tuple[RegistryPort, ...], second: tuple[RegistryPort, ...]
-) -> tuple[RegistryPort, ...]:
-    known = {port.number for port in first}
-    return first + tuple(port for port in second if port.number not in known)

@@ -7,34 +7,77 @@ Source: istio model/virtualservice.go, model/virtualservice_controller.go
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from recommender.istio.export_to import NOBODY, PRIVATE, PUBLIC
-from recommender.istio.host_names import expand_short_name
+from recommender.istio.host_names import expand_short_name, is_wildcard, overlaps
 from recommender.istio.proxy import MESH_GATEWAY
 from recommender.mesh.objects import Destination, Mesh, Route, VirtualService
 
 
 @dataclass(frozen=True, slots=True)
-class VisibleVirtualServices:
-    """Hold what a client namespace may see, in order of precedence, all and by its namespace.
+class HostIndex:
+    """Find the places of VirtualServices by their hosts in lower case."""
 
-    The numbers in `by_namespace` are places in `ordered`.
+    places: Mapping[str, set[int]]
+    wildcards: tuple[str, ...]
+
+    @classmethod
+    def of(cls, virtual_services: Iterable[VirtualService]) -> HostIndex:
+        """Index VirtualServices."""
+        places: dict[str, set[int]] = defaultdict(set)
+        for place, vs in enumerate(virtual_services):
+            for host in vs.hosts:
+                places[host.lower()].add(place)
+        return cls(dict(places), tuple(filter(is_wildcard, places)))
+
+    def overlapping(self, name: str) -> set[int]:
+        """Find the places of those with a host that overlaps a name in lower case."""
+        others = self.places if is_wildcard(name) else self.wildcards
+        near = [name, *(host for host in others if overlaps(host, name))]
+        return {place for host in near for place in self.places.get(host, ())}
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleVirtualServices:
+    """Hold what a client namespace may see, in order of precedence.
+
+    The numbers in `by_namespace`, and in `wildcards` of those with a wildcard host, are places in
+    `ordered`.
     """
 
     ordered: tuple[VirtualService, ...]
-    by_namespace: Mapping[str, tuple[int, ...]]
+    hosts: HostIndex
+    by_namespace: Mapping[str, Sequence[int]]
+    wildcards: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, ordered: tuple[VirtualService, ...]) -> VisibleVirtualServices:
+        """Index what a namespace may see."""
+        by_namespace: dict[str, list[int]] = defaultdict(list)
+        wildcards: dict[str, list[int]] = defaultdict(list)
+        for place, vs in enumerate(ordered):
+            by_namespace[vs.meta.namespace].append(place)
+            if any(map(is_wildcard, vs.hosts)):
+                wildcards[vs.meta.namespace].append(place)
+        return cls(ordered, HostIndex.of(ordered), dict(by_namespace), dict(wildcards))
 
 
 @dataclass(frozen=True, slots=True)
 class MeshVirtualServices:
-    """Hold the VirtualServices bound to the mesh gateway, oldest first, by who may see them."""
+    """Hold the VirtualServices bound to the mesh gateway, oldest first, by who may see them.
+
+    Most namespaces see the same, which is indexed once.
+    """
 
     private: Mapping[str, tuple[VirtualService, ...]]
     exported: Mapping[str, tuple[VirtualService, ...]]
     public: tuple[VirtualService, ...]
     _visible: dict[str, VisibleVirtualServices] = field(default_factory=dict, compare=False)
+    _distinct: dict[tuple[int, ...], VisibleVirtualServices] = field(
+        default_factory=dict, compare=False
+    )
 
     def source_labels(self) -> frozenset[tuple[str, str]]:
         """Return every pod label that some route match asks for."""
@@ -52,11 +95,10 @@ class MeshVirtualServices:
         """Return what a client namespace may see."""
         if namespace not in self._visible:
             ordered = tuple(self._ordered(namespace))
-            places: dict[str, list[int]] = defaultdict(list)
-            for place, vs in enumerate(ordered):
-                places[vs.meta.namespace].append(place)
-            by_namespace = {home: tuple(found) for home, found in places.items()}
-            self._visible[namespace] = VisibleVirtualServices(ordered, by_namespace)
+            key = tuple(map(id, ordered))
+            if key not in self._distinct:
+                self._distinct[key] = VisibleVirtualServices.of(ordered)
+            self._visible[namespace] = self._distinct[key]
         return self._visible[namespace]
 
     def _ordered(self, namespace: str) -> Iterator[VirtualService]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from functools import partial
+from itertools import chain, groupby
+from operator import attrgetter
 
 from recommender.errors import UsageError
 from recommender.istio.call import Fate
@@ -26,7 +27,7 @@ from recommender.recommendation.selectors import Selection, select_pods
 from recommender.recommendation.views import (
     View,
     Views,
-    build_views,
+    build_view_rules,
     is_ipv6_only,
     is_own,
     pod_labels,
@@ -48,15 +49,26 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
     settings = settings or Settings()
     _check_pinned(settings)
     rules, index = build_scope_rules(mesh), index_mesh(mesh)
-    decider = _Decider(graph, index, rules, settings, build_views(rules))
+    decider_of = partial(
+        _Decider,
+        graph,
+        index,
+        rules,
+        settings,
+        build_guards(rules, index, settings),
+        graph.number_of_edges() > 0,
+    )
+    view_rules, taken = build_view_rules(rules), names_in_use(mesh.sidecars)
     hidden = hidden_namespaces(mesh)
-    decider.taken |= names_in_use(mesh.sidecars)
-    answers = [
-        LeftOut(id_, "not discovered", "discoverySelectors hide its namespace from istiod")
-        if id_.namespace in hidden
-        else decider.decide(index.workloads[id_])
-        for id_ in sorted(index.workloads)
-    ]
+    answers: list[Recommendation | LeftOut] = []
+    for namespace, ids in groupby(sorted(index.workloads), key=attrgetter("namespace")):
+        decider = decider_of(Views(view_rules, namespace), taken.get(namespace, set()))
+        answers += (
+            LeftOut(id_, "not discovered", "discoverySelectors hide its namespace from istiod")
+            if namespace in hidden
+            else decider.decide(index.workloads[id_])
+            for id_ in ids
+        )
     return Recommendations(
         tuple(a for a in answers if isinstance(a, Recommendation)),
         tuple(sorted(a for a in answers if isinstance(a, LeftOut))),
@@ -74,20 +86,23 @@ def _check_pinned(settings: Settings) -> None:
 
 @dataclass(slots=True)
 class _Decider:
+    """Decide for the workloads of one namespace; `taken` are the names of its Sidecars so far.
+
+    What is worked out for one workload and counts for others is forgotten with the namespace.
+    """
+
     graph: Graph
     index: MeshIndex
     rules: ScopeRules
     settings: Settings
+    guards: Guards
+    any_calls: bool
     views: Views
-    taken: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    guards: Guards = field(init=False)
+    taken: set[str]
     prover: Prover = field(init=False)
-    any_calls: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.guards = build_guards(self.rules, self.index, self.settings)
         self.prover = Prover(self.views, self.rules.registry)
-        self.any_calls = self.graph.number_of_edges() > 0
 
     def decide(self, workload: Workload) -> Recommendation | LeftOut:
         """Recommend a Sidecar for a workload, or say why not."""
@@ -113,9 +128,8 @@ class _Decider:
         reason = self._unlogged(id_, labels)
         if reason is not None:
             return reason
-        views = self.views.of_pods(id_.namespace, labels, is_ipv6_only(pods))
-        taken = self.taken[id_.namespace]
-        planned = plan(self.index, id_, views, taken, adopt=self.settings.adopt)
+        views = self.views.of_pods(labels, is_ipv6_only(pods))
+        planned = plan(self.index, id_, views, self.taken, adopt=self.settings.adopt)
         if planned.hand_made is not None:
             return _left_alone(id_, planned)
         selection = select_pods(self.index, id_)
@@ -123,7 +137,7 @@ class _Decider:
             return LeftOut(id_, "no selector of its own", selection.problem)
         answer = self._recommend(id_, views, planned, selection)
         if isinstance(answer, Recommendation):
-            taken.add(planned.name)
+            self.taken.add(planned.name)
         return answer
 
     def _unlogged(self, id_: WorkloadId, labels: list[Labels]) -> LeftOut | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from recommender.istio.call import ProxyConfig
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
-from recommender.istio.sidecar_scope import ScopeRules, select_sidecar, sidecar_scope
+from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, select_sidecar, sidecar_scope
 from recommender.mesh import EgressListener, Labels, MeshIndex, Pod, Sidecar, WorkloadId
 from recommender.settings import ADOPTED_ANNOTATION, OWN_LABEL, OWN_LABEL_VALUE
 
@@ -31,29 +31,45 @@ class View:
     egress_proxy: str | None = None
 
 
-@dataclass(slots=True)
-class Views:
-    """Make the views of a mesh; proxies that are sent the same share one.
+@dataclass(frozen=True, slots=True)
+class ViewRules:
+    """Hold what the views of a mesh are made from.
 
-    `deciding_labels` are the pod labels that routes and DestinationRules ask for.
+    `without_own` is without the Sidecars of this tool; `deciding_labels` are the pod labels that
+    routes and DestinationRules ask for.
     """
 
     rules: ScopeRules
     without_own: ScopeRules
     deciding_labels: frozenset[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Views:
+    """Make the views of one namespace; proxies that are sent the same share one."""
+
+    given: ViewRules
+    namespace: str
+    _scopes: dict[tuple[EgressListener, ...], SidecarScope] = field(default_factory=dict)
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
 
-    def of_pods(self, namespace: str, pods: Iterable[Mapping[str, str]], v6: bool) -> list[View]:
+    @property
+    def rules(self) -> ScopeRules:
+        """Return the rules of the mesh as it is."""
+        return self.given.rules
+
+    def of_pods(self, pods: Iterable[Mapping[str, str]], v6: bool) -> list[View]:
         """List the distinct views of pods with these labels, in a stable order."""
         found: dict[tuple[object, ...], View] = {}
+        deciding = self.given.deciding_labels
         distinct = {tuple(sorted(labels.items())) for labels in pods}
         for labels in map(dict, sorted(distinct)):
-            sidecar = select_sidecar(self.rules, namespace, labels)
-            kept = {k: v for k, v in sorted(labels.items()) if (k, v) in self.deciding_labels}
+            sidecar = select_sidecar(self.rules, self.namespace, labels)
+            kept = {k: v for k, v in sorted(labels.items()) if (k, v) in deciding}
             key = (_name(sidecar), tuple(kept.items()))
             if key not in found:
-                proxy = Proxy(namespace, kept, ("::",) if v6 else ())
-                lasting = select_sidecar(self.without_own, namespace, labels)
+                proxy = Proxy(self.namespace, kept, ("::",) if v6 else ())
+                lasting = select_sidecar(self.given.without_own, self.namespace, labels)
                 policy = sidecar if is_own(sidecar) else lasting
                 _, egress_proxy = outbound_traffic_policy(self.rules.mesh.config, policy)
                 found[key] = View(
@@ -70,26 +86,27 @@ class Views:
     def with_hosts(self, view: View, hosts: Iterable[str]) -> ProxyConfig:
         """Return what a view's proxies would see with these hosts and nothing else changed."""
         listener = EgressListener(hosts=tuple(sorted(hosts)) or ("~/*",))
-        scope = sidecar_scope(self.rules, view.proxy.namespace, (listener,))
+        scope = sidecar_scope(self.rules, self.namespace, (listener,))
         policy = view.baseline.outbound_traffic_policy
         return ProxyConfig(self.rules, scope, view.proxy, policy)
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
         egress = sidecar.egress if sidecar else ()
-        key = (proxy.namespace, tuple(proxy.labels.items()), proxy.addresses, egress, mode)
+        if egress not in self._scopes:
+            self._scopes[egress] = sidecar_scope(self.rules, self.namespace, egress)
+        key = (tuple(proxy.labels.items()), proxy.addresses, egress, mode)
         if key not in self._configs:
-            scope = sidecar_scope(self.rules, proxy.namespace, egress)
-            self._configs[key] = ProxyConfig(self.rules, scope, proxy, mode)
+            self._configs[key] = ProxyConfig(self.rules, self._scopes[egress], proxy, mode)
         return self._configs[key]
 
 
-def build_views(rules: ScopeRules) -> Views:
+def build_view_rules(rules: ScopeRules) -> ViewRules:
     """Prepare the views of a mesh."""
     lasting = (_as_made(sidecar) for sidecar in rules.mesh.sidecars)
     without_own = rules.with_sidecars(s for s in lasting if s is not None)
     labels = rules.virtual_services.source_labels() | rules.destination_rules.selector_labels()
-    return Views(rules, without_own, labels)
+    return ViewRules(rules, without_own, labels)
 
 
 def is_own(sidecar: Sidecar | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from recommender.istio import (
+    binding,
     call,
     destination_rules,
     egress_hosts,
@@ -92,7 +93,7 @@ FAULTS: dict[str, tuple[object, str, Invert]] = {
         "visible_from",
         lambda _right: lambda self, _namespace: self.services,
     ),
-    "the first namespace of a host wins": (sidecar_scope, "_namespace_winners", _first_met),
+    "the first namespace of a host wins": (sidecar_scope, "namespace_winners", _first_met),
     "exact hosts are not looked up in the index": (
         sidecar_scope,
         "_exact_candidates",
@@ -135,7 +136,7 @@ FAULTS: dict[str, tuple[object, str, Invert]] = {
         lambda _right: lambda services: services,
     ),
     "the endpoints of a headless service have no listeners": (
-        listeners,
+        binding,
         "_has_endpoint_listeners",
         always(False),
     ),
