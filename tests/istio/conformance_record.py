@@ -199,7 +199,7 @@ def _unpacked(raw: Mapping[str, Any], services: Sequence[Any]) -> Verdict:
                 for port, places, routes in raw["listeners"]
             ],
             "calls": [_unpacked_call(each) for each in raw["calls"]],
-            **dict.fromkeys(("clusters", "named", "pushes", "targets")),
+            **dict.fromkeys(("clusters", "named", "pushes", "size", "targets")),
         }
     )
 

@@ -31,7 +31,8 @@ RUN_SECONDS = 900
 class JudgedProxy:
     """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set.
 
-    Each of the `changes` is a list of what changed at once, and asks for a push.
+    `size` asks for the size of all that it is sent. Each of the `changes` is a list of what changed
+    at once, and asks for a push.
     """
 
     namespace: str
@@ -39,6 +40,7 @@ class JudgedProxy:
     name: str = "app"
     ips: tuple[str, ...] = ("192.0.2.1",)
     clusters: bool = False
+    size: bool = False
     changes: tuple[tuple[ChangedKey, ...], ...] = ()
 
 

@@ -107,12 +107,32 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """Hold the size of one resource; `parts` and `routes` are those of the Go type `Resource`."""
+
+    name: str
+    bytes: int
+    parts: int
+    routes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Hold what a proxy is sent, by xDS type and in the order of the names."""
+
+    clusters: tuple[Resource, ...]
+    endpoints: tuple[Resource, ...]
+    listeners: tuple[Resource, ...]
+    routes: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Hold istiod's answer about one proxy.
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
     and `named` those that the listeners name; `targets` the services, `namespace/host`, that select
-    the proxy. What was not asked for is empty.
+    the proxy. What was not asked for is empty, `size` None.
     """
 
     sidecar: str
@@ -123,6 +143,7 @@ class Verdict:
     calls: tuple[Resolution, ...]
     pushes: tuple[Push, ...]
     targets: tuple[str, ...]
+    size: Size | None
 
 
 def verdict(raw: dict[str, Any]) -> Verdict:
@@ -136,7 +157,12 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         calls=tuple(map(_resolution, raw["calls"] or ())),
         pushes=tuple(map(_push, raw["pushes"] or ())),
         targets=tuple(raw["targets"] or ()),
+        size=None if raw["size"] is None else _size(raw["size"]),
     )
+
+
+def _size(raw: dict[str, Any]) -> Size:
+    return Size(**{name: tuple(Resource(**each) for each in found) for name, found in raw.items()})
 
 
 def _push(raw: dict[str, Any]) -> Push:

@@ -40,8 +40,10 @@ type Proxy struct {
 	// Metadata is what the agent sends, such as DNS_CAPTURE; ISTIO_VERSION and CLUSTER_ID have defaults.
 	Metadata json.RawMessage `json:"metadata"`
 	// Clusters asks for the names of all Envoy clusters, and of those that the listeners name.
-	Clusters bool   `json:"clusters"`
-	Calls    []Call `json:"calls"`
+	Clusters bool `json:"clusters"`
+	// Size asks for the size of everything that the proxy is sent.
+	Size  bool   `json:"size"`
+	Calls []Call `json:"calls"`
 	// Changes are lists of what changed at once; each is asked for a push.
 	Changes [][]Key `json:"changes"`
 }
@@ -57,6 +59,7 @@ type Verdict struct {
 	Scope
 	Clusters []string     `json:"clusters"`
 	Named    []string     `json:"named"`
+	Size     *Size        `json:"size"`
 	Calls    []Resolution `json:"calls"`
 	Pushes   []Push       `json:"pushes"`
 	// Targets are the services ("namespace/hostname") that select the proxy.
@@ -103,6 +106,9 @@ func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p 
 	if len(p.Changes) > 0 {
 		verdict.Pushes = pushes(t, proxy, server.PushContext(), p.Changes)
 		verdict.Targets = targets(proxy)
+	}
+	if p.Size {
+		verdict.Size = sizeOf(server, proxy)
 	}
 	if len(p.Calls) == 0 && !p.Clusters {
 		return verdict
