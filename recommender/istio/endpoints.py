@@ -38,7 +38,7 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
 
     They are addresses and, of ServiceEntries, names.
     """
-    pods = _live_pods(mesh)
+    pods = live_pods(mesh)
     slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
     for part in mesh.endpoint_slices:
         slices[part.meta.namespace, part.service].append(part)
@@ -49,11 +49,11 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
     for service in mesh.services:
         namespace, name = service.meta.namespace, service.meta.name
         hostname = f"{name}.{namespace}.svc.{mesh.cluster_domain}"
-        if not (service.headless or (namespace, hostname) in shared) or _is_hidden(service):
+        if not (service.headless or (namespace, hostname) in shared) or is_hidden(service):
             continue
         for port, addresses in _of_service(service, slices.get((namespace, name), []), pods):
             found[namespace, hostname][port].update(addresses)
-    workloads = _by_namespace(mesh.workload_entries)
+    workloads = by_namespace(mesh.workload_entries)
     for entry in mesh.service_entries:
         for host in entry.hosts:
             for port, addresses in _of_service_entry(entry, host, pods, workloads):
@@ -64,18 +64,20 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
     }
 
 
-def _live_pods(mesh: Mesh) -> dict[str, list[Pod]]:
-    return _by_namespace(pod for pod in mesh.pods if not pod.has_ended)
+def live_pods(mesh: Mesh) -> dict[str, list[Pod]]:
+    """Group the pods whose containers may run by their namespace."""
+    return by_namespace(pod for pod in mesh.pods if not pod.has_ended)
 
 
-def _by_namespace(objects: Iterable[_Object]) -> dict[str, list[_Object]]:
+def by_namespace(objects: Iterable[_Object]) -> dict[str, list[_Object]]:
+    """Group objects by their namespace."""
     found: dict[str, list[_Object]] = defaultdict(list)
     for each in objects:
         found[each.meta.namespace].append(each)
     return found
 
 
-def _is_hidden(service: Service) -> bool:
+def is_hidden(service: Service) -> bool:
     """Tell a Service whose endpoints istiod passes over, whoever else it is exported to.
 
     What the mesh's default says does not count. Source: `serviceNeedsPush`, endpointslice.go.

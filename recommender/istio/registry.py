@@ -74,7 +74,8 @@ class RegistryService:
     external name of an ExternalName Service; `aliases` the ExternalNames that stand for this one;
     `selector` is not None where endpoints are chosen by labels, so that they may come and go;
     `resolved_labels` holds the labels of each endpoint that Envoy resolves by DNS, None where
-    istiod sends the endpoints; `declared_export_to` is None where the object leaves it to the mesh.
+    istiod sends the endpoints; `declared_export_to` is None where the object leaves it to the mesh;
+    `mesh_external` tells that endpoints are not expected to have proxies.
     """
 
     hostname: str
@@ -93,6 +94,7 @@ class RegistryService:
     created: datetime = NO_TIME
     alias_for: str | None = None
     aliases: tuple[ServiceKey, ...] = ()
+    mesh_external: bool = False
 
     @property
     def key(self) -> ServiceKey:
@@ -200,8 +202,9 @@ def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService
         export_to=declared or frozenset(mesh.config.default_service_export_to),
         declared_export_to=declared,
         created=meta.created or NO_TIME,
+        mesh_external=entry.location != "MESH_INTERNAL",
     )
-    valid = [address for address in map(_listen_address, entry.addresses) if address]
+    valid = [address for address in map(listen_address, entry.addresses) if address]
     return [
         replace(template, hostname=host, name=host, addresses=addresses)
         for host in entry.hosts
@@ -247,7 +250,7 @@ def _sharing(service: RegistryService, endpoints: Mapping[int, tuple[str, ...]])
     return replace(service, endpoints=found) if service.headless and found else service
 
 
-def _listen_address(text: str) -> str | None:
+def listen_address(text: str) -> str | None:
     """Return an IP address or a CIDR as istiod keeps it, None for what is neither."""
     try:
         network = ip_network(text, strict=False)

@@ -8,7 +8,7 @@ and model/push_context.go (`initSidecarScopes`, `getSidecarScope`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from recommender.istio.admission import admitted
 from recommender.istio.attachments import Attachments, build_attachments
@@ -21,6 +21,7 @@ from recommender.istio.egress_hosts import (
     is_exact,
     parse_hosts,
 )
+from recommender.istio.endpoint_index import EndpointIndex, build_endpoint_index
 from recommender.istio.everything import EVERYTHING, Everything, build_everything
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.namesakes import add_service, namespace_winners
@@ -62,11 +63,18 @@ class ScopeRules:
     attachments: Attachments
     everything: Everything
     version: tuple[int, int]
+    _endpoints: list[EndpointIndex] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def root_namespace(self) -> str:
         """Return Istio's root namespace."""
         return self.mesh.config.root_namespace
+
+    def endpoints(self) -> EndpointIndex:
+        """Return the endpoints of the mesh, collected when they are first asked for."""
+        if not self._endpoints:
+            self._endpoints.append(build_endpoint_index(self.mesh))
+        return self._endpoints[0]
 
     def with_sidecars(self, sidecars: Iterable[Sidecar]) -> ScopeRules:
         """Return the same rules with other Sidecars."""

@@ -130,5 +130,8 @@ def _endpoint(entry: Fields, namespace: str) -> Endpoint:
     addresses = fields.texts(entry, "addresses")
     if not addresses:
         raise FieldError("addresses is missing")
-    ready = fields.flag(fields.mapping(entry, "conditions"), "ready")
-    return Endpoint(addresses=addresses, ready=ready is not False, pod=pod)
+    conditions = fields.mapping(entry, "conditions")
+    ready = fields.flag(conditions, "ready") is not False
+    # Unknown counts as true (istio serviceregistry/kube/controller `endpointHealthStatus`).
+    terminating = not ready and fields.flag(conditions, "terminating") is not False
+    return Endpoint(addresses=addresses, ready=ready, terminating=terminating, pod=pod)

@@ -114,7 +114,7 @@ def workload_entry(meta: ObjectMeta, document: Fields) -> WorkloadEntry:
     """
     spec = fields.mapping(document, "spec")
     labels = {**fields.labels(spec, "labels"), **meta.labels}
-    return WorkloadEntry(meta, fields.text(spec, "address"), labels)
+    return WorkloadEntry(meta, fields.text(spec, "address"), labels, _ports(spec))
 
 
 def sidecar(meta: ObjectMeta, document: Fields) -> Sidecar:
@@ -226,12 +226,16 @@ def _service_entry_port(entry: Fields) -> ServicePort:
 
 def _workload_entry(entry: Fields) -> Endpoint:
     address = fields.text(entry, "address")
-    ports = fields.mapping(entry, "ports")
     return Endpoint(
         addresses=(address,) if address else (),
         labels=fields.labels(entry, "labels"),
-        ports={name: fields.required_port(ports, name) for name in sorted(ports)},
+        ports=_ports(entry),
     )
+
+
+def _ports(workload_entry: Fields) -> dict[str, int]:
+    ports = fields.mapping(workload_entry, "ports")
+    return {name: fields.required_port(ports, name) for name in sorted(ports)}
 
 
 def _egress_listener(entry: Fields) -> EgressListener:

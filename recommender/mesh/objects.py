@@ -146,11 +146,13 @@ class EndpointPort:
 class Endpoint:
     """Describe one endpoint of an EndpointSlice or ServiceEntry.
 
-    `pod` is the (namespace, name) of the target pod, if it names one.
+    `pod` is the (namespace, name) of the target pod, if it names one. One that is `terminating` is
+    not ready and will not be again.
     """
 
     addresses: tuple[str, ...]
     ready: bool = True
+    terminating: bool = False
     pod: tuple[str, str] | None = None
     labels: Labels = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -192,6 +194,7 @@ class WorkloadEntry:
     meta: ObjectMeta
     address: str
     labels: Labels = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,13 +388,18 @@ class ExtensionProvider:
     port: int = 0
     log_format: AccessLogFormat | None = None
 
+    @property
+    def json_log(self) -> bool:
+        """Tell whether an access log is written as JSON."""
+        return self.log_format is not None and self.log_format.labels is not None
+
 
 @dataclass(frozen=True, slots=True)
 class MeshConfig:
     """Describe the parts of MeshConfig that decide scope.
 
     `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults;
-    `discovery_selectors` holds each selector's expressions as (key, operator, values).
+    `discovery_selectors` holds each selector's expressions as (key, operator, values);
     """
 
     root_namespace: str = "istio-system"
@@ -407,6 +415,13 @@ class MeshConfig:
     access_log_format: AccessLogFormat = field(default_factory=AccessLogFormat)
     dns_capture: bool = False
     discovery_selectors: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = ()
+
+    @property
+    def access_log(self) -> Literal["", "TEXT", "JSON"]:
+        """Return the encoding of what every proxy logs where no Telemetry says otherwise."""
+        if not self.access_log_file:
+            return ""
+        return "TEXT" if self.access_log_format.labels is None else "JSON"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -262,7 +262,8 @@ def test_an_endpoint_slice_tells_its_service_and_pods() -> None:
         ports=[{"name": "tcp", "port": 5432}, {"name": "any"}],
         endpoints=[
             {"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "db-0"}},
-            {"addresses": ["10.0.0.2"], "conditions": {"ready": False}},
+            {"addresses": ["10.0.0.2"], "conditions": {"ready": False, "terminating": False}},
+            {"addresses": ["10.0.0.3"], "conditions": {"ready": False}},
         ],
     )
     (found,) = mesh_of_objects(document).endpoint_slices
@@ -271,6 +272,7 @@ def test_an_endpoint_slice_tells_its_service_and_pods() -> None:
     assert found.endpoints == (
         Endpoint(("10.0.0.1",), ready=True, pod=("shop", "db-0")),
         Endpoint(("10.0.0.2",), ready=False),
+        Endpoint(("10.0.0.3",), ready=False, terminating=True),
     )
 
 

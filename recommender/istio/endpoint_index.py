@@ -1,0 +1,220 @@
+"""The endpoints of every service, with what decides in which Envoy clusters they are.
+
+`endpoints.py` finds less, and faster: the addresses of services without a virtual IP.
+
+Source: istio xds/endpoints/endpoint_builder.go (`BuildClusterLoadAssignment`,
+`FromServiceEndpoints`), model/endpointshards.go `CopyEndpoints`,
+serviceregistry/kube/controller/endpointslice.go (`updateEndpointCacheForSlice`,
+`endpointSliceCache.get`), controller.go `serviceInstancesFromWorkloadInstances` and
+serviceregistry/serviceentry/conversion.go (`services`, `mergeServicesInstancesByNamespaceHost`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from recommender.istio.endpoints import by_namespace, is_address, is_hidden, live_pods
+from recommender.istio.registry import (
+    RegistryPort,
+    RegistryService,
+    Resolution,
+    ServiceKey,
+    listen_address,
+)
+from recommender.mesh.objects import (
+    EndpointSlice,
+    Labels,
+    Mesh,
+    Pod,
+    Service,
+    ServiceEntry,
+    ServicePort,
+    WorkloadEntry,
+)
+
+# Source: istio pkg/kube/labels `CanonicalService`.
+_CANONICAL_NAME = ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
+_CANONICAL_REVISION = (
+    "service.istio.io/canonical-revision",
+    "app.kubernetes.io/version",
+    "version",
+)
+_UNIX = "unix://"
+_BY_DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
+
+
+class ServiceEndpoint(NamedTuple):
+    """Hold an endpoint: an address or a name, and the labels that subsets choose by.
+
+    `service_account` is (namespace, name), None where no pod is known; `workload` is what the
+    proxy's telemetry names it by.
+    """
+
+    address: str
+    labels: Labels
+    service_account: tuple[str, str] | None = None
+    workload: str = ""
+
+
+class _PortKey(NamedTuple):
+    """Tell which port of a service endpoints serve; only a ServiceEntry's have the number."""
+
+    name: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointIndex:
+    """Hold the endpoints of a mesh by service and port."""
+
+    _by_service: Mapping[ServiceKey, Mapping[_PortKey, Sequence[ServiceEndpoint]]]
+
+    def of_cluster(
+        self, service: RegistryService, port: RegistryPort, subset: Labels
+    ) -> list[ServiceEndpoint]:
+        """List the endpoints of an Envoy cluster of a service.
+
+        Those that istiod sends it finds by the name of the port, and leaves out host names; those
+        that Envoy resolves by DNS it finds by the number, as far as they have one.
+        """
+        by_dns = service.resolution in _BY_DNS
+        return [
+            endpoint
+            for key, endpoints in self._by_service.get(service.key, {}).items()
+            if (key.number == port.number if by_dns and key.number else key.name == port.name)
+            for endpoint in endpoints
+            if subset.items() <= endpoint.labels.items() and (by_dns or _is_sent(endpoint))
+        ]
+
+    def service_accounts(self, service: ServiceKey) -> frozenset[tuple[str, str]]:
+        """Return the service accounts that the pods of a service run as."""
+        by_port = self._by_service.get(service, {})
+        each = (e.service_account for endpoints in by_port.values() for e in endpoints)
+        return frozenset(account for account in each if account is not None)
+
+
+def _is_sent(endpoint: ServiceEndpoint) -> bool:
+    return is_address(endpoint.address) or endpoint.address.startswith(_UNIX)
+
+
+_Found = Iterator[tuple[_PortKey, ServiceEndpoint]]
+
+
+def build_endpoint_index(mesh: Mesh) -> EndpointIndex:
+    """Collect the endpoints of a mesh as far as istiod discovers it."""
+    backends = _Backends(
+        live_pods(mesh),
+        {(pod.meta.namespace, pod.meta.name): _of_pod(pod) for pod in mesh.pods},
+        by_namespace(mesh.workload_entries),
+    )
+    slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
+    for part in mesh.endpoint_slices:
+        slices[part.meta.namespace, part.service].append(part)
+    found: dict[ServiceKey, dict[_PortKey, list[ServiceEndpoint]]]
+    found = defaultdict(lambda: defaultdict(list))
+    for service in mesh.services:
+        namespace, name = service.meta.namespace, service.meta.name
+        if not is_hidden(service):
+            by_port = found[ServiceKey(namespace, f"{name}.{namespace}.svc.{mesh.cluster_domain}")]
+            for port, endpoint in backends.of_service(service, slices.get((namespace, name), [])):
+                by_port[port].append(endpoint)
+    # Of a host with DNS_ROUND_ROBIN the first endpoint at each port counts: the oldest's.
+    for entry in sorted(mesh.service_entries, key=lambda each: each.meta.age):
+        for host in entry.hosts:
+            by_port = found[ServiceKey(entry.meta.namespace, host)]
+            taken = {key.number for key in by_port}
+            for port, endpoint in backends.of_service_entry(entry, host):
+                if entry.resolution != "DNS_ROUND_ROBIN" or port.number not in taken:
+                    by_port[port].append(endpoint)
+                    taken.add(port.number)
+    return EndpointIndex({service: dict(by_port) for service, by_port in found.items()})
+
+
+def _of_pod(pod: Pod) -> ServiceEndpoint:
+    namespace, labels, name = pod.meta.namespace, pod.meta.labels, pod.workload.name
+    canonical = next((labels[key] for key in _CANONICAL_NAME if key in labels), name)
+    revision = next((labels[key] for key in _CANONICAL_REVISION if key in labels), "latest")
+    return ServiceEndpoint(
+        pod.ips[0] if pod.ips else "",
+        labels,
+        (namespace, pod.service_account),
+        ";".join((name, namespace, canonical, revision)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Backends:
+    """Hold what may stand behind a service: pods that run, every pod by name, WorkloadEntries."""
+
+    live: Mapping[str, list[Pod]]
+    by_name: Mapping[tuple[str, str], ServiceEndpoint]
+    workload_entries: Mapping[str, list[WorkloadEntry]]
+
+    def of_service(self, service: Service, slices: Sequence[EndpointSlice]) -> _Found:
+        """Yield a Service's endpoints, then the WorkloadEntries that it selects.
+
+        Without EndpointSlices the pods that it selects stand in.
+        """
+        selector, namespace = service.selector, service.meta.namespace
+        yield from self._of_slices(slices)
+        if not selector:
+            return
+        if not slices:
+            for endpoint in self._pods(namespace, selector):
+                yield from ((_PortKey(port.name, None), endpoint) for port in service.ports)
+        if service.headless or service.type == "ExternalName":
+            return
+        for entry in self._entries(namespace, selector):
+            for port in service.ports:
+                if is_address(entry.address) and _serves(entry, port):
+                    yield _PortKey(port.name, None), ServiceEndpoint(entry.address, entry.labels)
+
+    def _of_slices(self, slices: Iterable[EndpointSlice]) -> _Found:
+        """Yield each endpoint once, unless it is terminating; one that is not ready is sent."""
+        seen: set[tuple[str, str]] = set()
+        for part in slices:
+            for endpoint in part.endpoints:
+                pod = self.by_name.get(endpoint.pod) if endpoint.pod else None
+                for address in () if endpoint.terminating else endpoint.addresses:
+                    made = pod._replace(address=address) if pod else ServiceEndpoint(address, {})
+                    for port in part.ports:
+                        if (address, port.name) not in seen:
+                            seen.add((address, port.name))
+                            yield _PortKey(port.name, None), made
+
+    def of_service_entry(self, entry: ServiceEntry, host: str) -> _Found:
+        """Yield the endpoints of a ServiceEntry's host, once for each address that it has.
+
+        By DNS a host without any is its own endpoint.
+        """
+        by_dns = entry.resolution in ("DNS", "DNS_ROUND_ROBIN")
+        namespace, selector = entry.meta.namespace, entry.workload_selector
+        if selector is not None:
+            chosen = self._entries(namespace, selector)
+            usable = (each for each in chosen if by_dns or is_address(each.address))
+            found = list(self._pods(namespace, selector))
+            found += (ServiceEndpoint(each.address, each.labels) for each in usable)
+        else:
+            found = [ServiceEndpoint(a, e.labels) for e in entry.endpoints for a in e.addresses]
+            found = found or ([ServiceEndpoint(host, {})] if by_dns else [])
+        listening = sum(listen_address(address) is not None for address in entry.addresses)
+        for endpoint in found * (listening if entry.addresses else 1):
+            yield from ((_PortKey(port.name, port.number), endpoint) for port in entry.ports)
+
+    def _pods(self, namespace: str, selector: Labels) -> Iterator[ServiceEndpoint]:
+        for pod in self.live.get(namespace, ()):
+            if pod.ips and selector.items() <= pod.meta.labels.items():
+                yield _of_pod(pod)
+
+    def _entries(self, namespace: str, selector: Labels) -> Iterator[WorkloadEntry]:
+        for entry in self.workload_entries.get(namespace, ()):
+            if entry.address and selector.items() <= entry.labels.items():
+                yield entry
+
+
+def _serves(entry: WorkloadEntry, port: ServicePort) -> bool:
+    """Tell whether a WorkloadEntry has the port that a Service's port names."""
+    return not isinstance(port.target_port, str) or bool(entry.ports.get(port.target_port))

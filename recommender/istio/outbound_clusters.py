@@ -1,0 +1,108 @@
+"""The outbound Envoy clusters that a proxy is sent, with their endpoints (CDS and EDS).
+
+Source: istio networking/core/cluster.go (`buildOutboundClusters`, `convertResolution`),
+cluster_builder.go (`applyDestinationRule`, `buildSubsetCluster`, `buildCluster`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from recommender.istio.call import ProxyConfig
+from recommender.istio.destination_rules import MergedRule
+from recommender.istio.endpoint_index import ServiceEndpoint
+from recommender.istio.host_names import is_wildcard
+from recommender.istio.protocols import Protocol
+from recommender.istio.registry import RegistryPort, RegistryService, Resolution
+from recommender.istio.routes import cluster_name
+from recommender.mesh.objects import Labels
+
+
+class Discovery(Enum):
+    """Name how Envoy learns the endpoints of a cluster (Envoy's `DiscoveryType`)."""
+
+    EDS = "EDS"
+    DNS = "STRICT_DNS or LOGICAL_DNS"
+    ORIGINAL_DST = "ORIGINAL_DST"
+    FORWARD_PROXY = "dynamic_forward_proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundCluster:
+    """Describe an Envoy cluster: of a port of a service, or of a subset of its DestinationRule.
+
+    `endpoints` are those of its ClusterLoadAssignment, which is a resource of its own with EDS and
+    part of the cluster by DNS. `destination_rule` is the one of its service.
+    """
+
+    service: RegistryService
+    port: RegistryPort
+    subset: str
+    discovery: Discovery
+    endpoints: Sequence[ServiceEndpoint]
+    destination_rule: MergedRule | None
+
+    @property
+    def name(self) -> str:
+        """Return Envoy's name of the cluster."""
+        return cluster_name(self.service.hostname, self.port.number, self.subset)
+
+
+_BY_RESOLUTION = {
+    Resolution.CLIENT_SIDE_LB: Discovery.EDS,
+    Resolution.DNS: Discovery.DNS,
+    Resolution.DNS_ROUND_ROBIN: Discovery.DNS,
+    Resolution.PASSTHROUGH: Discovery.ORIGINAL_DST,
+    Resolution.DYNAMIC_DNS: Discovery.EDS,
+}
+
+
+def outbound_clusters(config: ProxyConfig) -> list[OutboundCluster]:
+    """List the outbound clusters of a proxy, those of a service together.
+
+    Not looked at are a trafficPolicy with the load balancer PASSTHROUGH, which makes an EDS cluster
+    one of the original destination, endpoints of other networks, and internalTrafficPolicy.
+    """
+    return [
+        cluster
+        for service in config.scope.services.values()
+        if service.resolution is not Resolution.ALIAS
+        for cluster in _of_service(config, service)
+    ]
+
+
+def _of_service(config: ProxyConfig, service: RegistryService) -> Iterator[OutboundCluster]:
+    rule = config.rules.destination_rules.chosen(config.proxy, service)
+    discovery = _BY_RESOLUTION[service.resolution]
+    subsets: Mapping[str, Labels] = rule.subsets if rule else {}
+    if service.resolution is Resolution.DYNAMIC_DNS and is_wildcard(service.hostname):
+        discovery, subsets = Discovery.FORWARD_PROXY, {}
+    for port in service.ports:
+        if not _has_cluster(port, discovery):
+            continue
+        for name, labels in (("", {}), *subsets.items()):
+            endpoints = _endpoints(config, service, port, discovery, labels)
+            if endpoints or discovery is not Discovery.DNS:
+                yield OutboundCluster(service, port, name, discovery, endpoints, rule)
+            elif not name:
+                break  # by DNS, and without endpoints: there are no subsets either
+
+
+def _has_cluster(port: RegistryPort, discovery: Discovery) -> bool:
+    if discovery is Discovery.FORWARD_PROXY:
+        return port.protocol in (Protocol.HTTP, Protocol.TLS)
+    return port.protocol is not Protocol.UDP
+
+
+def _endpoints(
+    config: ProxyConfig,
+    service: RegistryService,
+    port: RegistryPort,
+    discovery: Discovery,
+    labels: Labels,
+) -> list[ServiceEndpoint]:
+    if discovery in (Discovery.EDS, Discovery.DNS):
+        return config.rules.endpoints().of_cluster(service, port, labels)
+    return []
