@@ -137,6 +137,18 @@ class ListenerScope:
         }
         return serving[max(serving)] if serving else None
 
+    def ports(self) -> set[int]:
+        """List the port numbers that the listener takes calls at."""
+        if self.listener.port is not None:
+            return {self.listener.port}
+        return {port for part in self.index().parts for port in part.by_port}
+
+    def addresses_at(self, proxy: Proxy, port: int) -> set[str]:
+        """List the addresses at which something wants to listen at a port of a proxy."""
+        if self.listener.port not in (None, port):
+            return set()
+        return {address for part in self.index().parts for address in part.bound(proxy, port)}
+
     def bound_at(self, proxy: Proxy, port: int, address: str) -> list[ServiceAtPort]:
         """List what wants to listen at an address and port of a proxy."""
         if self.listener.port not in (None, port):

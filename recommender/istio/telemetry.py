@@ -6,6 +6,7 @@ Source: istio model/telemetry.go (`Tracing`, `mergeLogs`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -67,6 +68,30 @@ def outbound_logging(rules: ScopeRules, namespace: str, labels: Labels) -> Outbo
     if not in_use:
         return OutboundLogging.NONE
     return OutboundLogging.FILTERED if all(in_use.values()) else OutboundLogging.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundTelemetry:
+    """Count the access logs of a proxy's outbound calls by format; say whether they are traced."""
+
+    text_logs: int
+    json_logs: int
+    tracing: bool
+
+
+def outbound_telemetry(rules: ScopeRules, namespace: str, labels: Labels) -> OutboundTelemetry:
+    """Tell what a proxy reports of the calls that it makes."""
+    levels = _logging_levels(rules, namespace, labels)
+    config = rules.mesh.config
+    in_json = {p.name for p in config.extension_providers if p.json_log}
+    used = set(_logging_in(levels, config.default_access_logging_providers, CLIENT))
+    by_telemetry = bool(levels or config.default_access_logging_providers)
+    text, json = (
+        (len(used - in_json), len(used & in_json))
+        if by_telemetry
+        else (int(config.access_log == "TEXT"), int(config.access_log == "JSON"))
+    )
+    return OutboundTelemetry(text, json, bool(tracing_providers(rules, namespace, labels)))
 
 
 def access_log_formats(mesh: Mesh) -> dict[str, AccessLogFormat]:

@@ -1,0 +1,67 @@
+"""Everything that a proxy is sent for listening to outbound calls (LDS and RDS).
+
+Source: istio networking/core/listener.go (`buildSidecarOutboundListeners`), httproute.go
+(`buildSidecarOutboundHTTPRouteConfig`, `getVirtualHostsForSniffedServicePort`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from recommender.istio.call import ProxyConfig, listener_for_routes
+from recommender.istio.listeners import OutboundListener
+from recommender.istio.virtual_hosts import VirtualHost, virtual_hosts
+
+
+def outbound_listeners(config: ProxyConfig) -> list[OutboundListener]:
+    """List the listeners of a proxy for the calls it makes, but for `virtualOutbound`.
+
+    One with further addresses is listed once.
+    """
+    return [
+        listener
+        for port in sorted({port for each in config.scope.listeners for port in each.ports()})
+        for address in sorted(_addresses(config, port))
+        if (listener := config.listener(address, port)) and listener.address == address
+    ]
+
+
+def route_configurations(
+    config: ProxyConfig, listeners: Iterable[OutboundListener]
+) -> dict[str, tuple[VirtualHost, ...]]:
+    """Map the names of the route configurations that listeners ask for to their virtual hosts.
+
+    The last of each, for hosts that nothing else takes, is left out.
+    """
+    by_port: dict[int, tuple[VirtualHost, ...]] = {}
+    found: dict[str, tuple[VirtualHost, ...]] = {}
+    for listener in listeners:
+        for name in (chain.route_config for chain in listener.chains):
+            if name is None or name in found:
+                continue
+            host, own, _ = name.rpartition(":")
+            if listener.port not in by_port:
+                by_port[listener.port] = _virtual_hosts(config, listener.port)
+            hosts = by_port[listener.port]
+            found[name] = tuple(h for h in hosts if host.lower() in h.domains) if own else hosts
+    return found
+
+
+def _addresses(config: ProxyConfig, port: int) -> set[str]:
+    each = (imported.addresses_at(config.proxy, port) for imported in config.scope.listeners)
+    return {address for found in each for address in found}
+
+
+def _virtual_hosts(config: ProxyConfig, port: int) -> tuple[VirtualHost, ...]:
+    imported = listener_for_routes(config.scope, port)
+    return virtual_hosts(imported, config.proxy, port, config.domain) if imported else ()
+
+
+def passes_through(listener: OutboundListener) -> bool:
+    """Tell whether a filter chain for what no other takes is added to a listener."""
+    return not any(chain.matches_all for chain in listener.chains)
+
+
+def has_catch_all(route_configuration: str) -> bool:
+    """Tell the routes of a port, which end with a virtual host for all, from those of a service."""
+    return ":" not in route_configuration
