@@ -1,0 +1,196 @@
+"""What the model counts of a proxy's configuration istiod sends; the bytes are close to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from recommender.istio.config_size import config_size
+from recommender.istio.outbound_clusters import Discovery
+from recommender.istio.outbound_listeners import has_catch_all, passes_through
+from recommender.istio.protocols import Protocol, protocol_of
+from recommender.istio.sidecar_scope import build_scope_rules
+from recommender.istio.size_amounts import OutboundResources
+from recommender.mesh.objects import EgressListener
+from tests.istio.config_size_fit import accuracies, rank_correlation, saved
+from tests.istio.config_size_samples import (
+    TYPES,
+    Sample,
+    asking_for_sizes,
+    samples_of,
+    shop_samples,
+    synthetic_samples,
+)
+from tests.istio.conformance_case import RUNS, Case, ask_istiod, random_case
+from tests.istio.endpoint_mesh import LISTENERS, endpoint_mesh, listening
+from tests.istio.judge import JudgedProxy, require_go
+from tests.istio.verdicts import Verdict
+
+SEEDS = range(20_000, 20_030)
+STATIC = {"BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster"}
+VIRTUAL_OUTBOUND = "virtualOutbound"
+
+
+@pytest.fixture(scope="module")
+def shop() -> list[Sample]:
+    """Measure the shop, without and with the recommended Sidecars."""
+    require_go()
+    return shop_samples()
+
+
+@pytest.fixture(scope="module")
+def synthetic() -> list[Sample]:
+    """Measure a synthetic mesh, without and with the recommended Sidecars."""
+    require_go()
+    return synthetic_samples()
+
+
+Parts = Mapping[str, tuple[int, ...]]
+
+
+def by_istiod(sample: Sample) -> dict[str, Parts]:
+    """Map the names of what istiod sends to the parts of each: see the Go type `Resource`."""
+    return {
+        "cds": {each.name: (each.parts,) for each in sample.sent("cds")},
+        "eds": {each.name: (each.parts,) for each in sample.sent("eds")},
+        "lds": {each.name: (each.parts,) for each in sample.sent("lds")},
+        "rds": {each.name: (each.parts, each.routes) for each in sample.sent("rds")},
+    }
+
+
+def by_the_model(sample: Sample) -> dict[str, Parts]:
+    """Map the names of what the model knows of to the parts of each."""
+    resources = OutboundResources.of(sample.config)
+    clusters = resources.clusters
+    routes = {}
+    for name, hosts in resources.routes.items():
+        last = has_catch_all(name)
+        routes[name] = (len(hosts) + last, sum(len(host.routes) for host in hosts) + last)
+    return {
+        "cds": {
+            **dict.fromkeys(STATIC, (0,)),
+            **{c.name: (len(c.endpoints) * (c.discovery is Discovery.DNS),) for c in clusters},
+        },
+        "eds": {c.name: (len(c.endpoints),) for c in clusters if c.discovery is Discovery.EDS},
+        "lds": {
+            VIRTUAL_OUTBOUND: (2,),
+            **{x.name: (len(x.chains) + passes_through(x),) for x in resources.listeners},
+        },
+        "rds": routes,
+    }
+
+
+def differences(sample: Sample) -> dict[str, object]:
+    """Say by type which resources the two count differently."""
+    ours, theirs = by_the_model(sample), by_istiod(sample)
+    if any(_is_http_proxy(each.listener) for each in sample.config.scope.listeners):
+        ours.pop("rds")  # the routes of an HTTP proxy are not modelled
+    return {
+        xds: sorted(ours[xds].items() ^ theirs[xds].items())
+        for xds in ours
+        if ours[xds] != theirs[xds]
+    }
+
+
+def _is_http_proxy(listener: EgressListener) -> bool:
+    return protocol_of(listener.port_protocol or "") is Protocol.HTTP_PROXY
+
+
+def counted_by_istiod(sample: Sample) -> dict[str, int]:
+    """Count as `ConfigSize` does what istiod sends."""
+    found = {xds: sample.sent(xds) for xds in TYPES}
+    clusters = [each for each in found["cds"] if each.name not in STATIC]
+    listeners = [each for each in found["lds"] if each.name != VIRTUAL_OUTBOUND]
+    return {
+        "clusters": len(clusters),
+        "static_clusters": len(found["cds"]) - len(clusters),
+        "load_assignments": len(found["eds"]),
+        "endpoints": sum(each.parts for each in found["eds"]),
+        "listeners": len(listeners),
+        "filter_chains": sum(each.parts for each in listeners),
+        "route_configurations": len(found["rds"]),
+        "virtual_hosts": sum(each.parts for each in found["rds"]),
+        "routes": sum(each.routes for each in found["rds"]),
+    }
+
+
+def lasting_differences(case: Case, verdicts: Sequence[Verdict]) -> list[object]:
+    """Say what differs however often istiod is asked.
+
+    What differs in some runs only istiod leaves to chance, or its fake server was not ready.
+    """
+    rules = build_scope_rules(case.mesh())
+    found = {
+        (sample.proxy.namespace, sample.proxy.name): differences(sample)
+        for sample in samples_of(case, rules, verdicts)
+        if not sample.config.scope.by_chance
+    }
+    found = {proxy: what for proxy, what in found.items() if what}
+    for again in ask_istiod([case] * RUNS) if found else ():
+        for sample in samples_of(case, rules, again):
+            if not differences(sample):
+                found.pop((sample.proxy.namespace, sample.proxy.name), None)
+    return [(case.name, *each) for each in found.items()]
+
+
+def test_random_meshes_have_the_resources_that_istiod_sends() -> None:
+    require_go()
+    cases = [asking_for_sizes(random_case(seed), {}) for seed in SEEDS]
+    answers = zip(cases, ask_istiod(cases), strict=True)
+    wrong = [each for case, verdicts in answers for each in lasting_differences(case, verdicts)]
+
+    assert not wrong, wrong[:3]
+
+
+@pytest.mark.parametrize(
+    ("listeners", "address"),
+    [*((name, "10.243.0.1") for name in LISTENERS), ("everything", "fd00::1")],
+)
+def test_endpoints_of_every_kind_are_counted_as_istiod_does(listeners: str, address: str) -> None:
+    require_go()
+    proxy = JudgedProxy("a", {"app": "x"}, ips=(address,), size=True)
+    objects = (*endpoint_mesh(), listening(*LISTENERS[listeners]))
+    case = Case(listeners, objects, ((proxy, ()),))
+    (verdicts,) = ask_istiod([case])
+
+    assert lasting_differences(case, verdicts) == []
+
+
+@pytest.mark.parametrize("name", ["shop", "synthetic"])
+def test_a_mesh_has_the_resources_that_istiod_sends(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    samples: list[Sample] = request.getfixturevalue(name)
+
+    assert [found for sample in samples if (found := differences(sample))] == []
+
+
+@pytest.mark.parametrize("name", ["shop", "synthetic"])
+def test_the_size_counts_what_istiod_sends(name: str, request: pytest.FixtureRequest) -> None:
+    samples: list[Sample] = request.getfixturevalue(name)
+
+    for sample in samples:
+        size, counted = config_size(sample.config), counted_by_istiod(sample)
+        assert {what: getattr(size, what) for what in counted} == counted
+
+
+@pytest.mark.parametrize("name", ["shop", "synthetic"])
+def test_the_estimated_bytes_are_within_three_percent(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """The coefficients are fitted to the shop among others, but not to the synthetic mesh."""
+    samples: list[Sample] = request.getfixturevalue(name)
+    found = accuracies(samples)
+
+    assert found["all"].most < 0.03, found
+    assert all(accuracy.mean < 0.03 for accuracy in found.values()), found
+
+
+@pytest.mark.parametrize("name", ["shop", "synthetic"])
+def test_workloads_are_ranked_by_what_sidecars_save_them(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    samples: list[Sample] = request.getfixturevalue(name)
+
+    assert rank_correlation(saved(samples)) > 0.99
