@@ -135,7 +135,7 @@ LINES = [
 ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     lines=st.lists(st.sampled_from(LINES), min_size=1, max_size=30),
     cuts=st.lists(st.integers(0, 30), max_size=4),
@@ -161,7 +161,7 @@ def test_neither_order_nor_files_nor_batches_change_flows(
         assert same(cut, expected, examples=False)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(LINES), max_size=12), st.integers(0, 12), st.integers(0, 12))
 def test_merging_is_associative_and_commutative(lines: list[str], one: int, two: int) -> None:
     first, second = sorted((one, two))

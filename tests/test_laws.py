@@ -50,7 +50,7 @@ def test_line_order_and_file_split_do_not_change_a_byte() -> None:
     expected = shop_files(SHOP / "logs")
     assert expected
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(st.randoms(use_true_random=False), st.integers(1, 3), st.booleans())
     def same(random: Random, parts: int, packed: bool) -> None:
         with TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def part_of(flows: Flows, kept: list[bool]) -> Flows:
     return Flows(flows.frame.filter(pl.Series(kept, dtype=pl.Boolean)), flows.lines)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_more_log_of_the_shop_never_removes_a_host(data: st.DataObject) -> None:
     flows, mesh = SHOP_FLOWS, SHOP_MESH
@@ -131,7 +131,7 @@ def small_meshes(draw: st.DrawFn) -> tuple[Mesh, list[Flow]]:
     return mesh_of_objects(*objects), [received(source), *calls]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(small_meshes(), st.data())
 def test_more_log_never_removes_a_host(case: tuple[Mesh, list[Flow]], data: st.DataObject) -> None:
     mesh, flows = case
@@ -142,7 +142,7 @@ def test_more_log_never_removes_a_host(case: tuple[Mesh, list[Flow]], data: st.D
         assert found <= after[workload]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(small_meshes())
 def test_every_destination_in_the_mesh_is_in_scope_or_named(case: tuple[Mesh, list[Flow]]) -> None:
     """Each host that the log names is brought by an entry, or a note or reason names it."""

@@ -1,7 +1,7 @@
 """Callers write into the access log: what they choose must never change where a request went."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.access_logs import LogBatch
@@ -49,7 +49,6 @@ def destinations(batch: LogBatch) -> set[tuple[object, ...]]:
 HONEST = destinations(read_lines(text()))
 
 
-@settings(deadline=None)
 @given(path=anything, agent=anything, forwarded=anything, request=anything)
 def test_no_header_changes_the_destination_of_a_text_line(
     path: str, agent: str, forwarded: str, request: str
@@ -68,7 +67,6 @@ def test_no_header_changes_the_destination_of_a_text_line(
     assert destinations(found) == HONEST
 
 
-@settings(deadline=None)
 @given(agent=anything, path=anything)
 def test_no_header_changes_the_destination_of_a_json_line(agent: str, path: str) -> None:
     found = read_lines(as_json(user_agent=agent, path=path), as_json())
@@ -77,7 +75,6 @@ def test_no_header_changes_the_destination_of_a_json_line(agent: str, path: str)
     assert destinations(found) == HONEST
 
 
-@settings(deadline=None)
 @given(raw_header)
 def test_no_byte_changes_the_destination(header: bytes) -> None:
     found = read_lines(text(user_agent="AGENT").encode().replace(b"AGENT", header))
@@ -85,7 +82,6 @@ def test_no_byte_changes_the_destination(header: bytes) -> None:
     assert destinations(found) == HONEST
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_any_bytes_are_read_and_counted(lines: list[bytes]) -> None:
     found = read_lines("not packed", *lines)
@@ -95,7 +91,6 @@ def test_any_bytes_are_read_and_counted(lines: list[bytes]) -> None:
     assert found.lines.read == found.lines.used + sum(e.lines for e in found.lines.skipped)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_no_spoiled_line_changes_the_destination_of_others(data: st.DataObject) -> None:
     """Lines are spoiled in the middle: a byte range goes missing or gets other content."""

@@ -101,7 +101,7 @@ def look_alike(**fields: str) -> str:
     return "{" + ",".join(f'"{key}":"{value}"' for key, value in values.items()) + "}"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(anything, min_size=1, max_size=3))
 def test_every_wrapping_gives_back_the_lines_and_their_pod(agents: list[str]) -> None:
     written = [
@@ -123,7 +123,7 @@ def test_every_wrapping_gives_back_the_lines_and_their_pod(agents: list[str]) ->
         assert set(found["source_namespace"]) == {NAMESPACE if names_namespace else None}, name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(anything, min_size=1, max_size=3))
 def test_what_a_collector_expanded_keeps_its_fields_and_its_pod(agents: list[str]) -> None:
     written = [as_json(user_agent=agent, path=agent) for agent in agents]
@@ -137,7 +137,7 @@ def test_what_a_collector_expanded_keeps_its_fields_and_its_pod(agents: list[str
         assert found["reason"].null_count() == len(written), name
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(anything, min_size=2, max_size=6), st.integers(1, 400))
 def test_where_a_batch_ends_changes_nothing(agents: list[str], batch_bytes: int) -> None:
     lines = [text(user_agent=agent, route_name=f"r{n}") for n, agent in enumerate(agents)]
@@ -151,7 +151,7 @@ def test_where_a_batch_ends_changes_nothing(agents: list[str], batch_bytes: int)
         assert one.lines.used == len(lines)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(anything, anything)
 def test_a_bare_line_never_becomes_a_record(agent: str, path: str) -> None:
     """In a text that only looks like JSON a caller can write any key."""

@@ -158,7 +158,7 @@ def test_the_undamaged_objects_are_all_used() -> None:
     assert not [note for note in mesh.notes if "different" in note.reason]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(damaged(), min_size=1, max_size=4))
 def test_a_damaged_object_is_a_note_or_an_input_error(objects: list[Object]) -> None:
     with contextlib.suppress(InputError):

@@ -98,7 +98,7 @@ def test_pods_without_any_lasting_label_have_no_selector() -> None:
 labels = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(labels, min_size=2, max_size=5))
 def test_no_two_selectors_select_one_pod(each: list[dict[str, str]]) -> None:
     mesh = mesh_of_objects(*(pod(f"pod-{n}", labels=found) for n, found in enumerate(each)))

@@ -190,7 +190,7 @@ def hostile_report(text: str) -> Report:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(min_size=1), st.integers(1, 200))
 def test_any_text_and_width_can_be_shown(text: str, width: int) -> None:
     shown = render_table(hostile_report(text), width=width)

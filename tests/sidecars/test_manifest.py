@@ -115,7 +115,7 @@ spec:
     )
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(
     selector=st.dictionaries(TEXT, TEXT, min_size=1, max_size=3),
     hosts=st.lists(TEXT, min_size=1, max_size=3),

@@ -102,7 +102,7 @@ def test_an_unchanged_file_is_not_touched(tmp_path: Path) -> None:
 NAMES = st.sets(st.sampled_from(["a/x", "a/y", "b/x", "c/z"]))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(NAMES, min_size=1, max_size=4))
 def test_what_earlier_runs_wrote_leaves_no_trace(runs: list[set[str]]) -> None:
     with TemporaryDirectory() as used, TemporaryDirectory() as fresh:

@@ -91,7 +91,7 @@ def cases(draw: st.DrawFn, format_string: str) -> dict[str, str | None]:
     return values
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(format_strings(), st.data(), st.booleans())
 def test_a_line_of_any_format_gives_the_truth_or_is_skipped(
     format_string: str, data: st.DataObject, omits_empty: bool
