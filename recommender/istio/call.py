@@ -24,7 +24,8 @@ from recommender.istio.listeners import OutboundListener, endpoint_listener, out
 from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
-from recommender.istio.routes import BuiltRoute
+from recommender.istio.route_match import Request
+from recommender.istio.routes import BuiltRoute, possible_routes
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
 from recommender.istio.virtual_hosts import (
     VirtualHost,
@@ -53,8 +54,9 @@ class Fate(Enum):
 class OutboundCall:
     """Describe a call as its caller makes it: names in lower case, no port in `authority`.
 
-    `address` None means that it is not known. `headless_host` names a headless service whose
-    endpoint the address once was, where a log tells so.
+    None means that something is not known. `headless_host` names a headless service whose
+    endpoint the address once was, where a log tells so. Without `method` and `path`, which is as
+    Envoy logs it, the call stands for every request of its authority.
     """
 
     address: str | None
@@ -63,6 +65,8 @@ class OutboundCall:
     authority: str | None = None
     server_name: str | None = None
     headless_host: str | None = None
+    method: str | None = None
+    path: str | None = None
 
 
 class Cluster(NamedTuple):
@@ -79,6 +83,8 @@ class Resolution:
     `service` is whose listener or virtual host took the call, None for a VirtualService's own
     host; `host` the host name of that; `alias` the ExternalName the caller used. `by_chance` tells
     that another service could have taken it, as istiod leaves it to the order of a Go map.
+    `routes` are those that the request may take, the first of them that matches; `may_miss` tells
+    that perhaps none does, which Envoy answers with 404.
     """
 
     fate: Fate
@@ -93,6 +99,7 @@ class Resolution:
     alias: ServiceKey | None = None
     virtual_service: VirtualService | None = None
     by_chance: bool = False
+    may_miss: bool = False
 
     def same_outcome(self, other: Resolution) -> bool:
         """Tell whether a caller would see no difference.
@@ -289,20 +296,24 @@ def _through_routes(
         if found is None:
             fate = _unknown_fate(config)
             return Resolution(fate, listener.name, http=True, route_config=name)
-    names = [cluster for r in found.routes for cluster in (*r.clusters, *r.mirrors)]
+    request = Request(call.authority, call.method, call.path)
+    routes, is_taken = possible_routes(found.routes, request)
+    names = [cluster for r in routes for cluster in (*r.clusters, *r.mirrors)]
+    fate = Fate.ROUTED if names else Fate.ANSWERED
     return Resolution(
-        Fate.ROUTED if names else Fate.ANSWERED,
+        fate if routes else Fate.NO_ROUTE,
         listener.name,
         http=True,
         route_config=name,
         virtual_host=found.name,
-        routes=found.routes,
+        routes=routes,
         clusters=_clusters(config, names),
         service=found.service,
         host=found.host,
         alias=None if own else found.aliases.get(authority),
         virtual_service=found.virtual_service,
         by_chance=not own and authority in found.contested,
+        may_miss=not is_taken,
     )
 
 

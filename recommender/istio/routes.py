@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from recommender.istio.proxy import Proxy, matches_source
 from recommender.istio.registry import RegistryService
+from recommender.istio.route_match import Request, is_catch_all, matches_request
 from recommender.mesh.objects import Destination, Route, RouteMatch, VirtualService
+from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class BuiltRoute:
     name: str
     clusters: tuple[str, ...]
     mirrors: tuple[str, ...] = ()
+    match: RequestMatch = ANY_REQUEST
 
 
 def cluster_name(host: str, port: int, subset: str = "") -> str:
@@ -47,9 +50,30 @@ def http_routes(
             if not matches_source(match, proxy, port, http=True):
                 continue
             built.append(_http_route(route, match, port, lookup))
-            if not match.conditional:
+            if is_catch_all(match.request):
                 return tuple(built)
     return tuple(built)
+
+
+def possible_routes(
+    routes: tuple[BuiltRoute, ...], request: Request
+) -> tuple[tuple[BuiltRoute, ...], bool]:
+    """List the routes of a virtual host that a request may take, and tell whether it takes one.
+
+    Envoy takes the first that matches, so the list ends at the first that surely does. Of a call
+    without method and path all routes are listed: it stands for many requests, and its authority
+    is what Envoy logged, perhaps after a route put it in place of the caller's.
+    """
+    if request.method is None and request.path is None:
+        return routes, is_catch_all(routes[-1].match)
+    possible: list[BuiltRoute] = []
+    for route in routes:
+        answer = matches_request(route.match, request)
+        if answer is not False:
+            possible.append(route)
+        if answer is True:
+            return tuple(possible), True
+    return tuple(possible), False
 
 
 def tcp_clusters(
@@ -72,6 +96,7 @@ def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> B
         tuple(_http_clusters(chosen, port, lookup)),
         # A route that answers by itself has no upstream to mirror.
         tuple(_http_clusters(route.mirrors, port, lookup)) if chosen else (),
+        match.request,
     )
 
 

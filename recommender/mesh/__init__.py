@@ -35,6 +35,7 @@ from recommender.mesh.objects import (
     WorkloadId,
 )
 from recommender.mesh.pod_names import workload_of_gone_pod, workload_of_pod
+from recommender.mesh.request_match import RequestMatch, StringMatch
 
 __all__ = [
     "AccessLogFormat",
@@ -57,12 +58,14 @@ __all__ = [
     "PeerAuthentication",
     "Pod",
     "ProxyKind",
+    "RequestMatch",
     "Route",
     "RouteMatch",
     "Service",
     "ServiceEntry",
     "ServicePort",
     "Sidecar",
+    "StringMatch",
     "Telemetry",
     "TelemetryEntry",
     "VirtualService",

@@ -25,16 +25,9 @@ from recommender.mesh.objects import (
     VirtualService,
     WorkloadEntry,
 )
+from recommender.mesh.request_match import request_match
 
 _MOST_SPEC_DEPTH: Final = 50
-_REQUEST_CONDITIONS: Final = (
-    "authority",
-    "headers",
-    "method",
-    "queryParams",
-    "scheme",
-    "withoutHeaders",
-)
 
 
 def virtual_service(meta: ObjectMeta, document: Fields) -> VirtualService:
@@ -140,20 +133,21 @@ def _http_route(entry: Fields, namespace: str) -> Route:
     delegate = fields.optional_mapping(entry, "delegate")
     mirror = fields.optional_mapping(entry, "mirror")
     mirrors = [] if mirror is None else [_destination(mirror)]
-    rewrite = fields.mapping(entry, "rewrite")
+    rewrite = fields.optional_mapping(entry, "rewrite")
     return Route(
         protocol="http",
         name=fields.text(entry, "name"),
         matches=fields.each(entry, "match", _match),
         destinations=fields.each(entry, "route", _route_destination),
         mirrors=(*mirrors, *fields.each(entry, "mirrors", _route_destination)),
+        has_mirror=mirror is not None,
         delegate=None
         if delegate is None
         else (
             fields.text(delegate, "namespace") or namespace,
             fields.required_text(delegate, "name"),
         ),
-        rewrite_authority=fields.text(rewrite, "authority") or None,
+        rewrite_authority=None if rewrite is None else fields.text(rewrite, "authority"),
     )
 
 
@@ -174,15 +168,8 @@ def _match(entry: Fields) -> RouteMatch:
         port=fields.port(entry, "port") or None,
         sni_hosts=fields.texts(entry, "sniHosts"),
         destination_subnets=fields.subnets(entry, "destinationSubnets"),
-        conditional=_is_conditional(entry),
+        request=request_match(entry),
     )
-
-
-def _is_conditional(entry: Fields) -> bool:
-    """Tell whether an http match asks for more than any path (`IsCatchAllRoute`)."""
-    uri = fields.mapping(entry, "uri")
-    any_path = not uri or uri.get("prefix") == "/" or uri.get("regex") == ".*"
-    return not any_path or any(entry.get(name) for name in _REQUEST_CONDITIONS)
 
 
 def _route_destination(entry: Fields) -> Destination:

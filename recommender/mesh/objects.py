@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
+
 Labels = Mapping[str, str]
 ProxyKind = Literal["sidecar", "gateway", "waypoint", "ztunnel"]
 
@@ -212,9 +214,8 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """Describe the parts of a route match that decide without a request at hand.
+    """Describe a route match: what it asks of the proxy and its listener, and of the `request`.
 
-    `conditional` tells that an http match also asks for a path, a header or the like.
     `precedence` orders the matches of Gateway API routes, the highest first.
     """
 
@@ -225,7 +226,7 @@ class RouteMatch:
     port: int | None = None
     sni_hosts: tuple[str, ...] = ()
     destination_subnets: tuple[str, ...] = ()
-    conditional: bool = False
+    request: RequestMatch = ANY_REQUEST
     precedence: tuple[int, ...] = ()
 
 
@@ -234,7 +235,8 @@ class Route:
     """Describe one http, tcp or tls route of a VirtualService.
 
     `delegate` is the (namespace, name) of the VirtualService that an http route delegates to;
-    `rewrite_authority` what the route puts in place of the caller's authority.
+    `rewrite_authority` what the route puts in place of the caller's authority, empty for a rewrite
+    of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`.
     """
 
     protocol: Literal["http", "tcp", "tls"]
@@ -242,6 +244,7 @@ class Route:
     matches: tuple[RouteMatch, ...] = ()
     destinations: tuple[Destination, ...] = ()
     mirrors: tuple[Destination, ...] = ()
+    has_mirror: bool = False
     delegate: tuple[str, str] | None = None
     rewrite_authority: str | None = None
 

@@ -14,6 +14,8 @@ from tests.mesh.test_mesh_config import FULL, config_map
 ISTIO = "networking.istio.io/v1"
 TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "istio-proxy"}]}}
 DESTINATION = {"destination": {"host": "a", "port": {"number": 80}}}
+ASKED = {"uri": {"prefix": "/"}, "headers": {"a": {"exact": "b"}}, "ignoreUriCase": True}
+HEADERS = [{"type": "Exact", "name": "a", "value": "b"}]
 VALID: list[Object] = [
     obj("v1", "Namespace", "a", labels={"a": "b"}),
     obj(
@@ -54,7 +56,7 @@ VALID: list[Object] = [
             "hosts": ["a"],
             "http": [
                 {
-                    "match": [{"port": 80, "sourceLabels": {"a": "b"}}],
+                    "match": [{"port": 80, "sourceLabels": {"a": "b"}, **ASKED}],
                     "route": [DESTINATION],
                     "mirrors": [DESTINATION],
                     "delegate": {"name": "d"},
@@ -110,7 +112,7 @@ VALID: list[Object] = [
             "parentRefs": [{"group": "", "kind": "Service", "name": "a", "port": 80}],
             "rules": [
                 {
-                    "matches": [{}],
+                    "matches": [{"path": {"type": "Exact", "value": "/"}, "headers": HEADERS}],
                     "filters": [{"requestMirror": {"backendRef": {"name": "b"}}}],
                     "backendRefs": [{"name": "a", "weight": 1, "port": 80}],
                 }

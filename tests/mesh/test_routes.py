@@ -2,7 +2,15 @@
 
 import pytest
 
-from recommender.mesh import Destination, Mesh, Route, RouteMatch, VirtualService
+from recommender.mesh import (
+    Destination,
+    Mesh,
+    RequestMatch,
+    Route,
+    RouteMatch,
+    StringMatch,
+    VirtualService,
+)
 from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -58,10 +66,11 @@ def test_an_http_route_keeps_what_decides_scope() -> None:
             RouteMatch(
                 gateways=("mesh",), source_namespace="web", source_labels={"a": "b"}, port=80
             ),
-            RouteMatch(),
+            RouteMatch(request=RequestMatch(uri=StringMatch("prefix", "/"))),
         ),
         destinations=(Destination("cart", "v2", 8080, weight=0), Destination("b")),
         mirrors=(Destination("old"), Destination("new")),
+        has_mirror=True,
         rewrite_authority="cart.example",
     )
 
