@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from recommender.istio.delegates import delegated_routes
 from recommender.istio.export_to import NOBODY, PRIVATE, PUBLIC
 from recommender.istio.host_names import expand_short_name, is_wildcard, overlaps
 from recommender.istio.proxy import MESH_GATEWAY
@@ -212,5 +213,5 @@ def _with_delegates(
             continue
         delegate = delegates.get(route.delegate)
         if delegate and _export_targets(delegate, default) & {PUBLIC, root.meta.namespace}:
-            routes += (r for r in delegate.routes if r.protocol == "http")
+            routes += delegated_routes(root, route, delegate)
     return replace(root, routes=tuple(routes))
