@@ -15,7 +15,6 @@ from recommender.mesh import Mesh, load_mesh
 from tests.istio.conformance_compare import (
     call_difference,
     is_left_to_chance,
-    resolve,
     scope_differences,
 )
 from tests.istio.judge import SENT, JudgedCall, JudgedProxy, run_judge
@@ -101,7 +100,7 @@ def disagreements(
         for what in scope_differences(rules, proxy, verdict):
             yield Disagreement(case, proxy, None, what)
         for call, istiod in zip(calls, verdict.calls, strict=True):
-            what = call_difference(resolve(rules, call), istiod)
+            what = call_difference(rules, call, istiod)
             if what and not is_left_to_chance(rules, call):
                 yield Disagreement(case, proxy, call, what)
 

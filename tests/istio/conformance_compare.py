@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
@@ -12,13 +12,14 @@ from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.registry import RegistryService, ServiceKey
+from recommender.istio.routes import BuiltRoute
 from recommender.istio.sidecar_scope import (
     ScopeRules,
     select_sidecar,
     sidecar_scope,
 )
 from tests.istio.judge import JudgedCall, JudgedProxy
-from tests.istio.verdicts import JudgedListener, JudgedService, Verdict
+from tests.istio.verdicts import EnvoyCluster, JudgedListener, JudgedService, Verdict
 from tests.istio.verdicts import Resolution as Judged
 
 STATIC = {"PassthroughCluster": Fate.PASSTHROUGH, "BlackHoleCluster": Fate.BLACKHOLE}
@@ -44,7 +45,12 @@ Identity = tuple[object, ...]
 
 
 def resolve(rules: ScopeRules, call: JudgedCall) -> Resolution:
-    """Resolve a call by the model."""
+    """Resolve a call by the model, with its method and path."""
+    return resolve_call(_config(rules, call), requesting_call(call))
+
+
+def resolve_flow(rules: ScopeRules, call: JudgedCall) -> Resolution:
+    """Resolve a call as the recommendation does, which knows neither method nor path."""
     return resolve_call(_config(rules, call), outbound_call(call))
 
 
@@ -90,26 +96,38 @@ def outbound_call(call: JudgedCall) -> OutboundCall:
     )
 
 
-def call_difference(ours: Resolution, istiod: Judged) -> str:
+def requesting_call(call: JudgedCall) -> OutboundCall:
+    """Put a call as an access log with methods and paths would."""
+    return replace(outbound_call(call), method=call.method, path=call.path)
+
+
+def call_difference(rules: ScopeRules, call: JudgedCall, istiod: Judged) -> str:
     """Say how the two answers about a call differ, nothing where they agree."""
+    ours = resolve(rules, call)
     if ours.fate is Fate.NOT_MODELLED or istiod.error in _NO_LISTENER:
         return ""
-    fate = fate_of(ours, istiod)
-    if ours.fate is not fate:
+    fate = fate_of(istiod)
+    if fate not in _possible_fates(ours):
         return f"{ours.fate}, istiod {fate}"
-    if fate not in (Fate.ROUTED, Fate.ANSWERED):
+    if fate not in (Fate.ROUTED, Fate.ANSWERED, Fate.NO_ROUTE):
         return ""
     if (ours.virtual_host or "") != istiod.virtual_host:
         return f"virtual host {ours.virtual_host}, istiod {istiod.virtual_host}"
-    return _route_difference(ours, istiod)
+    if istiod.virtual_host:
+        return _route_difference(ours, resolve_flow(rules, call).routes, istiod)
+    return _cluster_difference(ours, istiod)
 
 
-def fate_of(ours: Resolution, istiod: Judged) -> Fate:
-    """Read the fate from istiod's answer.
+def _possible_fates(ours: Resolution) -> set[Fate]:
+    """List what may become of a request: each route that it may take has a fate of its own."""
+    if not ours.routes:
+        return {ours.fate}
+    fates = {Fate.ROUTED if r.clusters or r.mirrors else Fate.ANSWERED for r in ours.routes}
+    return fates | ({Fate.NO_ROUTE} if ours.may_miss else set())
 
-    Which route of a virtual host matches is left to the request, so a model that has routes to
-    clusters may be right about a request that one without takes, or none.
-    """
+
+def fate_of(istiod: Judged) -> Fate:
+    """Read the fate from istiod's answer."""
     names = [cluster.name for cluster in istiod.clusters]
     if names and names[0] in STATIC:
         return STATIC[names[0]]
@@ -119,25 +137,44 @@ def fate_of(ours: Resolution, istiod: Judged) -> Fate:
         return Fate.ROUTED
     if istiod.error == "protocol error":
         return Fate.NO_HTTP
-    if not istiod.virtual_host:
-        return Fate.NO_ROUTE
-    return ours.fate if ours.fate is Fate.ROUTED else Fate.ANSWERED
+    return Fate.NO_ROUTE if istiod.error or not istiod.virtual_host else Fate.ANSWERED
 
 
-def _route_difference(ours: Resolution, istiod: Judged) -> str:
-    """Compare the route that istiod matched with the model's of that name, else the clusters."""
+def _route_difference(ours: Resolution, whole: Sequence[BuiltRoute], istiod: Judged) -> str:
+    """Compare the route that istiod matched with those that the model thinks possible.
+
+    `whole` are all routes of the virtual host: the one with istiod's number must be the same, and
+    possible. Answers that were kept before there were numbers have none.
+    """
+    if istiod.error:
+        return ""
+    found = (istiod.route, _names(istiod.clusters), _names(istiod.mirrors))
+    number = istiod.route_number
+    possible = [route for route in whole[number - 1 : number] if route in ours.routes]
+    routes = [(r.name, r.clusters, r.mirrors) for r in (possible if number else ours.routes)]
+    if found not in routes:
+        return f"route {number} {found} is not among {ours.routes} of {whole}"
+    return _missing_cluster(ours, istiod)
+
+
+def _cluster_difference(ours: Resolution, istiod: Judged) -> str:
+    """Compare the clusters of a call that no route decides about."""
+    names, theirs = {cluster.name for cluster in ours.clusters}, set(_names(istiod.clusters))
+    missing = _missing_cluster(ours, istiod)
+    return missing or ("" if names == theirs else f"clusters {sorted(names)}, {sorted(theirs)}")
+
+
+def _missing_cluster(ours: Resolution, istiod: Judged) -> str:
+    """Name a cluster that only one of the two says the proxy has."""
     exists = {cluster.name: cluster.service is not None for cluster in ours.clusters}
     for cluster in (*istiod.clusters, *istiod.mirrors):
         if exists.get(cluster.name) is not cluster.exists:
             return f"{cluster} is not among {exists}"
-    clusters = tuple(cluster.name for cluster in istiod.clusters)
-    if not istiod.virtual_host:
-        return "" if set(exists) == set(clusters) else f"clusters {sorted(exists)}, {clusters}"
-    if istiod.error:
-        return ""
-    found = (istiod.route, clusters, tuple(cluster.name for cluster in istiod.mirrors))
-    routes = [(route.name, route.clusters, route.mirrors) for route in ours.routes]
-    return "" if found in routes else f"route {found} is not among {routes}"
+    return ""
+
+
+def _names(clusters: Sequence[EnvoyCluster]) -> tuple[str, ...]:
+    return tuple(cluster.name for cluster in clusters)
 
 
 def scope_differences(rules: ScopeRules, proxy: JudgedProxy, verdict: Verdict) -> list[str]:

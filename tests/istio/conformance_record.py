@@ -166,6 +166,7 @@ _NO_ANSWER = {
     "virtual_host": "",
     "domains": [],
     "route": "",
+    "route_number": 0,
     "route_digest": "",
     "status": 0,
     "redirect": False,

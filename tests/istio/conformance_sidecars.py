@@ -22,7 +22,7 @@ from recommender.recommendation import Recommendation, Recommendations
 from recommender.settings import Settings
 from recommender.sidecars import render_sidecar
 from tests.istio.conformance_case import RUNS, Case, ask_istiod
-from tests.istio.conformance_compare import is_left_to_chance, outbound_call, resolve
+from tests.istio.conformance_compare import is_left_to_chance, outbound_call, resolve_flow
 from tests.istio.judge import JudgedCall
 from tests.istio.verdicts import PASSTHROUGH, EnvoyCluster, Resolution, Verdict
 from tests.mesh.helpers import Object
@@ -168,7 +168,7 @@ def _stays(rules: ScopeRules, call: JudgedCall, hosts: Sequence[str]) -> bool:
     found = resolve_call(ProxyConfig(rules, scope, proxy, mode), outbound_call(call))
     services: set[ServiceKey | None] = {service for _, service in found.clusters}
     chance = (services | {found.service}) & scope.by_chance
-    return found.same_outcome(resolve(rules, call)) and not chance
+    return found.same_outcome(resolve_flow(rules, call)) and not chance
 
 
 def _applied(objects: Iterable[Object], sidecars: Iterable[Object]) -> Iterator[Object]:
@@ -197,7 +197,7 @@ def _in_two_registries(rules: ScopeRules, call: JudgedCall) -> frozenset[str]:
     Their endpoints come from Kubernetes and from ServiceEntries, and the fake server does not
     wait for both: two runs of one mesh may differ.
     """
-    clusters = resolve(rules, call).clusters
+    clusters = resolve_flow(rules, call).clusters
     objects = rules.registry.objects
     return frozenset(name for name, service in clusters if service and len(objects[service]) > 1)
 
@@ -230,7 +230,7 @@ def _rewritten(rules: ScopeRules, call: JudgedCall, found: Resolution) -> str | 
     Envoy does so once it has found the cluster. A route that rewrites has a name of its own in
     random meshes, perhaps followed by that of its match.
     """
-    vs = resolve(rules, call).virtual_service
+    vs = resolve_flow(rules, call).virtual_service
     is_sent = any(cluster.exists for cluster in found.clusters[:1])
     for route in vs.routes if vs and is_sent else ():
         if route.rewrite_authority and found.route.partition(".")[0] == route.name:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from random import Random
 
-from recommender.istio.registry import RegistryService
+from recommender.istio.registry import RegistryService, Resolution
 from recommender.istio.sidecar_scope import ScopeRules, select_sidecar, sidecar_scope
 from tests.istio.judge import JudgedCall, JudgedProxy
+from tests.istio.random_requests import aim, asked_of, send_otherwise
 
 NOWHERE = ("203.0.113.7", "10.0.0.250")
 UNKNOWN_HOSTS = ("nobody.example", "www.ext.example", "s9.a", "x.s0.a.svc.cluster.local")
@@ -28,7 +29,7 @@ def random_calls(
 
     `addresses` are called too, whatever the model makes of them.
     """
-    random = Random(seed)  # noqa: S311 - nothing here is secret
+    random, aside = Random(seed), Random(f"{seed} calls")  # noqa: S311 - nothing here is secret
     anything = [s for s in rules.registry.services if s.ports]
     calls = []
     for _ in range(count):
@@ -42,8 +43,38 @@ def random_calls(
             call = _call(random, proxy, among, routed)
             if addresses and random.random() < 0.1:
                 call = replace(call, address=random.choice(addresses))
-            calls.append(call)
-    return calls
+            calls.append(send_otherwise(aside, call))
+    return calls + list(_aimed_calls(aside, rules, proxies, count // 2))
+
+
+def _aimed_calls(
+    random: Random, rules: ScopeRules, proxies: Sequence[JudgedProxy], count: int
+) -> Iterator[JudgedCall]:
+    """Make calls to what VirtualServices decide for, whose routes ask something of a request."""
+    for _ in range(count):
+        proxy = random.choice(proxies)
+        sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
+        scope = sidecar_scope(rules, proxy.namespace, sidecar.egress if sidecar else ())
+        asking = [(vs, asked_of(vs)) for vs in scope.virtual_services()]
+        asking = [(vs, matches) for vs, matches in asking if matches]
+        services = [s for listener in scope.listeners for s in listener.services if s.ports]
+        if not asking or not services:
+            continue
+        vs, matches = random.choice(asking)
+        host = random.choice(vs.hosts)
+        same = [s for s in services if s.hostname == host and s.resolution is not Resolution.ALIAS]
+        port = random.choice([p.number for s in same for p in s.ports] or [80])
+        call = JudgedCall(
+            namespace=proxy.namespace,
+            pod=proxy.name,
+            labels=proxy.labels,
+            ips=proxy.ips,
+            address=_address(random, proxy, random.choice(same or services)),
+            port=port,
+            protocol=random.choice(("http", "http", "http2")),
+            host=_written(random, _covered(host), port),
+        )
+        yield aim(random, call, random.choice(matches))
 
 
 def _call(

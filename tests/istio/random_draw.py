@@ -42,7 +42,8 @@ class Draw:
     """Draw at random from what a mesh may have; `used` counts the features it came to have.
 
     Most routes and DestinationRules are about a few `popular` Services, so that they meet; `known`
-    are the namespaces and hosts of what there is, as a Sidecar would import it.
+    are the namespaces and hosts of what there is, as a Sidecar would import it. What is asked of
+    requests is drawn from the randomness `aside`.
     """
 
     random: Random
@@ -52,6 +53,11 @@ class Draw:
     number: int = 0
     popular: list[str] = field(default_factory=lambda: list(KUBERNETES[:1]))
     known: list[str] = field(default_factory=list)
+    aside: Random = field(default_factory=Random)
+
+    def of_requests(self) -> Draw:
+        """Draw from randomness aside, so that nothing else is drawn otherwise."""
+        return Draw(self.aside, self.features, self.ties, self.used)
 
     def on(self, feature: str, percent: int) -> bool:
         """Tell whether to use a feature here, and count it."""

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from tests.istio import random_requests
 from tests.istio.judge import JudgedProxy
 from tests.istio.random_draw import CALLERS, EXPORTS, NAMESPACES, ROOT_NAMESPACE, Draw
 from tests.istio.random_routes import destination_rules, routes
@@ -79,6 +80,7 @@ FEATURES = (
 # Every feature that is counted: those above, and what comes along with them.
 COUNTED = (
     *FEATURES,
+    *random_requests.FEATURES,
     "ServiceEntry CIDR",
     "ServiceEntry resolution DNS",
     "ServiceEntry resolution DNS_ROUND_ROBIN",
@@ -143,7 +145,9 @@ def _draw_mesh(seed: int) -> tuple[list[Object], Counter[str]]:
     features = frozenset(f for f in FEATURES if random.randrange(100) < (90 if f in _USUAL else 50))
     if "destination subset" in features:
         features |= {"DestinationRule", "subsets"}
-    draw = Draw(random, features, ties=seed % 4 == 0)
+    aside = Random(f"{seed} requests")  # noqa: S311
+    features |= {f for f in random_requests.FEATURES if aside.randrange(100) < 50}
+    draw = Draw(random, features, ties=seed % 4 == 0, aside=aside)
     made = _namespaces(draw)
     made += services(draw)
     made += [caller(labels, namespace) for namespace in NAMESPACES for labels in CALLERS]

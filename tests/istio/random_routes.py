@@ -16,6 +16,12 @@ from tests.istio.random_draw import (
     WILDCARDS,
     Draw,
 )
+from tests.istio.random_requests import (
+    ask_of_delegated,
+    ask_of_grpc_route,
+    ask_of_http_route,
+    ask_of_request,
+)
 from tests.mesh.helpers import Object, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -53,7 +59,8 @@ def _virtual_service(draw: Draw) -> Object:
             spec["tcp"] = _tcp(draw)
         if draw.on("delegate", 20):
             delegate = {"name": draw.one(("d0", "d1", "d0", "d9")), "namespace": "b"}
-            spec["http"] = [{"delegate": delegate}, _http(draw)]
+            root = ask_of_delegated(draw.of_requests(), {"delegate": delegate})
+            spec["http"] = [root, _http(draw)]
     elif kind == "tcp":
         spec["tcp"] = _tcp(draw)
     else:
@@ -160,7 +167,7 @@ def _http_match(draw: Draw) -> dict[str, object]:
         match |= draw.one(({"method": {"exact": "POST"}}, {"queryParams": {"v": {"exact": "1"}}}))
     if draw.chance(20):
         match["name"] = draw.name("m")
-    return match
+    return ask_of_request(draw.of_requests(), match)
 
 
 def _weighted(draw: Draw) -> list[dict[str, object]]:
@@ -203,7 +210,8 @@ def _destination_rule(draw: Draw) -> Object:
 def _http_route(draw: Draw) -> Object:
     rules = []
     for _ in range(draw.between(1, 2)):
-        matches = [draw.one((_ANY_PATH, *_HTTP_ROUTE_MATCHES))]
+        match = draw.one((_ANY_PATH, *_HTTP_ROUTE_MATCHES))
+        matches = [ask_of_http_route(draw.of_requests(), match)]
         rule: dict[str, object] = {"matches": matches, "backendRefs": _backends(draw)}
         if draw.on("HTTPRoute mirror", 20):
             mirror = {"backendRef": {"name": draw.one(NAMES), "port": 80}}
@@ -219,7 +227,8 @@ def _http_route(draw: Draw) -> Object:
 def _grpc_route(draw: Draw) -> Object:
     rule: dict[str, object] = {"backendRefs": _backends(draw)}
     if draw.chance(40):
-        rule["matches"] = [{"method": {"type": "Exact", "service": "x.Y", "method": "Z"}}]
+        method = {"type": "Exact", "service": "x.Y", "method": "Z"}
+        rule["matches"] = [ask_of_grpc_route(draw.of_requests(), {"method": method})]
     return _gateway_route(draw, "GRPCRoute", {"parentRefs": [_parent(draw)], "rules": [rule]})
 
 

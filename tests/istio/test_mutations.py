@@ -11,10 +11,12 @@ import pytest
 from recommender.istio import (
     binding,
     call,
+    delegates,
     destination_rules,
     egress_hosts,
     listeners,
     registry,
+    route_match,
     routes,
     sidecar_scope,
     sidecar_selection,
@@ -67,6 +69,16 @@ def _tcp_for_sniffed(right: Wrong) -> Wrong:
 def _shortest_wildcard(right: Wrong) -> Wrong:
     def wrong(self: Any, authority: str) -> Any:
         return right(replace(self, suffixes=tuple(reversed(self.suffixes))), authority)
+
+    return wrong
+
+
+def _prefix_anywhere(right: Wrong) -> Wrong:
+    """Let a prefix of the Gateway API end within a segment."""
+
+    def wrong(match: Any, path: str | None, ignore_case: bool) -> Any:
+        separated = match.kind == "path-separated prefix"
+        return right(replace(match, kind="prefix") if separated else match, path, ignore_case)
 
     return wrong
 
@@ -152,6 +164,44 @@ FAULTS: dict[str, tuple[object, str, Invert]] = {
         always(call.Fate.PASSTHROUGH),
     ),
     "every route match holds for every proxy": (routes, "matches_source", always(True)),
+    "every request takes the first route": (routes, "matches_request", always(True)),
+    "a path prefix of the Gateway API ends anywhere": (
+        route_match,
+        "_path_matches",
+        _prefix_anywhere,
+    ),
+    "the case of a path never counts": (
+        route_match,
+        "_path_matches",
+        lambda right: lambda match, path, _ignored: right(match, path, True),
+    ),
+    "the case of a path always counts": (
+        route_match,
+        "_path_matches",
+        lambda right: lambda match, path, _ignored: right(match, path, False),
+    ),
+    "a path is compared with its query": (
+        route_match,
+        "_path_matches",
+        lambda right: lambda match, path, ignored: right(match, path.replace("?", "/"), ignored),
+    ),
+    "a method is not compared": (route_match, "_text_matches", always(True)),
+    "an authority is compared without its port and case": (
+        route_match,
+        "_authority_matches",
+        lambda _right: lambda match, authority: match.value == authority,
+    ),
+    "a regex ends where it is no longer literal": (
+        route_match,
+        "_literal_start",
+        lambda right: lambda pattern: (right(pattern)[0], ".*"),
+    ),
+    "a delegate's matches are its own alone": (
+        delegates,
+        "_merged_matches",
+        lambda _right: lambda _outer, inner: inner,
+    ),
+    "no match of a delegate conflicts with its root's": (delegates, "_conflicts", always(False)),
     "a server name chooses nothing": (
         listeners,
         "_narrowed_by_name",

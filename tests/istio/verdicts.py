@@ -23,7 +23,10 @@ class EnvoyCluster:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Tell which way a call takes; `status` is that of a direct response."""
+    """Tell which way a call takes; `status` is that of a direct response.
+
+    `route_number` counts the routes of the virtual host from 1, and is 0 where none matched.
+    """
 
     listener: str
     filter_chain: str
@@ -31,6 +34,7 @@ class Resolution:
     virtual_host: str
     domains: tuple[str, ...]
     route: str
+    route_number: int
     route_digest: str
     status: int
     redirect: bool

@@ -14,18 +14,18 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// matchRoute finds the first route whose path, headers and query parameters fit.
-func matchRoute(t *testing.T, routes []*route.Route, call Call) *route.Route {
+// matchRoute finds the first route whose path, headers and query parameters fit, -1 if none does.
+func matchRoute(t *testing.T, routes []*route.Route, call Call) int {
 	target, rawQuery, _ := strings.Cut(call.Path, "?")
 	if target == "" {
 		target = "/"
 	}
 	query, _ := url.ParseQuery(rawQuery)
-	headers := map[string]string{":authority": call.Host, ":path": call.Path, ":method": call.Method}
+	headers := map[string]string{":authority": call.Host, ":path": call.Path, ":method": call.Method, ":scheme": "http"}
 	for name, value := range call.Headers {
 		headers[strings.ToLower(name)] = value
 	}
-	i := slices.IndexFunc(routes, func(r *route.Route) bool {
+	return slices.IndexFunc(routes, func(r *route.Route) bool {
 		match := r.GetMatch()
 		return pathMatches(t, match, target) &&
 			!slices.ContainsFunc(match.GetHeaders(), func(h *route.HeaderMatcher) bool {
@@ -36,24 +36,24 @@ func matchRoute(t *testing.T, routes []*route.Route, call Call) *route.Route {
 				return !query.Has(p.Name) || !stringMatches(t, p.GetStringMatch(), query.Get(p.Name))
 			})
 	})
-	if i < 0 {
-		return nil
-	}
-	return routes[i]
 }
 
+// pathMatches compares as Envoy does: only a regex heeds the case whatever is asked.
 func pathMatches(t *testing.T, match *route.RouteMatch, path string) bool {
-	if !match.GetCaseSensitive().GetValue() && match.GetCaseSensitive() != nil {
-		path = strings.ToLower(path)
+	cased := func(text string) string {
+		if match.GetCaseSensitive() != nil && !match.GetCaseSensitive().GetValue() {
+			return strings.ToLower(text)
+		}
+		return text
 	}
 	switch specifier := match.GetPathSpecifier().(type) {
 	case *route.RouteMatch_Prefix:
-		return strings.HasPrefix(path, specifier.Prefix)
+		return strings.HasPrefix(cased(path), cased(specifier.Prefix))
 	case *route.RouteMatch_PathSeparatedPrefix:
-		return path == specifier.PathSeparatedPrefix ||
-			strings.HasPrefix(path, specifier.PathSeparatedPrefix+"/")
+		prefix := cased(specifier.PathSeparatedPrefix)
+		return cased(path) == prefix || strings.HasPrefix(cased(path), prefix+"/")
 	case *route.RouteMatch_Path:
-		return path == specifier.Path
+		return cased(path) == cased(specifier.Path)
 	case *route.RouteMatch_SafeRegex:
 		return fullMatch(t, specifier.SafeRegex.GetRegex(), path)
 	default:

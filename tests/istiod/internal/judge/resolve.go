@@ -37,6 +37,7 @@ type Resolution struct {
 	VirtualHost string    `json:"virtual_host"`
 	Domains     []string  `json:"domains"`
 	Route       string    `json:"route"`
+	RouteNumber int       `json:"route_number"` // in its virtual host, from 1
 	RouteDigest string    `json:"route_digest"`
 	Status      uint32    `json:"status"` // of a direct response
 	Redirect    bool      `json:"redirect"`
@@ -174,11 +175,13 @@ func (r *resolver) followRoutes(resolution *Resolution, call Call) {
 	hosts := r.routes[resolution.RouteConfig].GetVirtualHosts()
 	i := slices.IndexFunc(hosts, func(h *route.VirtualHost) bool { return h.Name == resolution.VirtualHost })
 	resolution.Domains = hosts[i].Domains
-	matched := matchRoute(r.t, hosts[i].Routes, call)
-	if matched == nil {
+	number := matchRoute(r.t, hosts[i].Routes, call)
+	if number < 0 {
 		resolution.Error = simulation.ErrNoRoute.Error()
 		return
 	}
+	matched := hosts[i].Routes[number]
+	resolution.RouteNumber = number + 1
 	resolution.Route = matched.Name
 	resolution.RouteDigest = digest(r.t, matched)
 	resolution.Status = matched.GetDirectResponse().GetStatus()
