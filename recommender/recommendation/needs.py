@@ -223,8 +223,9 @@ def _through_virtual_services(
     call: Call, port: int, config: ProxyConfig, destination: str
 ) -> Iterator[HostNeed]:
     """Yield every host whose VirtualService can send a call to the destination."""
+    names = _names_of(destination, config)
     for vs in config.scope.virtual_services():
-        if can_reach(vs, destination):
+        if any(can_reach(vs, name) for name in names):
             yield from _of_virtual_service(vs, call, port, config, f"can lead to {destination}")
 
 
@@ -233,14 +234,22 @@ def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]
 
     Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
     """
+    names = _names_of(call.destination_host or "", config)
     for vs in config.rewriting():
         if any(
             call.authority is not None
             and _without_port(route.rewrite_authority) == call.authority
-            and any(d.host == call.destination_host for d in route.destinations)
+            and any(d.host in names for d in route.destinations)
             for route in vs.routes
         ):
             yield from _of_virtual_service(vs, call, port, config, f"rewrites to {call.authority}")
+
+
+def _names_of(destination: str, config: ProxyConfig) -> frozenset[str]:
+    """List what a route may call a destination: by its name, or by an ExternalName's."""
+    service = config.scope.services.get(destination)
+    aliases = service.aliases if service is not None else ()
+    return frozenset((destination, *(alias.hostname for alias in aliases)))
 
 
 def _of_virtual_service(

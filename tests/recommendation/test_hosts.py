@@ -274,6 +274,21 @@ def test_every_name_that_a_rewriting_virtual_service_takes_calls_to_is_kept() ->
     assert {"shop/*.example", "other/www.ext.example", f"shop/{fqdn('cart.shop')}"} <= set(found)
 
 
+def test_a_rewriting_virtual_service_may_lead_to_what_an_external_name_stands_for() -> None:
+    """A log names the host behind the ExternalName, the route the ExternalName."""
+    old = service("old", spec={"type": "ExternalName", "externalName": fqdn("cart.shop")}, port=80)
+    rewriting = virtual_service(
+        "external",
+        hosts=["www.ext.example"],
+        http=[route_to(fqdn("old.shop"), rewrite={"authority": "gone.example"})],
+    )
+    call = http_call(WEB, "gone.example", fqdn("cart.shop"), port=80, address="203.0.113.7")
+
+    found = web_calls(service("cart", port=80), old, rewriting, calls=[call])
+
+    assert "shop/www.ext.example" in found
+
+
 def test_a_host_that_another_makes_up_for_is_named() -> None:
     """A connection that is no HTTP ends at the listener that all proxies of a port share."""
     ports = [{"number": 3128, "name": "proxy", "protocol": "HTTP_PROXY"}]
