@@ -153,7 +153,7 @@ def _route_difference(ours: Resolution, whole: Sequence[BuiltRoute], istiod: Jud
     possible = [route for route in whole[number - 1 : number] if route in ours.routes]
     routes = [(r.name, r.clusters, r.mirrors) for r in (possible if number else ours.routes)]
     if found not in routes:
-        return f"route {number} {found} is not among {ours.routes} of {whole}"
+        return f"the route {found}, number {number}, is not among {ours.routes} of {whole}"
     return _missing_cluster(ours, istiod)
 
 

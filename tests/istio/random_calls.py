@@ -9,6 +9,7 @@ from random import Random
 
 from recommender.istio.registry import RegistryService, Resolution
 from recommender.istio.sidecar_scope import ScopeRules, select_sidecar, sidecar_scope
+from recommender.mesh.request_match import ANY_REQUEST
 from tests.istio.judge import JudgedCall, JudgedProxy
 from tests.istio.random_requests import aim, asked_of, send_otherwise
 
@@ -51,16 +52,18 @@ def _aimed_calls(
     random: Random, rules: ScopeRules, proxies: Sequence[JudgedProxy], count: int
 ) -> Iterator[JudgedCall]:
     """Make calls to what VirtualServices decide for, whose routes ask something of a request."""
+    roots = [v.meta for v in rules.mesh.virtual_services if any(r.delegate for r in v.routes)]
     for _ in range(count):
         proxy = random.choice(proxies)
         sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
         scope = sidecar_scope(rules, proxy.namespace, sidecar.egress if sidecar else ())
-        asking = [(vs, asked_of(vs)) for vs in scope.virtual_services()]
-        asking = [(vs, matches) for vs, matches in asking if matches]
+        asking = [vs for vs in scope.virtual_services() if asked_of(vs) or vs.meta in roots]
         services = [s for listener in scope.listeners for s in listener.services if s.ports]
         if not asking or not services:
             continue
-        vs, matches = random.choice(asking)
+        of_gateway_api = [vs for vs in asking if vs.gateway_api]
+        delegating = [vs for vs in asking if vs.meta in roots]
+        vs = random.choice(random.choice((of_gateway_api, delegating, asking)) or asking)
         host = random.choice(vs.hosts)
         same = [s for s in services if s.hostname == host and s.resolution is not Resolution.ALIAS]
         port = random.choice([p.number for s in same for p in s.ports] or [80])
@@ -74,7 +77,7 @@ def _aimed_calls(
             protocol=random.choice(("http", "http", "http2")),
             host=_written(random, _covered(host), port),
         )
-        yield aim(random, call, random.choice(matches))
+        yield aim(random, call, random.choice(asked_of(vs) or [ANY_REQUEST]))
 
 
 def _call(

@@ -146,7 +146,7 @@ def _draw_mesh(seed: int) -> tuple[list[Object], Counter[str]]:
     if "destination subset" in features:
         features |= {"DestinationRule", "subsets"}
     aside = Random(f"{seed} requests")  # noqa: S311
-    features |= {f for f in random_requests.FEATURES if aside.randrange(100) < 50}
+    features |= {f for f in random_requests.FEATURES if aside.randrange(100) < 75}
     draw = Draw(random, features, ties=seed % 4 == 0, aside=aside)
     made = _namespaces(draw)
     made += services(draw)

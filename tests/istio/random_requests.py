@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from recommender.istio.route_match import is_catch_all
 from recommender.mesh import RequestMatch, VirtualService
 from tests.istio.judge import JudgedCall
-from tests.istio.random_draw import KUBERNETES, NAMESPACES, OUTSIDE, Draw
+from tests.istio.random_draw import KUBERNETES, NAMESPACES, Draw
 
 FEATURES = (
     "GRPCRoute method kinds",
@@ -43,17 +44,12 @@ _URIS: _Texts = (
     {},
 )
 _METHODS: _Texts = ({"exact": "GET"}, {"prefix": "P"}, {"regex": "GET|HEAD"}, {"regex": "P.*"}, {})
-_AUTHORITIES: _Texts = (
-    *({"exact": host} for host in (*KUBERNETES[:2], "s0", "S0.a", *OUTSIDE)),
-    {"exact": "s0.a:80"},
-    *({"prefix": start} for start in ("s", "S0.a", "any", "www.ext.example:")),
-    {"regex": "s0.*"},
-    {},
-)
 _SCHEMES: _Texts = ({"exact": "http"}, {"prefix": "https"}, {})
 _HTTP_PATHS: _Texts = (
     {"type": "Exact", "value": "/x"},
     {"type": "Exact", "value": "/x/1"},
+    {"type": "PathPrefix", "value": "/"},
+    {"type": "PathPrefix", "value": "/x"},
     {"type": "PathPrefix", "value": "/x/"},
     {"type": "PathPrefix", "value": "/x.Y"},
     {"type": "PathPrefix", "value": "/X"},
@@ -94,17 +90,25 @@ def ask_of_request(draw: Draw, match: dict[str, object]) -> dict[str, object]:
         match["ignoreUriCase"] = True
     if draw.on("match method kinds", 15):
         match["method"] = draw.one(_METHODS)
-    if draw.on("match authority", 15):
-        match["authority"] = draw.one(_AUTHORITIES)
     if draw.on("match scheme", 5):
         match["scheme"] = draw.one(_SCHEMES)
     return match
 
 
+def ask_for_authority(draw: Draw, routes: list[dict[str, Any]], hosts: list[str]) -> None:
+    """Let some http matches of a VirtualService ask for one of its hosts, or for nearly that."""
+    for match in (match for route in routes for match in route.get("match", ())):
+        if draw.on("match authority", 25):
+            host = draw.one(hosts).replace("*", "any")
+            near = (host, host, host.upper(), f"{host}:80", host.removesuffix(".cluster.local"))
+            kind = draw.one(("exact", "exact", "prefix", "regex", ""))
+            match["authority"] = {kind: draw.one(near)} if kind else {}
+
+
 def ask_of_delegated(draw: Draw, route: dict[str, object]) -> dict[str, object]:
     """Let a route that delegates ask for something itself, and give its delegate more."""
     if draw.on("delegate match", 70):
-        route["match"] = [_root_match(draw) for _ in range(draw.between(1, 2))]
+        route["match"] = [_outer_match(draw) for _ in range(draw.between(1, 2))]
     if draw.on("delegate mirror or rewrite", 50):
         more = ({"mirror": {"host": "s1"}}, {"mirrors": [{"destination": {"host": "s2"}}]})
         rewrites = ({"rewrite": {"authority": draw.one(KUBERNETES)}}, {"rewrite": {"uri": "/y"}})
@@ -113,9 +117,17 @@ def ask_of_delegated(draw: Draw, route: dict[str, object]) -> dict[str, object]:
     return route
 
 
+def ask_of_delegate(draw: Draw, routes: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Let routes of a delegate ask for what their root may ask for too, or may not."""
+    for route in routes:
+        if draw.on("delegate match", 40):
+            route["match"] = [_outer_match(draw) for _ in range(draw.between(1, 2))]
+    return routes
+
+
 def ask_of_http_route(draw: Draw, match: dict[str, object]) -> dict[str, object]:
     """Let a match of an HTTPRoute have a path of another kind."""
-    if not draw.on("HTTPRoute path kinds", 50):
+    if not draw.on("HTTPRoute path kinds", 70):
         return match
     more = {"queryParams": [{"type": "Exact", "name": "v", "value": "1"}]}
     return {**match, "path": draw.one(_HTTP_PATHS), **(more if draw.chance(20) else {})}
@@ -143,15 +155,17 @@ def aim(random: Random, call: JudgedCall, match: RequestMatch) -> JudgedCall:
     """Let a call send what a match asks for, or nearly."""
     path, method = random.choice(_PATHS), random.choice(_SENT_METHODS)
     if match.uri is not None and match.uri.value.startswith("/"):
-        path = match.uri.value.replace(".*", "") + random.choice(("", "", "/1", "?v=1", "y"))
-        path = random.choice((path, path, path.swapcase()))
+        ends = ("", "/1", "?v=1", "y") if match.uri.kind != "path-separated prefix" else ("/1", "y")
+        path = match.uri.value.replace(".*", "") + random.choice(ends)
+        if random.random() < (0.7 if match.ignore_uri_case else 0.2):
+            path = path.swapcase()
     if match.method is not None and match.method.kind == "exact":
         method = random.choice((match.method.value, match.method.value, method))
     headers = random.choice(({}, {"x-user": "a"}, {"x-user": "b1"}))
     return replace(call, path=path, method=method, headers=headers)
 
 
-def _root_match(draw: Draw) -> dict[str, object]:
+def _outer_match(draw: Draw) -> dict[str, object]:
     match: dict[str, object] = dict(
         draw.one(
             (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.istio.random_draw import (
     EXPORTS,
     HOMES,
@@ -17,6 +19,8 @@ from tests.istio.random_draw import (
     Draw,
 )
 from tests.istio.random_requests import (
+    ask_for_authority,
+    ask_of_delegate,
     ask_of_delegated,
     ask_of_grpc_route,
     ask_of_http_route,
@@ -47,7 +51,7 @@ def _virtual_service(draw: Draw) -> Object:
     hosts = draw.some((*NAMES, *KUBERNETES, *OUTSIDE), 3)
     if draw.chance(50):
         hosts = list(dict.fromkeys((draw.one(draw.popular), *hosts)))
-    spec: dict[str, object] = {"hosts": hosts}
+    spec: dict[str, Any] = {"hosts": hosts}
     if draw.on("wildcard VirtualService host", 20):
         spec["hosts"] = [draw.one(WILDCARDS[:4]), *draw.some(NAMES, 1)]
     if draw.on("VirtualService gateways", 40):
@@ -61,6 +65,7 @@ def _virtual_service(draw: Draw) -> Object:
             delegate = {"name": draw.one(("d0", "d1", "d0", "d9")), "namespace": "b"}
             root = ask_of_delegated(draw.of_requests(), {"delegate": delegate})
             spec["http"] = [root, _http(draw)]
+        ask_for_authority(draw.of_requests(), spec["http"], spec["hosts"])
     elif kind == "tcp":
         spec["tcp"] = _tcp(draw)
     else:
@@ -122,7 +127,8 @@ def _source_match(draw: Draw) -> dict[str, object]:
 
 
 def _delegate(draw: Draw, name: str) -> Object:
-    spec: dict[str, object] = {"http": [_http(draw) for _ in range(draw.between(1, 2))]}
+    http = [_http(draw) for _ in range(draw.between(1, 2))]
+    spec: dict[str, object] = {"http": ask_of_delegate(draw.of_requests(), http)}
     if draw.on("exportTo of a delegate", 40):
         spec["exportTo"] = draw.one(EXPORTS)
     return obj(ISTIO, "VirtualService", name, "b", created=draw.created(), spec=spec)
