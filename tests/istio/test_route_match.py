@@ -110,6 +110,7 @@ def test_a_regex_is_judged_by_the_literal_text_it_begins_with(
     assert of_path("regex", pattern, path) is answer
 
 
+@pytest.mark.filterwarnings("ignore:Possible :FutureWarning")
 @given(
     st.text(r"ab.*+?()|[]{}^$\1", max_size=8).map("/".__add__),
     st.text("ab.1", max_size=5).map("/".__add__),
