@@ -24,18 +24,12 @@ def with_writers(
     the path makes a line useless, as the column `reason` says.
     """
     writers = [file.writer for file in files]
-    paths = pl.DataFrame(
-        {
-            "file": range(len(files)),
-            "path_namespace": [w.namespace if w else None for w in writers],
-            "path_pod": [w.pod if w else None for w in writers],
-        },
-        schema={"file": pl.Int64, "path_namespace": pl.String, "path_pod": pl.String},
-    )
+    path_namespace = _by_file([w.namespace if w else None for w in writers])
+    path_pod = _by_file([w.pod if w else None for w in writers])
     namespace, pod = pl.col("source_namespace"), pl.col("source_pod")
     given = source_pod or (None, None)
     for more in (
-        (pl.col("path_namespace"), pl.col("path_pod")),
+        (path_namespace, path_pod),
         (pl.lit(given[0]), pl.lit(given[1])),
     ):
         # What is said of one pod or namespace says nothing about another one.
@@ -43,20 +37,20 @@ def with_writers(
         namespace = pl.coalesce(namespace, pl.when(agrees).then(more[0]))
         pod = pl.coalesce(pod, pl.when(agrees).then(more[1]))
     known = pod.is_not_null() & namespace.is_not_null()
-    other = (pl.col("source_pod") != pl.col("path_pod")) | (
-        pl.col("source_namespace") != pl.col("path_namespace")
+    other = ~(
+        _agree(pl.col("source_pod"), path_pod) & _agree(pl.col("source_namespace"), path_namespace)
     )
-    return (
-        lines.lazy()
-        .join(paths.lazy(), on="file", how="left", maintain_order="left")
-        .with_columns(
-            pl.when(known).then(namespace).alias("source_namespace"),
-            pl.when(known).then(pod).alias("source_pod"),
-            pl.coalesce("reason", pl.when(other).then(pl.lit(OTHER_WRITER))).alias("reason"),
-        )
-        .drop("path_namespace", "path_pod")
-        .collect()
+    return lines.with_columns(
+        pl.when(known).then(namespace).alias("source_namespace"),
+        pl.when(known).then(pod).alias("source_pod"),
+        pl.coalesce("reason", pl.when(other).then(pl.lit(OTHER_WRITER))).alias("reason"),
     )
+
+
+def _by_file(values: Sequence[str | None]) -> pl.Expr:
+    if len(set(values)) == 1:
+        return pl.lit(values[0], pl.String)
+    return pl.col("file").replace_strict(range(len(values)), values, return_dtype=pl.String)
 
 
 def _agree(one: pl.Expr, other: pl.Expr) -> pl.Expr:

@@ -77,9 +77,10 @@ def unwrap(
     names = [
         pl.when(pl.col(name).str.contains(_NAME)).then(name).alias(name)
         for name in ("source_namespace", "source_pod")
+        if parts[name].null_count() < parts.height
     ]
-    lines = parts.filter(~to_come).with_columns(*names, _reason().alias("reason"))
-    return lines.select(*LINE_SCHEMA), begun
+    lines = parts.lazy().filter(~to_come).with_columns(*names, _reason().alias("reason"))
+    return lines.select(*LINE_SCHEMA).collect(), begun
 
 
 def _reason() -> pl.Expr:

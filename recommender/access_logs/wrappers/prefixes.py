@@ -50,7 +50,8 @@ def without_prefixes(stored: pl.DataFrame) -> pl.DataFrame:
     """Take the prefix and one carriage return off each line; gives PART_SCHEMA."""
     line = pl.col("line").str
     found = []
-    for begin, unwrapped in _KINDS.items():
+    kinds = _KINDS if stored["line"].str.contains(_BEGIN).any() else {}
+    for begin, unwrapped in kinds.items():
         chosen = stored.select(line.contains(begin)).to_series()
         if chosen.any():
             found.append(unwrapped(stored if chosen.all() else stored.filter(chosen)))
@@ -139,6 +140,7 @@ def _by_groups(lines: pl.DataFrame, wrapper: str, patterns: list[str]) -> pl.Dat
     return pl.concat([*found, parts_of(lines)])
 
 
+_BEGIN: Final = r"^(?:[0-9a-z\x1b]|\[pod/)"
 _KINDS: Final[dict[str, Callable[[pl.DataFrame], pl.DataFrame]]] = {
     r"^[0-9]": _times,
     r"^\[pod/": _kubectl,

@@ -26,7 +26,6 @@ from typing import Final
 
 import polars as pl
 
-from recommender.access_logs.files import DOCUMENT_START
 from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.documents import without_documents
 from recommender.access_logs.wrappers.names import DISAGREE, KUBERNETES, LABELS, agreed, names_in
@@ -35,6 +34,7 @@ from recommender.access_logs.wrappers.prefixes import TIME_OF_STERN, without_run
 
 # Elasticsearch holds what Fluent Bit wrote of what docker wrote.
 _MOST_LAYERS: Final = 4
+_BEGIN: Final = r"^(?:\{|\[\s*\{)"
 _DOCKER: Final = (
     r'^\{"log":"(?P<log>[^"\\]*(?:\\.[^"\\]*)*)"(?:,"stream":"(?P<stream>stdout|stderr)")?'
     rf'(?:,"attrs":{json_text.OBJECT})?,"time":"(?P<time>[^"\\]*)"\}}$'
@@ -92,7 +92,10 @@ def without_records(parts: pl.DataFrame, unescaped_starts: Sequence[str]) -> pl.
     """
     done: list[pl.DataFrame] = []
     for _ in range(_MOST_LAYERS):
-        chosen = parts.select(_may_be_record(unescaped_starts)).to_series()
+        begins = parts["line"].str.contains(_BEGIN)
+        if not begins.any():
+            break
+        chosen = begins & parts.select(_may_be_record(unescaped_starts)).to_series()
         if not chosen.any():
             break
         if not chosen.all():
@@ -107,7 +110,6 @@ def _may_be_record(unescaped_starts: Sequence[str]) -> pl.Expr:
     unescaped = [_LINE.str.starts_with(start) for start in unescaped_starts]
     return (
         is_open
-        & (_LINE.str.starts_with("{") | _LINE.str.contains(DOCUMENT_START))
         & pl.col("reason").is_null()
         & ~pl.any_horizontal(pl.lit(value=False), *unescaped)
         & _LINE.str.contains_any(_MARKS)
