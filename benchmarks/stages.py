@@ -38,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
     options = parser.parse_args(arguments)
     sizes = read_sizes(options)
-    with _folder(options.keep) as folder:
+    with working_folder(options.keep) as folder:
         print_machine()
         measure(folder, sizes)
 
 
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def working_folder(keep: Path | None) -> Iterator[Path]:
+    """Yield a folder to keep, else one that goes in the end."""
     if keep is not None:
         yield keep
         return

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 import yaml
 
-from benchmarks import alternatives, stages
+from benchmarks import alternatives, scale, stages
 from benchmarks.kubectl_yaml import kubectl_yaml
 from benchmarks.measure import Stopwatch
 from benchmarks.plan import Sizes
+from benchmarks.scale import Scale
 from benchmarks.synthetic import LOGS, MESH, generate, size_options
 from recommender import build_service_graph, load_mesh, read_access_logs, recommend, summarise_flows
 from recommender.recommendation import Recommendations
@@ -125,6 +126,28 @@ def test_a_tiny_run_prints_every_stage(tmp_path: Path, capsys: pytest.CaptureFix
     commanded, staged = (contents(tmp_path / "out" / run) for run in ("command", "stages"))
     assert commanded
     assert commanded == staged
+
+
+def test_a_tiny_scale_prints_a_row_for_each_mesh(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scales = [Scale("plain", TINY), Scale("again", TINY, again=True), Scale("idle", TINY, idle=7)]
+    scale.main(["--keep", str(tmp_path)], scales)
+
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    names, services, *same = list(zip(*rows, strict=True))[:5]
+    assert names == ("plain", "again", "idle")
+    assert services == ("13", "13", "20")
+    assert all(len(set(column)) == 1 for column in same)
+
+
+def test_idle_services_are_named_by_no_recommendation(tiny: Path) -> None:
+    flows = summarise_flows(read_access_logs([tiny / LOGS]))
+    mesh = scale.with_idle_services(load_mesh([tiny / MESH]), 50)
+    answer = recommend(build_service_graph(flows, mesh), mesh)
+
+    plain = [[host.host for host in each.hosts] for each in recommended(tiny).recommended]
+    assert [[host.host for host in each.hosts] for each in answer.recommended] == plain
 
 
 def test_the_peak_of_a_stage_is_its_own() -> None:

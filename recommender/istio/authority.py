@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recommender.istio.host_names import is_subset, is_wildcard, overlaps
+from recommender.istio.host_names import is_subset, is_wildcard
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.registry import RegistryService
 from recommender.istio.virtual_hosts import alternative_names
@@ -62,12 +62,8 @@ def _rules(listener: ListenerScope, services: _Services) -> set[int]:
 def _concerned(listener: ListenerScope, rules: set[int]) -> _Services:
     """Find the services that some VirtualServices concern."""
     found: _Services = {}
-    wildcards = listener.wildcards()
-    for host in {
-        host.lower() for place in rules for host in listener.virtual_services[place].hosts
-    }:
-        found |= listener.overlapping(host) if is_wildcard(host) else listener.named(host)
-        found |= {p: s for p, s in wildcards.items() if overlaps(host, s.hostname.lower())}
+    for place in rules:
+        found |= listener.named_by(listener.virtual_services[place])
     return found
 
 

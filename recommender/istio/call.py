@@ -135,7 +135,7 @@ class ProxyConfig:
     _listeners: dict[tuple[str, int], OutboundListener | None] = field(default_factory=dict)
     _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
     _imported: dict[str, RegistryService] = field(default_factory=dict)
-    _rewriting: tuple[VirtualService, ...] | None = None
+    _http_services: dict[int, list[RegistryService]] = field(default_factory=dict)
     _service_count: int | None = None
 
     @property
@@ -175,19 +175,19 @@ class ProxyConfig:
             self._imported |= self.scope.listener_services()
         return self._imported.get(hostname)
 
-    def services_at(self, port: int) -> list[RegistryService]:
-        """List the services with a port that some egress listener imports."""
-        return [service for listener in self.scope.listeners for service in listener.at_port(port)]
-
-    def rewriting(self) -> tuple[VirtualService, ...]:
-        """Return the VirtualServices that put another authority in place of a caller's."""
-        if self._rewriting is None:
-            self._rewriting = tuple(
-                vs
-                for vs in self.scope.virtual_services()
-                if any(route.rewrite_authority for route in vs.routes)
-            )
-        return self._rewriting
+    def http_services_at(self, port: int) -> list[RegistryService]:
+        """List the services that some egress listener imports for HTTP at a port."""
+        if port not in self._http_services:
+            at_port = (service for made in self.scope.listeners for service in made.at_port(port))
+            self._http_services[port] = [
+                service
+                for service in at_port
+                if self.imported(service.hostname) is service
+                and service.alias_for is None
+                and (found := service.port(port)) is not None
+                and found.protocol is Protocol.HTTP
+            ]
+        return self._http_services[port]
 
 
 def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:

@@ -45,7 +45,7 @@ class Everything:
             public = tuple(s for place, s in enumerate(public) if place not in lost)
         exported = tuple(service for place, service in own.items() if place < 0)
         visible = self.virtual_services.visible_from(namespace)
-        index = ListenerIndex((ServiceIndex(EVERYTHING, own), self.alike), visible.hosts)
+        index = ListenerIndex((ServiceIndex(EVERYTHING, own), self.alike), visible)
         return ListenerScope(EVERYTHING, exported + public, visible.ordered, [index])
 
     def scope_services(self, namespace: str) -> MutableMapping[str, RegistryService]:

@@ -6,7 +6,7 @@ Source: istio model/sidecar.go (`IstioEgressListenerWrapper`, `getConfigsForHost
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -16,7 +16,7 @@ from recommender.istio.host_names import is_wildcard, overlaps
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy
 from recommender.istio.registry import RegistryService
-from recommender.istio.virtual_services import HostIndex
+from recommender.istio.virtual_service_index import VirtualServiceIndex
 from recommender.mesh.objects import EgressListener, VirtualService
 
 Services = Mapping[int, RegistryService]
@@ -82,7 +82,7 @@ class ListenerIndex:
     """Find what a listener imports; each part has other services."""
 
     parts: tuple[ServiceIndex, ...]
-    virtual_services: HostIndex
+    virtual_services: VirtualServiceIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class ListenerScope:
         """Return the index of the listener, made when it is first asked for."""
         if not self._index:
             services = ServiceIndex(self.listener, dict(enumerate(self.services)))
-            hosts = HostIndex.of(self.virtual_services)
-            self._index.append(ListenerIndex((services,), hosts))
+            virtual_services = VirtualServiceIndex.of(self.virtual_services)
+            self._index.append(ListenerIndex((services,), virtual_services))
         return self._index[0]
 
     def named(self, name: str) -> dict[int, RegistryService]:
@@ -114,14 +114,20 @@ class ListenerScope:
         """Find the services whose host name is a pattern."""
         return _together(part.wildcards for part in self.index().parts)
 
-    def overlapping(self, pattern: str) -> dict[int, RegistryService]:
-        """Find the services with a name that overlaps a lower-case pattern."""
+    def overlapping(self, name: str) -> dict[int, RegistryService]:
+        """Find the services with a name, or an alias, that overlaps a lower-case one."""
+        parts = self.index().parts
+        if not is_wildcard(name):
+            near = {p: s for p, s in self.wildcards().items() if overlaps(s.hostname.lower(), name)}
+            return self.named(name) | near
+        names = (each.items() for each in (part.by_name for part in parts))
         return _together(
-            found
-            for part in self.index().parts
-            for name, found in part.by_name.items()
-            if overlaps(name, pattern)
+            found for other, found in chain.from_iterable(names) if overlaps(other, name)
         )
+
+    def named_by(self, vs: VirtualService) -> dict[int, RegistryService]:
+        """Find the services with a name, or an alias, that overlaps a host of a VirtualService."""
+        return _together(self.overlapping(host) for host in {host.lower() for host in vs.hosts})
 
     def at_port(self, port: int) -> list[RegistryService]:
         """List the services that have a port."""
@@ -166,5 +172,5 @@ class ListenerScope:
         return [self.virtual_services[place] for place in sorted(self.places_for(name))]
 
 
-def _together(found: Iterator[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
+def _together(found: Iterable[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
     return {place: service for each in found if each for place, service in each.items()}

@@ -142,10 +142,13 @@ def _is_shut_out(current: Protocol, incoming: Protocol) -> bool:
 
 def _narrowed_by_subnet(chains: list[FilterChain], address: str) -> list[FilterChain]:
     """Keep the chains of the smallest subnet that holds the address, else those without any."""
+    limited = [chain for chain in chains if chain.subnets]
+    if not limited:
+        return chains
     target = ip_address(address)
     best: list[FilterChain] = []
     longest = -1
-    for chain in chains:
+    for chain in limited:
         for subnet in (ip_network(text, strict=False) for text in chain.subnets):
             if target.version != subnet.version or target not in subnet:
                 continue

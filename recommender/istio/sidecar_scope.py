@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from recommender.istio.admission import admitted
 from recommender.istio.attachments import Attachments, build_attachments
@@ -23,6 +24,7 @@ from recommender.istio.egress_hosts import (
 )
 from recommender.istio.endpoint_index import EndpointIndex, build_endpoint_index
 from recommender.istio.everything import EVERYTHING, Everything, build_everything
+from recommender.istio.host_names import overlaps
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.namesakes import add_service, namespace_winners
 from recommender.istio.registry import (
@@ -33,9 +35,9 @@ from recommender.istio.registry import (
     is_visible,
 )
 from recommender.istio.sidecar_selection import OrderedSidecars, order_sidecars
+from recommender.istio.virtual_service_index import VirtualServiceIndex
 from recommender.istio.virtual_services import (
     MeshVirtualServices,
-    VisibleVirtualServices,
     build_virtual_services,
     destinations,
 )
@@ -102,6 +104,26 @@ class SidecarScope:
         }
         return tuple(found.values())
 
+    def leading_to(self, *hosts: str) -> list[VirtualService]:
+        """List the VirtualServices with a route or mirror whose destination is one of some hosts."""
+        indexes = [made.index().virtual_services for made in self.listeners]
+        return _distinct(vs for host in hosts for each in indexes for vs in each.leading_to(host))
+
+    def rewriting_to(self, authority: str) -> list[VirtualService]:
+        """List the VirtualServices with a route that puts an authority in place of others."""
+        indexes = (made.index().virtual_services for made in self.listeners)
+        return _distinct(vs for each in indexes for vs in each.rewriting_to(authority))
+
+    def named_by(self, vs: VirtualService, port: int) -> list[RegistryService]:
+        """List the services at a port, imported by a listener, that a VirtualService names."""
+        near = (made.named_by(vs).values() for made in self.listeners)
+        return [
+            service
+            for service in chain.from_iterable(near)
+            if service.port(port) is not None
+            and any(overlaps(host.lower(), service.hostname.lower()) for host in vs.hosts)
+        ]
+
     def listener_services(self) -> dict[str, RegistryService]:
         """Map each host name to the service that some listener imports."""
         found: dict[str, RegistryService] = {}
@@ -139,6 +161,10 @@ def sidecar_scope(
     made = tuple(_listener_scope(rules, namespace, x) for x in (tuple(listeners) or (EVERYTHING,)))
     services = _scope_services(rules, namespace, made)
     return SidecarScope(namespace, made, services, _left_to_chance(rules, namespace, made))
+
+
+def _distinct(virtual_services: Iterable[VirtualService]) -> list[VirtualService]:
+    return list({id(vs): vs for vs in virtual_services}.values())
 
 
 def _left_to_chance(
@@ -259,14 +285,14 @@ def _select_virtual_services(
     return tuple(selected)
 
 
-def _perhaps(visible: VisibleVirtualServices, patterns: Patterns) -> set[int]:
+def _perhaps(visible: VirtualServiceIndex, patterns: Patterns) -> set[int]:
     """Find the places of the VirtualServices that patterns may import."""
     found: set[int] = set()
     for home, asked in patterns.items():
         groups = visible.by_namespace if asked.wild else visible.wildcards
         homes = groups if home == ANY_NAMESPACE else (home,)
         found.update(*(groups.get(each, ()) for each in homes))
-        found.update(*(visible.hosts.places.get(host.lower(), ()) for host in asked.exact))
+        found.update(*(visible.by_host.get(host.lower(), ()) for host in asked.exact))
     return found
 
 

@@ -7,62 +7,15 @@ Source: istio model/virtualservice.go, model/virtualservice_controller.go
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from recommender.istio.delegates import delegated_routes
 from recommender.istio.export_to import NOBODY, PRIVATE, PUBLIC
-from recommender.istio.host_names import expand_short_name, is_wildcard, overlaps
+from recommender.istio.host_names import expand_short_name
 from recommender.istio.proxy import MESH_GATEWAY
+from recommender.istio.virtual_service_index import VirtualServiceIndex
 from recommender.mesh.objects import Destination, Mesh, Route, VirtualService
-
-
-@dataclass(frozen=True, slots=True)
-class HostIndex:
-    """Find the places of VirtualServices by their hosts in lower case."""
-
-    places: Mapping[str, set[int]]
-    wildcards: tuple[str, ...]
-
-    @classmethod
-    def of(cls, virtual_services: Iterable[VirtualService]) -> HostIndex:
-        """Index VirtualServices."""
-        places: dict[str, set[int]] = defaultdict(set)
-        for place, vs in enumerate(virtual_services):
-            for host in vs.hosts:
-                places[host.lower()].add(place)
-        return cls(dict(places), tuple(filter(is_wildcard, places)))
-
-    def overlapping(self, name: str) -> set[int]:
-        """Find the places of those with a host that overlaps a name in lower case."""
-        others = self.places if is_wildcard(name) else self.wildcards
-        near = [name, *(host for host in others if overlaps(host, name))]
-        return {place for host in near for place in self.places.get(host, ())}
-
-
-@dataclass(frozen=True, slots=True)
-class VisibleVirtualServices:
-    """Hold what a client namespace may see, in order of precedence.
-
-    The numbers in `by_namespace`, and in `wildcards` of those with a wildcard host, are places in
-    `ordered`.
-    """
-
-    ordered: tuple[VirtualService, ...]
-    hosts: HostIndex
-    by_namespace: Mapping[str, Sequence[int]]
-    wildcards: Mapping[str, Sequence[int]]
-
-    @classmethod
-    def of(cls, ordered: tuple[VirtualService, ...]) -> VisibleVirtualServices:
-        """Index what a namespace may see."""
-        by_namespace: dict[str, list[int]] = defaultdict(list)
-        wildcards: dict[str, list[int]] = defaultdict(list)
-        for place, vs in enumerate(ordered):
-            by_namespace[vs.meta.namespace].append(place)
-            if any(map(is_wildcard, vs.hosts)):
-                wildcards[vs.meta.namespace].append(place)
-        return cls(ordered, HostIndex.of(ordered), dict(by_namespace), dict(wildcards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +28,8 @@ class MeshVirtualServices:
     private: Mapping[str, tuple[VirtualService, ...]]
     exported: Mapping[str, tuple[VirtualService, ...]]
     public: tuple[VirtualService, ...]
-    _visible: dict[str, VisibleVirtualServices] = field(default_factory=dict, compare=False)
-    _distinct: dict[tuple[int, ...], VisibleVirtualServices] = field(
+    _visible: dict[str, VirtualServiceIndex] = field(default_factory=dict, compare=False)
+    _distinct: dict[tuple[int, ...], VirtualServiceIndex] = field(
         default_factory=dict, compare=False
     )
 
@@ -92,13 +45,13 @@ class MeshVirtualServices:
             for label in match.source_labels.items()
         )
 
-    def visible_from(self, namespace: str) -> VisibleVirtualServices:
-        """Return what a client namespace may see."""
+    def visible_from(self, namespace: str) -> VirtualServiceIndex:
+        """Return what a client namespace may see, in order of precedence."""
         if namespace not in self._visible:
             ordered = tuple(self._ordered(namespace))
             key = tuple(map(id, ordered))
             if key not in self._distinct:
-                self._distinct[key] = VisibleVirtualServices.of(ordered)
+                self._distinct[key] = VirtualServiceIndex.of(ordered)
             self._visible[namespace] = self._distinct[key]
         return self._visible[namespace]
 
@@ -157,11 +110,6 @@ def destinations(vs: VirtualService, client_namespace: str) -> dict[str, set[int
         for destination in route.destinations + route.mirrors:
             found[destination.host].add(destination.port or 0)
     return dict(found)
-
-
-def can_reach(vs: VirtualService, hostname: str) -> bool:
-    """Tell whether some route or mirror of a VirtualService names a host as its destination."""
-    return any(d.host == hostname for r in vs.routes for d in r.destinations + r.mirrors)
 
 
 def _meant_for_others(route: Route, client_namespace: str) -> bool:

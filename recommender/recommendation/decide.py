@@ -184,13 +184,13 @@ class _Decider:
             return LeftOut(id_, "not proved", _unproved_detail(unproved))
         logged = set(self.graph.nodes[id_]["pods"])
         live = {pod.meta.name for pod in self._live(id_)}
+        scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
         notes += self._brought_along(proved, hosts)
         notes += _pod_notes(live, logged)
         notes += _unproxied(self.index.pods_by_workload.get(id_, ()))
         if not self.any_calls:
             detail = "no proxy in these logs logged a call: is the client side logged?"
             notes.append(Note("calls unseen", detail))
-        scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
         return Recommendation(
             workload=id_,
             name=planned.name,

@@ -16,7 +16,6 @@ from recommender.istio.call import (
     looks_for_http,
     resolve_call,
 )
-from recommender.istio.protocols import Protocol
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.recommendation.model import HostReason, Note, ReasonKind
 from recommender.recommendation.needs import CallNeeds, HostNeed, host_entry, service_host
@@ -154,15 +153,9 @@ def _port_listener(case: _Case) -> Iterator[HostNeed]:
     port, view = case.need.outbound.port, case.view
     if not case.need.baseline.http:
         return
-    serving = [
-        service
-        for service in view.baseline.scope.listener_services().values()
-        if (found := service.port(port)) is not None
-        and found.protocol is Protocol.HTTP
-        and service.alias_for is None
-    ]
-    own = view.proxy.namespace
-    for service in sorted(serving, key=lambda s: (s.namespace != own, s.key))[:1]:
+    own, serving = view.proxy.namespace, view.baseline.http_services_at(port)
+    if serving:
+        service = min(serving, key=lambda s: (s.namespace != own, s.key))
         detail = f"without any HTTP service at port {port} a proxy has no listener to route at"
         yield _host(service_host(service.key), "listener", detail)
 

@@ -21,12 +21,11 @@ from recommender.istio.call import (
     looks_for_http,
     resolve_call,
 )
-from recommender.istio.host_names import overlaps
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.routes import cluster_name
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.istio.validation import egress_host_problem
-from recommender.istio.virtual_services import can_reach
+from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import VirtualService
 from recommender.recommendation.model import HostReason, Note, ReasonKind
 from recommender.recommendation.views import View, is_own
@@ -223,10 +222,8 @@ def _through_virtual_services(
     call: Call, port: int, config: ProxyConfig, destination: str
 ) -> Iterator[HostNeed]:
     """Yield every host whose VirtualService can send a call to the destination."""
-    names = _names_of(destination, config)
-    for vs in config.scope.virtual_services():
-        if any(can_reach(vs, name) for name in names):
-            yield from _of_virtual_service(vs, call, port, config, f"can lead to {destination}")
+    for vs in config.scope.leading_to(*_names_of(destination, config)):
+        yield from _of_virtual_service(vs, call, port, config, f"can lead to {destination}")
 
 
 def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]:
@@ -235,21 +232,20 @@ def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]
     Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
     """
     names = _names_of(call.destination_host or "", config)
-    for vs in config.rewriting():
+    for vs in config.scope.rewriting_to(call.authority or ""):
         if any(
-            call.authority is not None
-            and _without_port(route.rewrite_authority) == call.authority
+            without_port(route.rewrite_authority or "") == call.authority
             and any(d.host in names for d in route.destinations)
             for route in vs.routes
         ):
             yield from _of_virtual_service(vs, call, port, config, f"rewrites to {call.authority}")
 
 
-def _names_of(destination: str, config: ProxyConfig) -> frozenset[str]:
+def _names_of(destination: str, config: ProxyConfig) -> tuple[str, ...]:
     """List what a route may call a destination: by its name, or by an ExternalName's."""
     service = config.scope.services.get(destination)
     aliases = service.aliases if service is not None else ()
-    return frozenset((destination, *(alias.hostname for alias in aliases)))
+    return (destination, *(alias.hostname for alias in aliases))
 
 
 def _of_virtual_service(
@@ -265,9 +261,8 @@ def _of_virtual_service(
     host = (named or sorted(vs.hosts))[0]
     detail = f"{_name(vs)} {does}"
     yield _need(host_entry(vs.meta.namespace, host), "possible", detail, call)
-    for service in config.services_at(port):
-        if any(overlaps(each.lower(), service.hostname.lower()) for each in vs.hosts):
-            yield _need(service_host(service.key), "possible", detail, call)
+    for service in config.scope.named_by(vs, port):
+        yield _need(service_host(service.key), "possible", detail, call)
 
 
 def _unrouted_in_log(
@@ -314,10 +309,6 @@ def _name(vs: VirtualService) -> str:
 def _destinations(vs: VirtualService) -> str:
     hosts = {d.host for r in vs.routes for d in (*r.destinations, *r.mirrors)}
     return ", ".join(sorted(hosts)) or "no destination"
-
-
-def _without_port(authority: str | None) -> str | None:
-    return authority.lower().rsplit(":", 1)[0] if authority else None
 
 
 def _distinct(needs: Iterable[HostNeed]) -> tuple[HostNeed, ...]:

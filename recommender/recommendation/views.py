@@ -52,6 +52,7 @@ class Views:
     namespace: str
     _scopes: dict[tuple[EgressListener, ...], SidecarScope] = field(default_factory=dict)
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
+    _latest: tuple[View, tuple[str, ...], ProxyConfig] | None = None
 
     @property
     def rules(self) -> ScopeRules:
@@ -85,10 +86,14 @@ class Views:
 
     def with_hosts(self, view: View, hosts: Iterable[str]) -> ProxyConfig:
         """Return what a view's proxies would see with these hosts and nothing else changed."""
-        listener = EgressListener(hosts=tuple(sorted(hosts)) or ("~/*",))
-        scope = sidecar_scope(self.rules, self.namespace, (listener,))
-        policy = view.baseline.outbound_traffic_policy
-        return ProxyConfig(self.rules, scope, view.proxy, policy)
+        asked = tuple(sorted(hosts))
+        latest = self._latest
+        if latest is None or latest[0] is not view or latest[1] != asked:
+            scope = sidecar_scope(self.rules, self.namespace, (EgressListener(asked or ("~/*",)),))
+            policy = view.baseline.outbound_traffic_policy
+            latest = (view, asked, ProxyConfig(self.rules, scope, view.proxy, policy))
+            self._latest = latest
+        return latest[2]
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
