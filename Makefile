@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format conformance record record-logs benchmark benchmark-logs clean
+.PHONY: help demo test lint format conformance record record-logs benchmark benchmark-logs benchmark-scale clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -49,6 +49,9 @@ conformance: $(VENV)/.tools ## compare the model with istiod on N fresh random m
 
 benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic mesh
 	$(BIN)/python -m benchmarks.stages
+
+benchmark-scale: $(VENV)/.tools ## how scope and proof grow with services and workloads
+	$(BIN)/python -m benchmarks.scale
 
 benchmark-logs: $(VENV)/.tools ## read speed next to DuckDB and chDB (LOGS="--lines 1000000" and so on)
 	$(INSTALL) -e '.[benchmark]'

@@ -36,16 +36,14 @@ def limited_to(
 
 
 def _services(listener: ListenerScope, authority: str, namespace: str, domain: str) -> _Services:
-    found = listener.addressed(authority.strip("[]"))
-    for name in _full_names(authority, namespace, domain):
-        found |= listener.named(name)
-    labels = authority.split(".")
-    for cut in range(1, len(labels)):
-        # A headless service has every name below its own.
-        for name in _full_names(".".join(labels[cut:]), namespace, domain):
-            # Of several objects of a name the last counts, so all of them stay.
-            below = listener.named(name)
-            found |= below if any(map(_is_headless, below.values())) else {}
+    names = list(_full_names(authority, namespace, domain))
+    parent = authority
+    while "." in parent:
+        # A headless service has every name below its own. Of several objects of a name the last
+        # counts, so all of them stay.
+        parent = parent.partition(".")[2]
+        names += filter(listener.is_headless, _full_names(parent, namespace, domain))
+    found = listener.addressed(authority.strip("[]")) | listener.named(*names)
     for place, service in listener.wildcards().items():
         host = service.hostname.lower()
         patterns = (host, *alternative_names(host, namespace, domain))
@@ -65,10 +63,6 @@ def _concerned(listener: ListenerScope, rules: set[int]) -> _Services:
     for place in rules:
         found |= listener.named_by(listener.virtual_services[place])
     return found
-
-
-def _is_headless(service: RegistryService) -> bool:
-    return service.kubernetes and service.headless
 
 
 def _full_names(name: str, namespace: str, domain: str) -> Iterator[str]:

@@ -27,15 +27,13 @@ from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.route_match import Request
 from recommender.istio.routes import BuiltRoute, possible_routes
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
-from recommender.istio.virtual_hosts import (
-    VirtualHost,
-    VirtualHosts,
-    index_virtual_hosts,
-    virtual_hosts,
-)
+from recommender.istio.virtual_hosts import VirtualHosts, index_virtual_hosts, virtual_hosts
 from recommender.mesh.objects import EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
+
+PlainHosts = dict[tuple[str, tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts]
+"""Virtual hosts by the namespace and addresses of proxies, the port, and the services."""
 
 
 class Fate(Enum):
@@ -124,13 +122,15 @@ class Resolution:
 class ProxyConfig:
     """Hold what istiod sends to a proxy, made port by port when it is first asked for.
 
-    `resolved` remembers where calls go.
+    `resolved` remembers where calls go. `plain_hosts`, which proxies may share, are the virtual
+    hosts of services that no VirtualService concerns: the same whatever else is imported.
     """
 
     rules: ScopeRules
     scope: SidecarScope
     proxy: Proxy
     outbound_traffic_policy: str = ALLOW_ANY
+    plain_hosts: PlainHosts = field(default_factory=dict)
     resolved: dict[OutboundCall, Resolution] = field(default_factory=dict)
     _listeners: dict[tuple[str, int], OutboundListener | None] = field(default_factory=dict)
     _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
@@ -154,12 +154,19 @@ class ProxyConfig:
         """Return the virtual hosts of a port's route configuration that could take an authority."""
         if (authority, port) not in self._virtual_hosts:
             whole = listener_for_routes(self.scope, port)
-            made: tuple[VirtualHost, ...] = ()
-            if whole is not None:
-                part = limited_to(whole, authority, self.proxy.namespace, self.domain)
-                made = virtual_hosts(part, self.proxy, port, self.domain, whole)
-            self._virtual_hosts[authority, port] = index_virtual_hosts(made)
+            made = self._made(whole, port, authority) if whole else VirtualHosts({}, ())
+            self._virtual_hosts[authority, port] = made
         return self._virtual_hosts[authority, port]
+
+    def _made(self, whole: ListenerScope, port: int, authority: str) -> VirtualHosts:
+        part = limited_to(whole, authority, self.proxy.namespace, self.domain)
+        key = (self.proxy.namespace, self.proxy.addresses, port, part.services)
+        if not part.virtual_services and key in self.plain_hosts:
+            return self.plain_hosts[key]
+        made = index_virtual_hosts(virtual_hosts(part, self.proxy, port, self.domain, whole))
+        if not part.virtual_services:
+            self.plain_hosts[key] = made
+        return made
 
     @property
     def service_count(self) -> int:

@@ -29,7 +29,8 @@ Bound = dict[str, list[tuple[int, ServiceAtPort]]]
 class ServiceIndex:
     """Find services of a listener by what a call names, and by where they listen.
 
-    Names are lower case; `by_name` has aliases too.
+    Names are lower case; `by_name` has aliases too. `headless` are the names of Kubernetes services
+    whose pods have names below theirs.
     """
 
     listener: EgressListener
@@ -37,17 +38,19 @@ class ServiceIndex:
     by_name: dict[str, dict[int, RegistryService]] = field(default_factory=dict)
     by_address: dict[str, dict[int, RegistryService]] = field(default_factory=dict)
     by_port: dict[int, dict[int, RegistryService]] = field(default_factory=dict)
+    headless: set[str] = field(default_factory=set)
     wildcards: dict[int, RegistryService] = field(default_factory=dict)
     _bound: dict[tuple[int, tuple[str, ...]], Bound] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for place, service in self.services.items():
-            name = service.hostname.lower()
-            self.by_name.setdefault(name, {})[place] = service
-            if is_wildcard(name):
+            names = (service.hostname.lower(), *(a.hostname.lower() for a in service.aliases))
+            for name in names:
+                self.by_name.setdefault(name, {})[place] = service
+            if is_wildcard(names[0]):
                 self.wildcards[place] = service
-            for alias in service.aliases:
-                self.by_name.setdefault(alias.hostname.lower(), {})[place] = service
+            if service.kubernetes and service.headless:
+                self.headless.update(names)
             for address in service.addresses:
                 self.by_address.setdefault(address, {})[place] = service
             for port in service.ports:
@@ -102,9 +105,14 @@ class ListenerScope:
             self._index.append(ListenerIndex((services,), virtual_services))
         return self._index[0]
 
-    def named(self, name: str) -> dict[int, RegistryService]:
-        """Find the services of a lower-case host name, and those that it is an alias of."""
-        return _together(part.by_name.get(name) for part in self.index().parts)
+    def named(self, *names: str) -> dict[int, RegistryService]:
+        """Find the services of lower-case host names, and those that they are aliases of."""
+        parts = self.index().parts
+        return _together(part.by_name.get(name) for part in parts for name in names)
+
+    def is_headless(self, name: str) -> bool:
+        """Tell whether some service of a lower-case host name, or alias, is headless."""
+        return any(name in part.headless for part in self.index().parts)
 
     def addressed(self, address: str) -> dict[int, RegistryService]:
         """Find the services with a virtual IP."""

@@ -173,14 +173,15 @@ def _left_to_chance(
     """List the hosts with several objects that listeners of exact hosts import one of."""
     if rules.version < (1, 31):
         return frozenset()
-    return frozenset(
-        service.key
-        for made in listeners
-        if made.listener != EVERYTHING
-        and is_exact(parse_hosts(made.listener.hosts, namespace, rules.version))
-        for service in made.services
-        if len(rules.registry.objects[service.key]) > 1
-    )
+    found: set[ServiceKey] = set()
+    for made in listeners:
+        if made.listener == EVERYTHING:
+            continue
+        keys = {service.key for service in made.services}
+        several = {key for key in keys if len(rules.registry.objects[key]) > 1}
+        if several and is_exact(parse_hosts(made.listener.hosts, namespace, rules.version)):
+            found |= several
+    return frozenset(found)
 
 
 def _listener_scope(rules: ScopeRules, namespace: str, listener: EgressListener) -> ListenerScope:

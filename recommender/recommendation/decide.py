@@ -227,9 +227,8 @@ class _Decider:
         if not self._unproved(proved, fewer):
             return fewer, []
         for covered in sorted({h.host for h in hosts} - {h.host for h in fewer}):
-            others = [host for host in hosts if host.host != covered]
-            if not self._unproved(proved, others):
-                hosts = others
+            if self._is_spare(proved, hosts, covered):
+                hosts = [host for host in hosts if host.host != covered]
         return hosts, self._unproved(proved, hosts)
 
     def _brought_along(
@@ -255,8 +254,13 @@ class _Decider:
         return [
             Note("also by itself", f"{host} is brought along by others, and kept for a call alone")
             for host in asked
-            if not self._unproved(proved, [need for need in hosts if need.host != host])
+            if self._is_spare(proved, hosts, host)
         ]
+
+    def _is_spare(
+        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed], host: str
+    ) -> bool:
+        return all(self.prover.is_spare(view, needs, hosts, host) for view, needs in proved)
 
     def _unproved(
         self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]

@@ -75,6 +75,15 @@ class Prover:
         config = self.views.with_hosts(view, {need.host for need in hosts})
         return [need for need in needs if not _stays(config, need)]
 
+    def is_spare(
+        self, view: View, needs: Iterable[CallNeeds], hosts: Iterable[HostNeed], host: str
+    ) -> bool:
+        """Tell whether all calls would go where they go without one of some hosts."""
+        config = self.views.with_hosts(view, {need.host for need in hosts} - {host})
+        # A call that asks for the host most often fails first.
+        likely = sorted(needs, key=lambda need: host not in _named(need))
+        return all(_stays(config, need) for need in likely)
+
     def _alone_needs(self, view: View, need: CallNeeds) -> tuple[HostNeed, ...]:
         """Find what a call needs if it were the only one: most often what it met."""
         if self._is_plain(need):

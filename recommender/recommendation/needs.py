@@ -312,4 +312,5 @@ def _destinations(vs: VirtualService) -> str:
 
 
 def _distinct(needs: Iterable[HostNeed]) -> tuple[HostNeed, ...]:
-    return tuple(dict.fromkeys(needs))
+    each = tuple(needs)
+    return each if len(each) < 2 else tuple(dict.fromkeys(each))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import ProxyConfig
+from recommender.istio.call import PlainHosts, ProxyConfig
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, select_sidecar, sidecar_scope
 from recommender.mesh import EgressListener, Labels, MeshIndex, Pod, Sidecar, WorkloadId
@@ -52,6 +52,7 @@ class Views:
     namespace: str
     _scopes: dict[tuple[EgressListener, ...], SidecarScope] = field(default_factory=dict)
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
+    _plain_hosts: PlainHosts = field(default_factory=dict)
     _latest: tuple[View, tuple[str, ...], ProxyConfig] | None = None
 
     @property
@@ -91,8 +92,8 @@ class Views:
         if latest is None or latest[0] is not view or latest[1] != asked:
             scope = sidecar_scope(self.rules, self.namespace, (EgressListener(asked or ("~/*",)),))
             policy = view.baseline.outbound_traffic_policy
-            latest = (view, asked, ProxyConfig(self.rules, scope, view.proxy, policy))
-            self._latest = latest
+            config = ProxyConfig(self.rules, scope, view.proxy, policy, self._plain_hosts)
+            self._latest = latest = (view, asked, config)
         return latest[2]
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
@@ -102,7 +103,9 @@ class Views:
             self._scopes[egress] = sidecar_scope(self.rules, self.namespace, egress)
         key = (tuple(proxy.labels.items()), proxy.addresses, egress, mode)
         if key not in self._configs:
-            self._configs[key] = ProxyConfig(self.rules, self._scopes[egress], proxy, mode)
+            scope = self._scopes[egress]
+            config = ProxyConfig(self.rules, scope, proxy, mode, self._plain_hosts)
+            self._configs[key] = config
         return self._configs[key]
 
 
