@@ -105,7 +105,7 @@ class SidecarScope:
         return tuple(found.values())
 
     def leading_to(self, *hosts: str) -> list[VirtualService]:
-        """List the VirtualServices with a route or mirror whose destination is one of some hosts."""
+        """List the VirtualServices with a route or mirror that leads to some host."""
         indexes = [made.index().virtual_services for made in self.listeners]
         return _distinct(vs for host in hosts for each in indexes for vs in each.leading_to(host))
 
