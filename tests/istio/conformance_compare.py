@@ -44,9 +44,12 @@ _NO_LISTENER = ("multiple filter chains matched",)
 Identity = tuple[object, ...]
 
 
-def resolve(rules: ScopeRules, call: JudgedCall) -> Resolution:
-    """Resolve a call by the model, with its method and path."""
-    return resolve_call(_config(rules, call), requesting_call(call))
+def resolve(rules: ScopeRules, call: JudgedCall) -> tuple[Resolution, Resolution]:
+    """Resolve a call by the model, with its method and path, and as `resolve_flow` does."""
+    config = _config(rules, call)
+    flow = outbound_call(call)
+    request = replace(flow, method=call.method, path=call.path)
+    return resolve_call(config, request), resolve_call(config, flow)
 
 
 def resolve_flow(rules: ScopeRules, call: JudgedCall) -> Resolution:
@@ -86,7 +89,7 @@ def _config(rules: ScopeRules, call: JudgedCall) -> ProxyConfig:
 
 
 def outbound_call(call: JudgedCall) -> OutboundCall:
-    """Put a call as an access log would: the authority without its port, all in lower case."""
+    """Put a call as a flow does: the authority without its port, all in lower case."""
     return OutboundCall(
         address=call.address,
         port=call.port,
@@ -96,14 +99,9 @@ def outbound_call(call: JudgedCall) -> OutboundCall:
     )
 
 
-def requesting_call(call: JudgedCall) -> OutboundCall:
-    """Put a call as an access log with methods and paths would."""
-    return replace(outbound_call(call), method=call.method, path=call.path)
-
-
 def call_difference(rules: ScopeRules, call: JudgedCall, istiod: Judged) -> str:
     """Say how the two answers about a call differ, nothing where they agree."""
-    ours = resolve(rules, call)
+    ours, flow = resolve(rules, call)
     if ours.fate is Fate.NOT_MODELLED or istiod.error in _NO_LISTENER:
         return ""
     fate = fate_of(istiod)
@@ -114,7 +112,7 @@ def call_difference(rules: ScopeRules, call: JudgedCall, istiod: Judged) -> str:
     if (ours.virtual_host or "") != istiod.virtual_host:
         return f"virtual host {ours.virtual_host}, istiod {istiod.virtual_host}"
     if istiod.virtual_host:
-        return _route_difference(ours, resolve_flow(rules, call).routes, istiod)
+        return _route_difference(ours, flow.routes, istiod)
     return _cluster_difference(ours, istiod)
 
 

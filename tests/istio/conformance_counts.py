@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from recommender.istio.call import Fate, Resolution
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import RequestMatch
-from tests.istio.conformance_compare import resolve, resolve_flow
+from tests.istio.conformance_compare import resolve
 from tests.istio.judge import JudgedCall
 from tests.istio.random_calls import NOWHERE
 from tests.istio.verdicts import Resolution as Judged
@@ -50,7 +50,7 @@ CALL_KINDS = (
 
 def call_kinds(rules: ScopeRules, call: JudgedCall, istiod: Judged) -> Iterator[str]:
     """Yield the kinds that a call is of."""
-    ours, flow = resolve(rules, call), resolve_flow(rules, call)
+    ours, flow = resolve(rules, call)
     yield f"a call {ours.fate.value}"
     yield f"sent as {call.protocol}"
     yield from _addressed(call)
