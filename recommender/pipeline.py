@@ -23,6 +23,7 @@ from recommender.access_logs import (
 from recommender.errors import InputError, UsageError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
+from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
@@ -59,6 +60,7 @@ class Sources:
 
     `source_pod` is the namespace and name of the pod whose log has no path to tell, or the
     namespace alone. `storage` finds and opens what is in object storage.
+    A mesh source may be `NAME=SRC`, NAME that of its Kubernetes cluster: see `load_mesh`.
     """
 
     logs: tuple[str | Path, ...]
@@ -88,7 +90,7 @@ def recommend_sidecars(
     _check_domain(flows, mesh)
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows, settings)
-    progress(f"deciding for {len(mesh.workloads):,} workloads")
+    progress(f"deciding for {len({workload.id for workload in mesh.workloads}):,} workloads")
     recommendations = without_unusable_names(recommend(graph, mesh, settings))
     recommendations = without_refused(recommendations, settings)
     written = None
@@ -131,9 +133,13 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         root_namespace=settings.root_namespace,
         version=settings.istio,
     )
-    found = (*admission_notes(mesh), *_version_notes(mesh), *_configured_formats(mesh)[1])
-    notes = sorted((*mesh.notes, *found))
-    mesh = replace(mesh, notes=tuple(notes))
+    found = (
+        *admission_notes(mesh),
+        *kubernetes_cluster_notes(mesh),
+        *_version_notes(mesh),
+        *_configured_formats(mesh)[1],
+    )
+    mesh = replace(mesh, notes=tuple(sorted((*mesh.notes, *found))))
     refused = [note for note in mesh.notes if note.is_loss]
     if settings.strict and refused:
         what = f"{refused[0].reason}; {len(refused)} objects could not be used"

@@ -27,7 +27,14 @@ import polars as pl
 
 from recommender.flows import Flows
 from recommender.istio.registry import build_registry
-from recommender.mesh import Mesh, MeshIndex, WorkloadId, index_mesh, workload_of_pod
+from recommender.mesh import (
+    Mesh,
+    MeshIndex,
+    WorkloadId,
+    index_mesh,
+    kubernetes_cluster_of_pod,
+    workload_of_pod,
+)
 
 Graph: TypeAlias = "nx.DiGraph[Any]"
 
@@ -43,10 +50,17 @@ _CALL_COLUMNS = (
     "address",
     "address_port",
     "route",
+    "kubernetes_cluster",
 )
 _EVIDENCE_COLUMNS = ("requests", "errors", "first_seen", "last_seen", "days")
 _HOST_OF_ADDRESS = r"^\[?(.*?)\]?:[0-9]+$"
 _POD_ADDRESS = ["source_namespace", "source_pod", "address"]
+_SOURCE_SCHEMA = {
+    "source_namespace": pl.String,
+    "source_pod": pl.String,
+    "workload": pl.Int64,
+    "kubernetes_cluster": pl.String,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,9 @@ class Evidence:
 class Call:
     """Describe one way in which a workload called a host, as its proxies logged it.
 
-    `address` and `address_port` are where the caller connected to; the other fields are those of
-    the flow. None means that the log had no value.
+    `address` and `address_port` are where the caller connected to; `kubernetes_cluster` is that of
+    its pod, None if the pod may be of several; the other fields are those of the flow. None means
+    that the log had no value.
     """
 
     direction: str
@@ -80,6 +95,7 @@ class Call:
     address_port: int | None
     route: str | None
     evidence: Evidence
+    kubernetes_cluster: str | None = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -177,11 +193,17 @@ def _add_workloads(graph: Graph, writers: pl.DataFrame, workloads: _Attribution)
 def _calls(
     flows: pl.DataFrame, index: MeshIndex, workloads: _Attribution, ids: list[WorkloadId]
 ) -> pl.DataFrame:
-    """Keep the flows that a known workload sent, with its place in `ids` and the host called."""
+    """Keep the flows that a known workload sent, with its place in `ids` and the host called.
+
+    The Kubernetes cluster of the pod is that of the dump, since a log does not tell it.
+    """
     position = {workload: place for place, workload in enumerate(ids)}
     sources = pl.DataFrame(
-        [(ns, pod, position[workload]) for (ns, pod), workload in workloads.items()],
-        schema={"source_namespace": pl.String, "source_pod": pl.String, "workload": pl.Int64},
+        [
+            (ns, pod, position[workload], kubernetes_cluster_of_pod(index, ns, pod))
+            for (ns, pod), workload in workloads.items()
+        ],
+        schema=_SOURCE_SCHEMA,
         orient="row",
     )
     address = pl.col("destination_address")

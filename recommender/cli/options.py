@@ -66,9 +66,10 @@ def mesh_option(*, required: bool = True) -> _Decorator:
         "mesh",
         multiple=True,
         required=required,
-        metavar="SRC",
+        metavar="[NAME=]SRC",
         help="Kubernetes and Istio objects: a YAML or JSON file, a folder, or a glob. Repeat for "
-        "more.",
+        "more. With NAME, those of one of several Kubernetes clusters; the first configures "
+        "istiod.",
     )
 
 

@@ -40,6 +40,14 @@ def find_files(
         raise unreadable(Path(source), error) from error
 
 
+def names_something(source: str) -> bool:
+    """Tell whether a source is a file, a folder or a glob that matches anything."""
+    try:
+        return Path(source).exists() or (glob.has_magic(source) and bool(glob.glob(source)))  # noqa: PTH207 - any glob
+    except (OSError, ValueError):  # ValueError: a name with a NUL
+        return False
+
+
 def _files(source: str | Path, kind: FileKind, unread: list[InputError] | None) -> list[Path]:
     path = Path(source)
     if path.is_dir():

@@ -46,7 +46,8 @@ def bindings(
     for number in numbers:  # one port may be there for UDP and for TCP
         if _is_reserved(number, bind, proxy):
             continue
-        if listener.port is None and not bind and _has_endpoint_listeners(service, number):
+        direct = listener.port is None and not bind
+        if direct and _has_endpoint_listeners(service, number, proxy):
             for address in service.endpoints.get(port, ()):
                 if is_address(address) and address not in proxy.addresses[:1]:
                     yield ServiceAtPort(service, number, address)
@@ -59,9 +60,9 @@ def _is_reserved(port: RegistryPort, bind: str, proxy: Proxy) -> bool:
     return wide and port.number in RESERVED_PORTS
 
 
-def _has_endpoint_listeners(service: RegistryService, port: RegistryPort) -> bool:
+def _has_endpoint_listeners(service: RegistryService, port: RegistryPort, proxy: Proxy) -> bool:
     """Tell whether each endpoint has a listener; a ServiceEntry without any has one for all."""
-    direct = service.resolution is Resolution.PASSTHROUGH and not service.addresses
+    direct = service.resolution is Resolution.PASSTHROUGH and not proxy.reachable(service)
     if not direct or not is_direct(port):
         return False
     return service.selector is not None or bool(service.endpoints.get(port.number))

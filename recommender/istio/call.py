@@ -32,8 +32,13 @@ from recommender.mesh.objects import EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
-PlainHosts = dict[tuple[str, tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts]
-"""Virtual hosts by the namespace and addresses of proxies, the port, and the services."""
+PlainHosts = dict[
+    tuple[tuple[str, str], tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts
+]
+"""Virtual hosts by the services, the port, and of proxies what counts there.
+
+That is their namespace and Kubernetes cluster, and their addresses.
+"""
 
 
 class Fate(Enum):
@@ -160,7 +165,8 @@ class ProxyConfig:
 
     def _made(self, whole: ListenerScope, port: int, authority: str) -> VirtualHosts:
         part = limited_to(whole, authority, self.proxy.namespace, self.domain)
-        key = (self.proxy.namespace, self.proxy.addresses, port, part.services)
+        home = (self.proxy.namespace, self.proxy.kubernetes_cluster)
+        key = (home, self.proxy.addresses, port, part.services)
         if not part.virtual_services and key in self.plain_hosts:
             return self.plain_hosts[key]
         made = index_virtual_hosts(virtual_hosts(part, self.proxy, port, self.domain, whole))
@@ -240,7 +246,7 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
         return found
     if call.address and call.headless_host:
         service = config.imported(call.headless_host)
-        if service is not None and service.headless:
+        if service and service.headless and not config.proxy.reachable(service):
             found = endpoint_listener(
                 config.scope, config.proxy, service, call.port, call.address, config.domain
             )

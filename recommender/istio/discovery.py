@@ -1,6 +1,8 @@
 """Which namespaces istiod looks at at all: MeshConfig discoverySelectors.
 
-Source: istio pkg/kube/namespace/filter.go (`discoveryNamespacesFilter`), pkg/util/labelselector.
+They are asked in each Kubernetes cluster about its own namespaces. Source: istio
+pkg/kube/namespace/filter.go (`discoveryNamespacesFilter`), pkg/kube/multicluster/cluster.go
+(`Cluster.Run`), pkg/util/labelselector.
 """
 
 from __future__ import annotations
@@ -9,8 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from recommender.mesh.mesh_config import Requirement
-from recommender.mesh.objects import Labels, Mesh, ObjectMeta, VirtualService
+from recommender.mesh.objects import Labels, LabelSelector, Mesh, ObjectMeta, VirtualService
 
 
 class _Placed(Protocol):
@@ -24,25 +25,39 @@ T = TypeVar("T", bound=_Placed)
 
 
 def hidden_namespaces(mesh: Mesh) -> frozenset[str]:
-    """List the namespaces that no selector chooses; one that the dump lacks is not hidden."""
+    """List the namespaces whose configuration no selector chooses.
+
+    One that the dump lacks is not hidden.
+    """
+    home = mesh.kubernetes_clusters[0]
+    return frozenset(name for cluster, name in _hidden(mesh) if cluster == home)
+
+
+def _hidden(mesh: Mesh) -> frozenset[tuple[str, str]]:
+    """List the hidden namespaces of every Kubernetes cluster with its name."""
     selectors = mesh.config.discovery_selectors
     if not selectors:
         return frozenset()
     return frozenset(
-        namespace.meta.name
+        (namespace.meta.kubernetes_cluster, namespace.meta.name)
         for namespace in mesh.namespaces
-        if not any(_matches(selector, namespace.meta.labels) for selector in selectors)
+        if not any(selector_matches(selector, namespace.meta.labels) for selector in selectors)
     )
 
 
 def discovered(mesh: Mesh) -> Mesh:
     """Return the mesh as istiod sees it, without the objects of hidden namespaces."""
-    hidden = hidden_namespaces(mesh)
+    hidden = _hidden(mesh)
     if not hidden:
         return mesh
+    unconfigured = hidden_namespaces(mesh)
 
     def seen(objects: Iterable[T]) -> tuple[T, ...]:
-        return tuple(item for item in objects if item.meta.namespace not in hidden)
+        return tuple(
+            item
+            for item in objects
+            if (item.meta.kubernetes_cluster, item.meta.namespace) not in hidden
+        )
 
     return replace(
         mesh,
@@ -52,7 +67,9 @@ def discovered(mesh: Mesh) -> Mesh:
         service_entries=seen(mesh.service_entries),
         workload_entries=seen(mesh.workload_entries),
         virtual_services=tuple(
-            vs for vs in seen(mesh.virtual_services) if not _has_hidden_parent(vs, mesh, hidden)
+            vs
+            for vs in seen(mesh.virtual_services)
+            if not _has_hidden_parent(vs, mesh, unconfigured)
         ),
         destination_rules=seen(mesh.destination_rules),
         sidecars=seen(mesh.sidecars),
@@ -72,7 +89,7 @@ def _has_hidden_parent(vs: VirtualService, mesh: Mesh, hidden: frozenset[str]) -
     return any(name.rpartition(".")[2] in hidden for name in names)
 
 
-def _matches(selector: Iterable[Requirement], labels: Labels) -> bool:
+def selector_matches(selector: LabelSelector, labels: Labels) -> bool:
     """Tell whether labels fulfil every requirement, as Kubernetes label selectors do."""
     return all(_holds(key, operator, values, labels) for key, operator, values in selector)
 

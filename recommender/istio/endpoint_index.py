@@ -107,19 +107,23 @@ def build_endpoint_index(mesh: Mesh) -> EndpointIndex:
     """Collect the endpoints of a mesh as far as istiod discovers it."""
     backends = _Backends(
         live_pods(mesh),
-        {(pod.meta.namespace, pod.meta.name): _of_pod(pod) for pod in mesh.pods},
+        {
+            (pod.meta.kubernetes_cluster, pod.meta.namespace, pod.meta.name): _of_pod(pod)
+            for pod in mesh.pods
+        },
         by_namespace(mesh.workload_entries),
     )
-    slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
+    slices: dict[tuple[str, str, str], list[EndpointSlice]] = defaultdict(list)
     for part in mesh.endpoint_slices:
-        slices[part.meta.namespace, part.service].append(part)
+        slices[part.meta.kubernetes_cluster, part.meta.namespace, part.service].append(part)
     found: dict[ServiceKey, dict[_PortKey, list[ServiceEndpoint]]]
     found = defaultdict(lambda: defaultdict(list))
     for service in mesh.services:
         namespace, name = service.meta.namespace, service.meta.name
         if not is_hidden(service):
             by_port = found[ServiceKey(namespace, f"{name}.{namespace}.svc.{mesh.cluster_domain}")]
-            for port, endpoint in backends.of_service(service, slices.get((namespace, name), [])):
+            own = slices.get((service.meta.kubernetes_cluster, namespace, name), [])
+            for port, endpoint in backends.of_service(service, own):
                 by_port[port].append(endpoint)
     # Of a host with DNS_ROUND_ROBIN the first endpoint at each port counts: the oldest's.
     for entry in sorted(mesh.service_entries, key=lambda each: each.meta.age):
@@ -150,24 +154,26 @@ class _Backends:
     """Hold what may stand behind a service: pods that run, every pod by name, WorkloadEntries."""
 
     live: Mapping[str, list[Pod]]
-    by_name: Mapping[tuple[str, str], ServiceEndpoint]
+    by_name: Mapping[tuple[str, str, str], ServiceEndpoint]
     workload_entries: Mapping[str, list[WorkloadEntry]]
 
     def of_service(self, service: Service, slices: Sequence[EndpointSlice]) -> _Found:
         """Yield a Service's endpoints, then the WorkloadEntries that it selects.
 
-        Without EndpointSlices the pods that it selects stand in.
+        All are of its own Kubernetes cluster. Without EndpointSlices the pods that it selects
+        stand in.
         """
         selector, namespace = service.selector, service.meta.namespace
+        home = service.meta.kubernetes_cluster
         yield from self._of_slices(slices)
         if not selector:
             return
         if not slices:
-            for endpoint in self._pods(namespace, selector):
+            for endpoint in self._pods(namespace, selector, home):
                 yield from ((_PortKey(port.name, None), endpoint) for port in service.ports)
         if service.headless or service.type == "ExternalName":
             return
-        for entry in self._entries(namespace, selector):
+        for entry in self._entries(namespace, selector, home):
             for port in service.ports:
                 if is_address(entry.address) and _serves(entry, port):
                     yield _PortKey(port.name, None), ServiceEndpoint(entry.address, entry.labels)
@@ -177,7 +183,8 @@ class _Backends:
         seen: set[tuple[str, str]] = set()
         for part in slices:
             for endpoint in part.endpoints:
-                pod = self.by_name.get(endpoint.pod) if endpoint.pod else None
+                named = (part.meta.kubernetes_cluster, *endpoint.pod) if endpoint.pod else None
+                pod = self.by_name.get(named) if named else None
                 for address in () if endpoint.terminating else endpoint.addresses:
                     made = pod._replace(address=address) if pod else ServiceEndpoint(address, {})
                     for port in part.ports:
@@ -204,14 +211,20 @@ class _Backends:
         for endpoint in found * (listening if entry.addresses else 1):
             yield from ((_PortKey(port.name, port.number), endpoint) for port in entry.ports)
 
-    def _pods(self, namespace: str, selector: Labels) -> Iterator[ServiceEndpoint]:
+    def _pods(
+        self, namespace: str, selector: Labels, home: str | None = None
+    ) -> Iterator[ServiceEndpoint]:
         for pod in self.live.get(namespace, ()):
-            if pod.ips and selector.items() <= pod.meta.labels.items():
+            is_near = home in (None, pod.meta.kubernetes_cluster)
+            if is_near and pod.ips and selector.items() <= pod.meta.labels.items():
                 yield _of_pod(pod)
 
-    def _entries(self, namespace: str, selector: Labels) -> Iterator[WorkloadEntry]:
+    def _entries(
+        self, namespace: str, selector: Labels, home: str | None = None
+    ) -> Iterator[WorkloadEntry]:
         for entry in self.workload_entries.get(namespace, ()):
-            if entry.address and selector.items() <= entry.labels.items():
+            is_near = home in (None, entry.meta.kubernetes_cluster)
+            if is_near and entry.address and selector.items() <= entry.labels.items():
                 yield entry
 
 

@@ -1,7 +1,8 @@
 """The endpoint addresses of services without a virtual IP, which callers reach directly.
 
 istiod keeps endpoints by host name and namespace, those of a Kubernetes Service by port name, those
-of a ServiceEntry by port number (`LegacyClusterPortKey`): objects of one host share them.
+of a ServiceEntry by port number (`LegacyClusterPortKey`): objects of one host share them, whatever
+Kubernetes cluster or network the endpoints are in.
 
 Source: istio model/endpointshards.go `CopyEndpoints`, model/push_context.go
 `ServiceEndpointsByPort`, serviceregistry/kube/controller/endpointslice.go,
@@ -39,20 +40,20 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
     They are addresses and, of ServiceEntries, names.
     """
     pods = live_pods(mesh)
-    slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
+    slices: dict[tuple[str, str, str], list[EndpointSlice]] = defaultdict(list)
     for part in mesh.endpoint_slices:
-        slices[part.meta.namespace, part.service].append(part)
+        slices[part.meta.kubernetes_cluster, part.meta.namespace, part.service].append(part)
     found: dict[tuple[str, str], dict[str | int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    shared = {
+    counted = {
         (entry.meta.namespace, host) for entry in mesh.service_entries for host in entry.hosts
-    }
+    } | {_place(service, mesh) for service in mesh.services if service.headless}
     for service in mesh.services:
-        namespace, name = service.meta.namespace, service.meta.name
-        hostname = f"{name}.{namespace}.svc.{mesh.cluster_domain}"
-        if not (service.headless or (namespace, hostname) in shared) or is_hidden(service):
+        place, meta = _place(service, mesh), service.meta
+        if place not in counted or is_hidden(service):
             continue
-        for port, addresses in _of_service(service, slices.get((namespace, name), []), pods):
-            found[namespace, hostname][port].update(addresses)
+        own = slices.get((meta.kubernetes_cluster, meta.namespace, meta.name), [])
+        for port, addresses in _of_service(service, own, pods):
+            found[place][port].update(addresses)
     workloads = by_namespace(mesh.workload_entries)
     for entry in mesh.service_entries:
         for host in entry.hosts:
@@ -62,6 +63,11 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
         key: {port: tuple(sorted(addresses)) for port, addresses in ports.items() if addresses}
         for key, ports in found.items()
     }
+
+
+def _place(service: Service, mesh: Mesh) -> tuple[str, str]:
+    namespace = service.meta.namespace
+    return namespace, f"{service.meta.name}.{namespace}.svc.{mesh.cluster_domain}"
 
 
 def live_pods(mesh: Mesh) -> dict[str, list[Pod]]:
@@ -90,7 +96,11 @@ def _of_service(
 ) -> _Found:
     """Yield a Service's endpoints; without EndpointSlices the pods that it selects stand in."""
     if not slices and service.selector:
-        selected = _addresses_of(pods.get(service.meta.namespace, ()), service.selector)
+        home = service.meta.kubernetes_cluster
+        near = (
+            p for p in pods.get(service.meta.namespace, ()) if p.meta.kubernetes_cluster == home
+        )
+        selected = _addresses_of(near, service.selector)
         yield from ((port.name, selected) for port in service.ports)
     for part in slices:
         addresses = [address for e in part.endpoints for address in e.addresses]

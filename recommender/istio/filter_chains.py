@@ -101,9 +101,10 @@ def _tls_default(at: ServiceAtPort, context: ChainContext) -> FilterChain:
     """Send a TLS port to its service; the server name matters where the address tells nothing."""
     service = at.service
     names: tuple[str, ...] = ()
-    addressed = service.addresses and "/" not in service.addresses[0]
+    addresses = context.proxy.reachable(service)
+    addressed = addresses and "/" not in addresses[0]
     wildcard_dns = service.hostname.startswith("*") and service.resolution is Resolution.DYNAMIC_DNS
-    nowhere = not addressed and (bool(service.addresses) or at.bind == context.proxy.wildcard)
+    nowhere = not addressed and (bool(addresses) or at.bind == context.proxy.wildcard)
     if at.subnets or nowhere or wildcard_dns:
         names = (service.hostname, *_alias_names(service, context))
     return _to_service(at, server_names=names)

@@ -40,7 +40,7 @@ class ServiceIndex:
     by_port: dict[int, dict[int, RegistryService]] = field(default_factory=dict)
     headless: set[str] = field(default_factory=set)
     wildcards: dict[int, RegistryService] = field(default_factory=dict)
-    _bound: dict[tuple[int, tuple[str, ...]], Bound] = field(default_factory=dict)
+    _bound: dict[tuple[int, tuple[str, ...], str], Bound] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for place, service in self.services.items():
@@ -51,14 +51,14 @@ class ServiceIndex:
                 self.wildcards[place] = service
             if service.kubernetes and service.headless:
                 self.headless.update(names)
-            for address in service.addresses:
+            for address in chain(service.addresses, *service.addresses_in.values()):
                 self.by_address.setdefault(address, {})[place] = service
             for port in service.ports:
                 self.by_port.setdefault(port.number, {})[place] = service
 
     def bound(self, proxy: Proxy, port: int) -> Bound:
         """Map addresses to what wants to listen there at a port of a proxy."""
-        key = (port, proxy.addresses)
+        key = (port, proxy.addresses, proxy.kubernetes_cluster)
         if key not in self._bound:
             self._bound[key] = self._bind(proxy, port)
         return self._bound[key]

@@ -22,6 +22,7 @@ class Proxy:
     namespace: str
     labels: Labels = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
+    kubernetes_cluster: str = ""
 
     @property
     def wildcard(self) -> str:
@@ -30,16 +31,21 @@ class Proxy:
         return "::" if only_v6 else "0.0.0.0"  # noqa: S104 - a name, nothing is bound
 
     def reachable(self, service: RegistryService) -> tuple[str, ...]:
-        """Return a service's addresses of the families that the proxy has.
+        """Return a service's addresses of the proxy's Kubernetes cluster and IP families.
 
-        Those of a ServiceEntry count whatever their family, and a Service's first one where it has
-        none of the proxy's (`GetAddressForProxy`, `getAllAddressesForProxy`).
+        Where that has no such Service, the first address elsewhere stands in. Those of a
+        ServiceEntry count whatever their family, and a Service's first one where it has none of
+        the proxy's (`GetAddressForProxy`, `getAllAddressesForProxy`).
         """
+        addresses, default = service.addresses, service.addresses[:1]
+        if service.addresses_in:
+            addresses = service.addresses_in.get(self.kubernetes_cluster, default)
         if not self.addresses or not service.kubernetes:
-            return service.addresses
+            return addresses
         families = {ip_address(own).version for own in self.addresses}
-        found = tuple(a for a in service.addresses if ip_address(a).version in families)
-        return found or service.addresses[:1]
+        if not addresses and 4 in families:  # headless: istiod writes 0.0.0.0
+            return ()
+        return tuple(a for a in addresses if ip_address(a).version in families) or default
 
 
 def matches_source(match: RouteMatch, proxy: Proxy, port: int, *, http: bool) -> bool:

@@ -1,14 +1,15 @@
 """The service registry: Kubernetes Services and ServiceEntry hosts as istiod sees them.
 
 Source: istio serviceregistry/kube/conversion.go `ConvertService`,
-serviceregistry/serviceentry/conversion.go `convertServices`, model/push_context.go
-`initServiceRegistry` and `resolveServiceAliases`.
+serviceregistry/serviceentry/conversion.go `convertServices`,
+serviceregistry/aggregate/controller.go `Services`, model/push_context.go `initServiceRegistry`,
+`serviceExportTo` and `resolveServiceAliases`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -22,6 +23,7 @@ from recommender.istio.protocols import (
     kubernetes_port_protocol,
     protocol_of,
 )
+from recommender.istio.visibility import Visibilities
 from recommender.mesh.objects import NO_TIME, Labels, Mesh, Service, ServiceEntry
 
 
@@ -70,6 +72,7 @@ class RegistryService:
 
     `name` decides between services of one age: a Service's own, a ServiceEntry's host;
     `addresses` the virtual IPs, or one CIDR, empty where a proxy has none to listen on;
+    `addresses_in` those of each Kubernetes cluster that has the Service, empty in a mesh of one;
     `endpoints` the endpoint addresses of a headless service by port number; `alias_for` the
     external name of an ExternalName Service; `aliases` the ExternalNames that stand for this one;
     `selector` is not None where endpoints are chosen by labels, so that they may come and go;
@@ -84,6 +87,7 @@ class RegistryService:
     kubernetes: bool
     ports: tuple[RegistryPort, ...] = ()
     addresses: tuple[str, ...] = ()
+    addresses_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     resolution: Resolution = Resolution.CLIENT_SIDE_LB
     endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
     selector: Labels | None = field(default=None, hash=False)
@@ -119,7 +123,8 @@ class Registry:
     """Hold every registry service, oldest first, and the ways to look one up.
 
     `by_hostname` holds for each namespace the one object istiod's index keeps (the oldest,
-    Kubernetes preferred); `objects` all of them.
+    Kubernetes preferred); `objects` all of them. `virtual_ips` tells in a mesh of several
+    Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address.
     """
 
     services: tuple[RegistryService, ...]
@@ -127,6 +132,7 @@ class Registry:
     objects: Mapping[ServiceKey, tuple[RegistryService, ...]]
     public: tuple[RegistryService, ...]
     exported: Mapping[str, tuple[RegistryService, ...]]
+    virtual_ips: Mapping[tuple[str, str], RegistryService] = field(default_factory=dict)
 
     def visible_from(self, namespace: str) -> tuple[RegistryService, ...]:
         """List what a client namespace may import, in istiod's order of preference.
@@ -136,12 +142,13 @@ class Registry:
         return self.exported.get(namespace, ()) + self.public
 
 
-def build_registry(mesh: Mesh) -> Registry:
-    """Build the registry of a mesh."""
+def build_registry(mesh: Mesh, first: str | None = None) -> Registry:
+    """Build the registry of a mesh, as an istiod sees it whose Kubernetes cluster is `first`."""
     endpoints = find_endpoints(mesh)
-    found = [_from_kubernetes(service, mesh) for service in mesh.services]
+    found = list(_kubernetes_services(mesh, first))
+    visibilities = Visibilities.of(mesh)
     for entry in mesh.service_entries:
-        found += _from_service_entry(entry, mesh)
+        found += _from_service_entry(entry, mesh, visibilities)
     found.sort(key=lambda s: (s.created, s.name, s.namespace))
     return _indexed(_with_aliases(_with_endpoints(found, endpoints)))
 
@@ -153,6 +160,23 @@ def is_visible(service: RegistryService, namespace: str) -> bool:
         or namespace in service.export_to
         or (PRIVATE in service.export_to and service.namespace == namespace)
     )
+
+
+def _kubernetes_services(mesh: Mesh, first: str | None) -> Iterator[RegistryService]:
+    """Make one registry service of those of one name, as the first Kubernetes cluster has it.
+
+    Each keeps its virtual IPs. Source: `mergeService`.
+    """
+    copies: dict[tuple[str, str], list[Service]] = defaultdict(list)
+    for service in mesh.services:
+        copies[service.meta.namespace, service.meta.name].append(service)
+    for found in copies.values():
+        found.sort(key=lambda service: service.meta.kubernetes_cluster != first)
+        made = _from_kubernetes(found[0], mesh)
+        if len(mesh.kubernetes_clusters) > 1:
+            addresses = {each.meta.kubernetes_cluster: each.cluster_ips for each in found}
+            made = replace(made, addresses_in=addresses)
+        yield made
 
 
 def _from_kubernetes(service: Service, mesh: Mesh) -> RegistryService:
@@ -184,11 +208,14 @@ def _kubernetes_resolution(service: Service, alias: str | None) -> Resolution:
     return Resolution.PASSTHROUGH if service.headless else Resolution.CLIENT_SIDE_LB
 
 
-def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService]:
+def _from_service_entry(
+    entry: ServiceEntry, mesh: Mesh, visibilities: Visibilities
+) -> list[RegistryService]:
     """Make one registry service per host and address; without addresses one per host."""
     meta = entry.meta
     resolution = _SERVICE_ENTRY_RESOLUTIONS.get(entry.resolution, Resolution.PASSTHROUGH)
     declared = frozenset(entry.export_to) if entry.export_to else None
+    wanted = declared or frozenset(mesh.config.default_service_export_to)
     template = RegistryService(
         hostname="",
         namespace=meta.namespace,
@@ -199,7 +226,7 @@ def _from_service_entry(entry: ServiceEntry, mesh: Mesh) -> list[RegistryService
         selector=entry.workload_selector,
         resolved_labels=_resolved_labels(entry, mesh) if resolution in _BY_DNS else None,
         labels=meta.labels,
-        export_to=declared or frozenset(mesh.config.default_service_export_to),
+        export_to=visibilities.narrowed(wanted, meta.namespace),
         declared_export_to=declared,
         created=meta.created or NO_TIME,
         mesh_external=entry.location != "MESH_INTERNAL",
@@ -302,4 +329,10 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
         {key: tuple(found) for key, found in objects.items()},
         tuple(public),
         {ns: tuple(found) for ns, found in exported.items()},
+        {
+            (cluster, address): service
+            for service in services
+            for cluster, addresses in service.addresses_in.items()
+            for address in addresses
+        },
     )

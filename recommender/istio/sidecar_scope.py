@@ -82,6 +82,11 @@ class ScopeRules:
         """Return the same rules with other Sidecars."""
         return replace(self, sidecars=order_sidecars(sidecars, self.root_namespace))
 
+    def with_registry(self, registry: Registry) -> ScopeRules:
+        """Return the same rules for another istiod's registry of the same mesh."""
+        everything = build_everything(registry, self.virtual_services)
+        return replace(self, registry=registry, everything=everything)
+
 
 @dataclass(frozen=True, slots=True)
 class SidecarScope:

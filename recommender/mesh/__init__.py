@@ -34,7 +34,11 @@ from recommender.mesh.objects import (
     Workload,
     WorkloadId,
 )
-from recommender.mesh.pod_names import workload_of_gone_pod, workload_of_pod
+from recommender.mesh.pod_names import (
+    kubernetes_cluster_of_pod,
+    workload_of_gone_pod,
+    workload_of_pod,
+)
 from recommender.mesh.request_match import RequestMatch, StringMatch
 
 __all__ = [
@@ -72,6 +76,7 @@ __all__ = [
     "Workload",
     "WorkloadId",
     "index_mesh",
+    "kubernetes_cluster_of_pod",
     "load_mesh",
     "workload_of_gone_pod",
     "workload_of_pod",

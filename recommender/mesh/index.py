@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -22,21 +22,24 @@ Key = tuple[str, str]
 class MeshIndex:
     """Hold a mesh's objects by what they are looked up by; make it with `index_mesh`.
 
-    `pods_by_ip` leaves out pods in the host's network, whose address is not theirs alone, and
+    Namespaces are found by their Kubernetes cluster and name. Each Kubernetes cluster may have a
+    pod of one name, and its own copy of a workload: `workloads` holds the first of these, `copies`
+    all. `pods_by_ip` leaves out pods in the host's network, whose address is not theirs alone, and
     pods that have ended, whose address may be another's by now. `labels` finds by namespace the
-    workloads whose pods, or template, have some labels.
+    workloads whose pods, or a template, have some labels.
     """
 
     mesh: Mesh
-    namespaces: Mapping[str, Namespace]
-    services: Mapping[Key, Service]
+    namespaces: Mapping[Key, Namespace]
+    services: Mapping[Key, tuple[Service, ...]]
     services_by_namespace: Mapping[str, tuple[Service, ...]]
-    pods: Mapping[Key, Pod]
+    pods: Mapping[Key, tuple[Pod, ...]]
     pods_by_workload: Mapping[WorkloadId, tuple[Pod, ...]]
     pods_by_ip: Mapping[str, tuple[Pod, ...]]
     workloads: Mapping[WorkloadId, Workload]
+    copies: Mapping[WorkloadId, tuple[Workload, ...]]
     workloads_by_namespace: Mapping[str, tuple[Workload, ...]]
-    workloads_by_name: Mapping[Key, tuple[Workload, ...]]
+    workloads_by_name: Mapping[Key, tuple[WorkloadId, ...]]
     labels: Mapping[str, LabelIndex[WorkloadId]]
 
 
@@ -47,36 +50,36 @@ def index_mesh(mesh: Mesh) -> MeshIndex:
     for pod in own:
         for ip in pod.ips:
             by_ip[ip].append(pod)
+    copies = _grouped(mesh.workloads, lambda workload: workload.id)
+    namespaces = {(n.meta.kubernetes_cluster, n.meta.name): n for n in mesh.namespaces}
     pods_by_workload = _grouped(mesh.pods, lambda pod: pod.workload)
-    workloads_by_namespace = _grouped(mesh.workloads, lambda w: w.id.namespace)
+    workloads = MappingProxyType({id_: found[0] for id_, found in copies.items()})
     return MeshIndex(
         mesh=mesh,
-        namespaces=MappingProxyType({n.meta.name: n for n in mesh.namespaces}),
-        services=MappingProxyType({(s.meta.namespace, s.meta.name): s for s in mesh.services}),
+        namespaces=MappingProxyType(namespaces),
+        services=_grouped(mesh.services, lambda s: (s.meta.namespace, s.meta.name)),
         services_by_namespace=_grouped(mesh.services, lambda s: s.meta.namespace),
-        pods=MappingProxyType({(p.meta.namespace, p.meta.name): p for p in mesh.pods}),
+        pods=_grouped(mesh.pods, lambda pod: (pod.meta.namespace, pod.meta.name)),
         pods_by_workload=pods_by_workload,
         pods_by_ip=MappingProxyType({ip: tuple(found) for ip, found in by_ip.items()}),
-        workloads=MappingProxyType({w.id: w for w in mesh.workloads}),
-        workloads_by_namespace=workloads_by_namespace,
-        workloads_by_name=_grouped(mesh.workloads, lambda w: (w.id.namespace, w.id.name)),
-        labels=MappingProxyType(
-            {
-                namespace: LabelIndex.of(_labelled(workloads, pods_by_workload))
-                for namespace, workloads in workloads_by_namespace.items()
-            }
-        ),
+        workloads=workloads,
+        copies=copies,
+        workloads_by_namespace=_grouped(mesh.workloads, lambda w: w.id.namespace),
+        workloads_by_name=_grouped(workloads, lambda id_: (id_.namespace, id_.name)),
+        labels=_labels(copies, pods_by_workload),
     )
 
 
-def _labelled(
-    workloads: Iterable[Workload], pods: Mapping[WorkloadId, tuple[Pod, ...]]
-) -> Iterator[tuple[Labels, WorkloadId]]:
-    """Yield the labels of workloads: of their templates and their pods."""
-    for workload in workloads:
-        if workload.template_labels is not None:
-            yield workload.template_labels, workload.id
-        yield from ((pod.meta.labels, workload.id) for pod in pods.get(workload.id, ()))
+def _labels(
+    copies: Mapping[WorkloadId, tuple[Workload, ...]], pods: Mapping[WorkloadId, tuple[Pod, ...]]
+) -> Mapping[str, LabelIndex[WorkloadId]]:
+    """Index by namespace the labels of workloads: of their templates and their pods."""
+    found: dict[str, list[tuple[Labels, WorkloadId]]] = defaultdict(list)
+    for id_, each in copies.items():
+        templates = (copy.template_labels for copy in each)
+        found[id_.namespace] += ((labels, id_) for labels in templates if labels is not None)
+        found[id_.namespace] += ((pod.meta.labels, id_) for pod in pods.get(id_, ()))
+    return MappingProxyType({ns: LabelIndex.of(labelled) for ns, labelled in found.items()})
 
 
 def _grouped(objects: Iterable[T], key: Callable[[T], K]) -> Mapping[K, tuple[T, ...]]:

@@ -20,7 +20,9 @@ SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def object_meta(document: Fields, origin: str, *, namespaced: bool = True) -> ObjectMeta:
+def object_meta(
+    document: Fields, origin: str, *, namespaced: bool = True, kubernetes_cluster: str = ""
+) -> ObjectMeta:
     """Convert `metadata`; a namespaced object without a namespace is in `default`.
 
     The copy of the whole object that `kubectl apply` keeps in an annotation is dropped.
@@ -39,6 +41,7 @@ def object_meta(document: Fields, origin: str, *, namespaced: bool = True) -> Ob
         annotations=annotations,
         created=fields.time(metadata, "creationTimestamp"),
         origin=origin,
+        kubernetes_cluster=kubernetes_cluster,
     )
 
 

@@ -17,7 +17,15 @@ from recommender.mesh.documents import Document, read_documents
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.gateway_api import GatewayRoute, gateway_route, virtual_services_of_routes
 from recommender.mesh.istio_version import Version, istio_version
-from recommender.mesh.mesh_config import MeshConfigMap, mesh_config_map, read_mesh_config
+from recommender.mesh.kubernetes_clusters import (
+    DIFFERS,
+    ELSEWHERE,
+    is_same_configuration,
+    mesh_config_of,
+    placed,
+    sources_by_cluster,
+)
+from recommender.mesh.mesh_config import MeshConfigMap, mesh_config_map
 from recommender.mesh.objects import (
     NO_TIME,
     AuthorizationPolicy,
@@ -57,7 +65,8 @@ class _Named(Protocol):
 T = TypeVar("T", bound=_Named)
 Converter = Callable[[ObjectMeta, Fields], _Named | None]
 _Kinds = Mapping[tuple[str, str], Converter]
-_Identity = tuple[str, str, str]
+_Identity = tuple[str, str, str, str]
+"""The kind, the namespace, the name and the Kubernetes cluster."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _LEFT_OUT: Final = "left out, since Kubernetes or istiod would refuse it"
@@ -65,7 +74,10 @@ _TARGETED: Final = "attached by targetRefs, so it never acts in a sidecar"
 _NOT_AN_OBJECT: Final = "documents without apiVersion and kind"
 _NO_PART: Final = "objects of a kind that plays no part"
 _DIFFERING: Final = "different objects of one name, the newest was used"
+_CLUSTER_SET: Final = "may make hosts of clusterset.local, which are not modelled"
+_CLUSTER_SET_KINDS: Final = ("ServiceExport", "ServiceImport")
 _EXPECTED: Final = (Namespace, Service, PodObject)
+_OF_EACH_CLUSTER: Final = (*_EXPECTED, EndpointSlice, WorkloadEntry, Controller, MeshConfigMap)
 
 
 def load_mesh(
@@ -81,36 +93,45 @@ def load_mesh(
     files. Two copies of one object count once; of differing ones the newest is used, by
     creationTimestamp and resourceVersion. What is not used is told in `Mesh.notes`.
 
+    Sources may be of several Kubernetes clusters, `NAME=SRC` each. Then the order of the names
+    counts: what configures istiod is taken from the first.
+
     Args:
-        sources: Paths and globs, as `read_documents` takes them.
+        sources: Paths and globs, as `read_documents` takes them, as they are or as `NAME=SRC`.
         cluster_domain: The DNS domain of the Kubernetes cluster.
         root_namespace: Istio's root namespace; empty to take it from the MeshConfig.
         version: istiod's version as (major, minor); None to read it from the objects.
 
     Raises:
-        InputError: A source cannot be read, or an object of a kind that counts has no name.
+        InputError: A source cannot be read, an object of a kind that counts has no name, or only
+            some sources name their Kubernetes cluster.
     """
-    found = _Found(_kinds(cluster_domain))
-    for document in read_documents(sources):
-        found.take(document)
+    by_cluster = sources_by_cluster(sources)
+    clusters = tuple(by_cluster)
+    found = _Found(_kinds(cluster_domain), clusters)
+    for name, named in by_cluster.items():
+        for document in read_documents(named):
+            found.take(document, name)
     objects = _Objects(found.chosen())
-    config, config_notes = read_mesh_config(objects.of(MeshConfigMap), root_namespace)
+    config, config_notes = mesh_config_of(objects.of(MeshConfigMap), clusters, root_namespace)
     pods, controllers = objects.of(PodObject), objects.of(Controller)
     version_notes: list[MeshNote] = []
     if version is None:
         version, version_notes = istio_version(versions_seen(pods, controllers))
-    placed, workloads = resolve_workloads(pods, controllers)
+    resolved, workloads = resolve_workloads(pods, controllers, clusters)
     entries = objects.of(ServiceEntry)
     services = objects.of(Service)
-    made = virtual_services_of_routes(objects.of(GatewayRoute), services, entries, cluster_domain)
-    notes = [*found.noted(), *config_notes, *version_notes, *_lacking(objects)]
+    # A route of the Gateway API finds its parents where istiod is configured.
+    near = [service for service in services if service.meta.kubernetes_cluster == clusters[0]]
+    made = virtual_services_of_routes(objects.of(GatewayRoute), near, entries, cluster_domain)
+    notes = [*found.noted(), *config_notes, *version_notes, *_lacking(objects, clusters)]
     return Mesh(
         config=config,
         cluster_domain=cluster_domain,
         istio_version=version,
         namespaces=tuple(objects.of(Namespace)),
         workloads=tuple(workloads),
-        pods=tuple(placed),
+        pods=tuple(resolved),
         services=tuple(services),
         endpoint_slices=tuple(objects.of(EndpointSlice)),
         service_entries=tuple(entries),
@@ -123,6 +144,7 @@ def load_mesh(
         envoy_filters=tuple(objects.of(EnvoyFilter)),
         peer_authentications=tuple(objects.of(PeerAuthentication)),
         notes=tuple(sorted(notes)),
+        kubernetes_clusters=clusters,
     )
 
 
@@ -155,16 +177,17 @@ def _kinds(cluster_domain: str) -> _Kinds:
 
 @dataclass(slots=True)
 class _Found:
-    """Collect the converted objects of a source and what there is to note."""
+    """Collect the converted objects of all sources and what there is to note."""
 
     kinds: _Kinds
+    clusters: tuple[str, ...]
     objects: dict[_Identity, list[tuple[_Named, int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     notes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def take(self, document: Document) -> None:
-        """Convert a document, or note why it is not used."""
+    def take(self, document: Document, cluster: str) -> None:
+        """Convert a document of a Kubernetes cluster, or note why it is not used."""
         version, kind = document.object.get("apiVersion"), document.object.get("kind")
         if not isinstance(version, str) or not isinstance(kind, str):
             self.notes[_NOT_AN_OBJECT, document.file] += 1
@@ -172,31 +195,46 @@ class _Found:
         group = version.rpartition("/")[0]
         convert = self.kinds.get((group, kind))
         if convert is None:
-            self.notes[_NO_PART, f"{kind} ({group})" if group else kind] += 1
+            makes_hosts = len(self.clusters) > 1 and kind in _CLUSTER_SET_KINDS
+            reason = _CLUSTER_SET if makes_hosts else _NO_PART
+            self.notes[reason, f"{kind} ({group})" if group else kind] += 1
             return
         where = _place_of(document, kind)
         try:
             origin, namespaced = document.origin, kind != "Namespace"
-            meta = kubernetes.object_meta(document.object, origin, namespaced=namespaced)
+            meta = kubernetes.object_meta(
+                document.object, origin, namespaced=namespaced, kubernetes_cluster=cluster
+            )
             found = convert(meta, document.object)
         except FieldError as error:
             self.notes[f"{_LEFT_OUT}: {error}", where] += 1
             return
         if found is not None:
-            key = (kind, found.meta.namespace, found.meta.name)
+            key = (kind, found.meta.namespace, found.meta.name, cluster)
             self.objects[key].append((found, _resource_version(document)))
         elif kind != "ConfigMap":
             self.notes[_TARGETED, where] += 1
 
     def chosen(self) -> list[_Named]:
         """Choose one object of each name, by namespace and name; copies of it are no matter."""
-        chosen = []
-        for (kind, namespace, name), copies in self.objects.items():
+        chosen: dict[_Identity, _Named] = {}
+        for key, copies in self.objects.items():
             newest = max(copies, key=_newness)[0] if len(copies) > 1 else copies[0][0]
             if others := sum(copy != newest for copy, _ in copies):
-                self.notes[_DIFFERING, f"{kind} {namespace}/{name}"] += others
-            chosen.append(newest)
-        return sorted(chosen, key=_place)
+                self.notes[_DIFFERING, _named(key)] += others
+            chosen[key] = newest
+        for key in [key for key in chosen if key[3] != self.clusters[0]]:
+            if not isinstance(chosen[key], _OF_EACH_CLUSTER):
+                self._leave_out(key, chosen.pop(key), chosen.get((*key[:3], self.clusters[0])))
+        ranks = {name: rank for rank, name in enumerate(self.clusters)}
+        return sorted(chosen.values(), key=lambda o: (*_place(o), ranks[o.meta.kubernetes_cluster]))
+
+    def _leave_out(self, key: _Identity, found: _Named, counts: _Named | None) -> None:
+        """Note an object of a Kubernetes cluster that does not configure istiod, unless a copy."""
+        if counts is None:
+            self.notes[ELSEWHERE, _named(key)] += 1
+        elif not is_same_configuration(found, counts):
+            self.notes[DIFFERS, _named(key)] += 1
 
     def noted(self) -> list[MeshNote]:
         """List the notes, equal ones counted together."""
@@ -246,12 +284,23 @@ def _newness(copy: tuple[_Named, int]) -> tuple[datetime, int, str]:
     return (found.meta.created or NO_TIME, version, repr(found))
 
 
+def _named(key: _Identity) -> str:
+    kind, namespace, name, cluster = key
+    return placed(f"{kind} {namespace}/{name}", cluster)
+
+
 def _place(found: _Named) -> tuple[str, str]:
     return (found.meta.namespace, found.meta.name)
 
 
-def _lacking(objects: _Objects) -> list[MeshNote]:
-    """Note the kinds without which a dump is hardly whole."""
+def _lacking(objects: _Objects, clusters: Sequence[str]) -> list[MeshNote]:
+    """Note the kinds without which a dump of a Kubernetes cluster is hardly whole."""
     names = {Namespace: "Namespace", Service: "Service", PodObject: "Pod"}
-    missing = [names[kind] for kind in _EXPECTED if not objects.of(kind)]
+    there = {(kind, o.meta.kubernetes_cluster) for kind in _EXPECTED for o in objects.of(kind)}
+    missing = [
+        placed(names[kind], cluster)
+        for kind in _EXPECTED
+        for cluster in clusters
+        if (kind, cluster) not in there
+    ]
     return [MeshNote("the sources hold no object of this kind", name) for name in missing]

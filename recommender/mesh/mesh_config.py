@@ -17,9 +17,11 @@ from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.objects import (
     AccessLogFormat,
     ExtensionProvider,
+    LabelSelector,
     MeshConfig,
     MeshNote,
     ObjectMeta,
+    ServiceEntryVisibility,
 )
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 
@@ -34,6 +36,8 @@ _LOGS: Final = ("envoyFileAccessLog", "envoyOtelAls")
 _JSON: Final = ("JSON", 1)  # an enum may be given as its number
 _MAP_NAME: Final = re.compile(r"istio(-.+)?")
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))  # Go's strconv.ParseBool
+
+_VISIBILITIES: Final = ("", "VISIBILITY_UNSPECIFIED", "NONE", "NAMESPACE", "PUBLIC")
 
 Requirement = tuple[str, str, tuple[str, ...]]
 
@@ -121,8 +125,37 @@ def _mesh_config(config: Fields, root_namespace: str) -> MeshConfig:
         access_log_file=fields.text(config, "accessLogFile"),
         access_log_format=_access_log_format(config),
         dns_capture=fields.text(metadata, "ISTIO_META_DNS_CAPTURE") in _TRUE,
-        discovery_selectors=fields.each(config, "discoverySelectors", _discovery_selector),
+        discovery_selectors=fields.each(config, "discoverySelectors", _label_selector),
+        service_entry_visibility=_service_entry_visibility(config),
     )
+
+
+def _service_entry_visibility(config: Fields) -> ServiceEntryVisibility:
+    found = fields.mapping(config, "serviceEntryVisibility")
+    return ServiceEntryVisibility(
+        applies_to_sidecars=fields.flag(found, "applyToSidecars") or False,
+        default=_visibility(found, "defaultVisibility"),
+        policies=fields.each(
+            found,
+            "policies",
+            lambda entry: (
+                _visibility(entry, "visibility"),
+                fields.each(entry, "matchingRules", _namespace_selector),
+            ),
+        ),
+    )
+
+
+def _visibility(entry: Fields, name: str) -> str:
+    visibility = fields.text(entry, name)
+    if visibility not in _VISIBILITIES:
+        raise FieldError(f"{name} is none of {', '.join(_VISIBILITIES[1:])}")
+    return visibility
+
+
+def _namespace_selector(rule: Fields) -> LabelSelector | None:
+    selector = fields.optional_mapping(rule, "namespaceSelector")
+    return None if selector is None else _label_selector(selector)
 
 
 def _outbound_traffic_policy(config: Fields, default: str) -> str:
@@ -190,7 +223,7 @@ def _log_format(name: str, kind: str, provider: Fields) -> AccessLogFormat | Non
     return AccessLogFormat(text, labels, omits_empty)
 
 
-def _discovery_selector(entry: Fields) -> tuple[Requirement, ...]:
+def _label_selector(entry: Fields) -> LabelSelector:
     labels = fields.labels(entry, "matchLabels")
     return (
         *((key, "In", (value,)) for key, value in labels.items()),

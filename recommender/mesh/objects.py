@@ -14,6 +14,8 @@ from typing import Literal
 from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
 
 Labels = Mapping[str, str]
+LabelSelector = tuple[tuple[str, str, tuple[str, ...]], ...]
+"""The requirements of a selector: a key, an operator and values each."""
 ProxyKind = Literal["sidecar", "gateway", "waypoint", "ztunnel"]
 
 
@@ -26,7 +28,8 @@ class ObjectMeta:
     """Name one object and say where it was read.
 
     `created` is the creationTimestamp (UTC), None where the source has none (a GitOps folder).
-    `origin` is the file the object came from, for messages only.
+    `origin` is the file the object came from, for messages only; `kubernetes_cluster` the name of
+    the Kubernetes cluster it is of, empty where its source has none.
     """
 
     namespace: str
@@ -35,6 +38,7 @@ class ObjectMeta:
     annotations: Labels = field(default_factory=dict)
     created: datetime | None = None
     origin: str = field(default="", compare=False, repr=False)
+    kubernetes_cluster: str = field(default="", repr=False)
 
     @property
     def age(self) -> tuple[datetime, str, str]:
@@ -398,11 +402,23 @@ class ExtensionProvider:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceEntryVisibility:
+    """Describe MeshConfig serviceEntryVisibility.
+
+    A visibility is the API's word. Each of the `policies` has one, and the selectors of namespaces
+    that must all match; None stands for a rule of another kind, which none matches.
+    """
+
+    applies_to_sidecars: bool = False
+    default: str = ""
+    policies: tuple[tuple[str, tuple[LabelSelector | None, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MeshConfig:
     """Describe the parts of MeshConfig that decide scope.
 
-    `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults;
-    `discovery_selectors` holds each selector's expressions as (key, operator, values);
+    `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults.
     """
 
     root_namespace: str = "istio-system"
@@ -417,7 +433,8 @@ class MeshConfig:
     access_log_file: str = ""
     access_log_format: AccessLogFormat = field(default_factory=AccessLogFormat)
     dns_capture: bool = False
-    discovery_selectors: tuple[tuple[tuple[str, str, tuple[str, ...]], ...], ...] = ()
+    discovery_selectors: tuple[LabelSelector, ...] = ()
+    service_entry_visibility: ServiceEntryVisibility = field(default_factory=ServiceEntryVisibility)
 
     @property
     def access_log(self) -> Literal["", "TEXT", "JSON"]:
@@ -445,6 +462,9 @@ class Mesh:
     """Hold every object of a mesh that the tool knows, each tuple sorted by namespace and name.
 
     `istio_version` is istiod's version as (major, minor), None when the dump does not tell.
+    `kubernetes_clusters` names the Kubernetes clusters in istiod's order: the first holds what
+    configures istiod. Of namespaces, workloads, pods, services, endpoint slices and workload
+    entries each Kubernetes cluster may have its own of one name, in this order.
     """
 
     config: MeshConfig = field(default_factory=MeshConfig)
@@ -465,3 +485,4 @@ class Mesh:
     envoy_filters: tuple[EnvoyFilter, ...] = ()
     peer_authentications: tuple[PeerAuthentication, ...] = ()
     notes: tuple[MeshNote, ...] = ()
+    kubernetes_clusters: tuple[str, ...] = ("",)

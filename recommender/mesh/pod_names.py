@@ -35,9 +35,29 @@ _ALWAYS_KEPT: Final = 50  # of a name, however it is cut
 
 
 def workload_of_pod(index: MeshIndex, namespace: str, pod_name: str) -> WorkloadId | None:
-    """Find the workload of a pod: by its owners if the dump has it, else by its name."""
-    pod = index.pods.get((namespace, pod_name))
-    return pod.workload if pod else workload_of_gone_pod(index, namespace, pod_name)
+    """Find the workload of a pod: by its owners if the dump has it, else by its name.
+
+    None also for a name that pods of different workloads bear, in different Kubernetes clusters.
+    """
+    pods = index.pods.get((namespace, pod_name))
+    if not pods:
+        return workload_of_gone_pod(index, namespace, pod_name)
+    found = {pod.workload for pod in pods}
+    return found.pop() if len(found) == 1 else None
+
+
+def kubernetes_cluster_of_pod(index: MeshIndex, namespace: str, pod_name: str) -> str | None:
+    """Find the Kubernetes cluster of a pod that is there or gone, None if it may be of several.
+
+    A StatefulSet of several gives them the same names: a pod that is there may not be the one.
+    """
+    if len(index.mesh.kubernetes_clusters) == 1:
+        return index.mesh.kubernetes_clusters[0]
+    workload = workload_of_pod(index, namespace, pod_name)
+    found = {pod.meta.kubernetes_cluster for pod in index.pods.get((namespace, pod_name), ())}
+    if workload is not None and (not found or workload.kind == "StatefulSet"):
+        found |= {copy.meta.kubernetes_cluster for copy in index.copies[workload]}
+    return found.pop() if len(found) == 1 else None
 
 
 def workload_of_gone_pod(index: MeshIndex, namespace: str, pod_name: str) -> WorkloadId | None:

@@ -139,9 +139,29 @@ def pod(meta: ObjectMeta, document: Fields) -> PodObject:
 
 
 def resolve_workloads(
+    pods: Sequence[PodObject], controllers: Sequence[Controller], clusters: Sequence[str] = ("",)
+) -> tuple[list[Pod], list[Workload]]:
+    """Find the workload of each pod, and list every workload with or without pods.
+
+    A workload of several Kubernetes clusters is listed for each of them, in their order.
+    """
+    resolved: list[Pod] = []
+    workloads: list[Workload] = []
+    for name in clusters:
+        found = _resolved(
+            [p for p in pods if p.meta.kubernetes_cluster == name],
+            [c for c in controllers if c.meta.kubernetes_cluster == name],
+        )
+        resolved += found[0]
+        workloads += found[1]
+    resolved.sort(key=lambda p: (p.meta.namespace, p.meta.name))
+    return resolved, sorted(workloads, key=lambda workload: workload.id)
+
+
+def _resolved(
     pods: Sequence[PodObject], controllers: Sequence[Controller]
 ) -> tuple[list[Pod], list[Workload]]:
-    """Find the workload of each pod, and list every workload with or without pods."""
+    """Find the workload of each pod of one Kubernetes cluster, and list its workloads."""
     known = {c.id: c for c in controllers}
     placed = [(_workload_of(p, known), p) for p in pods]
     placed.sort(key=lambda pair: (pair[1].meta.namespace, pair[1].meta.name))
@@ -236,7 +256,12 @@ def _workload_of_pods(id_: WorkloadId, p: PodObject) -> Workload:
     """Describe a workload that only its pods tell of, by the first of them."""
     return Workload(
         id=id_,
-        meta=ObjectMeta(id_.namespace, id_.name, origin=p.meta.origin),
+        meta=ObjectMeta(
+            id_.namespace,
+            id_.name,
+            origin=p.meta.origin,
+            kubernetes_cluster=p.meta.kubernetes_cluster,
+        ),
         injection=injection(p.meta.labels, p.meta.annotations),
         host_network=p.template.host_network,
     )

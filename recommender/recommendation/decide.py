@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain, groupby, product
 from operator import attrgetter
 
 from recommender.errors import UsageError
@@ -21,6 +22,7 @@ from recommender.recommendation.existing import Plan, names_for, names_in_use, p
 from recommender.recommendation.guards import Guards, build_guards
 from recommender.recommendation.hosts import Prover
 from recommender.recommendation.injection import proxy_to_come
+from recommender.recommendation.kubernetes_clusters import can_be_made, readings
 from recommender.recommendation.model import LeftOut, Note, Recommendation, Recommendations
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
 from recommender.recommendation.selectors import Selection, select_pods
@@ -28,11 +30,11 @@ from recommender.recommendation.views import (
     View,
     Views,
     build_view_rules,
-    is_ipv6_only,
+    ipv6_only,
     is_own,
-    pod_labels,
+    proxy_labels,
 )
-from recommender.service_graph import Graph, calls_of, merge_evidence
+from recommender.service_graph import Call, Graph, calls_of, merge_evidence
 from recommender.settings import Settings
 
 
@@ -113,22 +115,22 @@ class _Decider:
 
     def _names_in_force(self, id_: WorkloadId) -> tuple[str, ...]:
         """List the names that a Sidecar of this tool for a workload bears, or may bear."""
-        each = pod_labels(self.index, id_)
-        selected = (self.rules.sidecars.selected(id_.namespace, labels) for labels in each)
+        each = proxy_labels(self.index, id_)
+        selected = (self.rules.sidecars.selected(id_.namespace, labels) for _, labels in each)
         own = {s.meta.name for s in selected if s is not None and is_own(s)}
         return tuple(sorted(own.union(names_for(id_))))
 
     def _decided(self, workload: Workload) -> Recommendation | LeftOut:
         id_ = workload.id
         pods = self.index.pods_by_workload.get(id_, ())
-        reason = _unscoped(workload, pods, self.index, logged=id_ in self.graph)
+        reason = _unscoped(id_, pods, self.index, logged=id_ in self.graph)
         if reason is not None:
             return reason
-        labels = pod_labels(self.index, id_)
-        reason = self._unlogged(id_, labels)
+        proxies = proxy_labels(self.index, id_)
+        reason = self._unlogged(id_, [labels for _, labels in proxies])
         if reason is not None:
             return reason
-        views = self.views.of_pods(labels, is_ipv6_only(pods))
+        views = self.views.of_pods(proxies, ipv6_only(pods))
         planned = plan(self.index, id_, views, self.taken, adopt=self.settings.adopt)
         if planned.hand_made is not None:
             return _left_alone(id_, planned)
@@ -159,9 +161,10 @@ class _Decider:
         self, id_: WorkloadId, views: list[View], planned: Plan, selection: Selection
     ) -> Recommendation | LeftOut:
         calls = calls_of(self.graph, id_)
+        read = [reading for call in calls for reading in self._read(call, views)]
         hosts: list[HostNeed] = []
         notes = list(selection.notes)
-        labels = pod_labels(self.index, id_)
+        labels = [labels for _, labels in proxy_labels(self.index, id_)]
         selecting = (self.rules.sidecars.selecting(id_.namespace, one) for one in labels)
         for sidecar in shadowed(chain.from_iterable(selecting), views):
             name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
@@ -170,7 +173,11 @@ class _Decider:
         proved: list[tuple[View, list[CallNeeds]]] = []
         unproved: list[CallNeeds] = []
         for view in views:
-            needs = [needs_of(call, view, self.rules) for call in calls]
+            needs = [
+                needs_of(call, view, self.rules)
+                for call in read
+                if can_be_made(call, view.proxy, self.rules.registry)
+            ]
             kept, doubts = self.guards.of(id_, labels, view)
             proof = self.prover.prove(view, needs, kept)
             hosts += proof.hosts
@@ -183,7 +190,7 @@ class _Decider:
         if unproved:
             return LeftOut(id_, "not proved", _unproved_detail(unproved))
         logged = set(self.graph.nodes[id_]["pods"])
-        live = {pod.meta.name for pod in self._live(id_)}
+        live = self._live(id_)
         scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
         notes += self._brought_along(proved, hosts)
         notes += _pod_notes(live, logged)
@@ -197,17 +204,31 @@ class _Decider:
             selector=selection.labels,
             hosts=recommended_hosts(hosts),
             evidence=merge_evidence(call.evidence for call in calls),
-            calls=min(len({n.outbound for n in needs if n.is_proved}) for _, needs in proved),
+            calls=_proved_calls(proved),
             services_before=views[0].today.service_count,
             services_after=scoped.service_count,
             pods=len(live) or len(logged),
-            pods_logged=len(live & logged) if live else len(logged),
+            pods_logged=sum(pod.meta.name in logged for pod in live) if live else len(logged),
             origin=planned.origin,
             other_spec=planned.keeps.other_spec if planned.keeps else {},
             labels=planned.labels,
             annotations=planned.annotations,
             notes=tuple(sorted(set(notes))),
         )
+
+    def _read(self, call: Call, views: list[View]) -> list[Call]:
+        """List a call as made in each Kubernetes cluster where that explains where it went."""
+        clusters = [view.proxy.kubernetes_cluster for view in views]
+        found = readings(call, self.rules.registry, clusters)
+        if len(found) == 1:
+            return found
+        explained = [
+            reading
+            for reading, view in product(found, views)
+            if reading.kubernetes_cluster == view.proxy.kubernetes_cluster
+            and needs_of(reading, view, self.rules).is_proved
+        ]
+        return list(dict.fromkeys(explained)) or found[:1]
 
     def _live(self, id_: WorkloadId) -> list[Pod]:
         pods = self.index.pods_by_workload.get(id_, ())
@@ -268,6 +289,19 @@ class _Decider:
         return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
 
 
+def _proved_calls(proved: list[tuple[View, list[CallNeeds]]]) -> int:
+    """Count the ways of calling that were proved for every kind of pod of a Kubernetes cluster.
+
+    Where a workload is in several it may call in other ways in one of them, so the most count.
+    """
+    fewest: dict[str, int] = {}
+    for view, needs in proved:
+        count = len({need.outbound for need in needs if need.is_proved})
+        name = view.proxy.kubernetes_cluster
+        fewest[name] = min(count, fewest.get(name, count))
+    return max(fewest.values())
+
+
 def _depends_on_service(need: CallNeeds) -> bool:
     """Tell whether a call's own service is what routes it: nothing else could bring that along."""
     met = need.baseline
@@ -289,25 +323,26 @@ _INTERCEPTION = "sidecar.istio.io/interceptionMode"
 
 
 def _unscoped(
-    workload: Workload, pods: Iterable[Pod], index: MeshIndex, *, logged: bool
+    id_: WorkloadId, pods: Iterable[Pod], index: MeshIndex, *, logged: bool
 ) -> LeftOut | None:
     """Say why a workload is none that a Sidecar can or may scope."""
-    pods = list(pods)
+    pods, copies = list(pods), index.copies[id_]
     kinds = {pod.proxy for pod in pods if pod.proxy is not None}
-    annotations = [pod.meta.annotations for pod in pods] + [workload.template_annotations]
-    kinds |= {workload.proxy} if workload.proxy and not pods else set()
+    annotations = [pod.meta.annotations for pod in pods]
+    annotations += [copy.template_annotations for copy in copies]
+    kinds |= set() if pods else {copy.proxy for copy in copies if copy.proxy}
     for kind in ("gateway", "waypoint", "ztunnel"):
         if kind in kinds:
-            return LeftOut(workload.id, kind, "Istio ignores Sidecars there")
+            return LeftOut(id_, kind, "Istio ignores Sidecars there")
     if any(_INTERCEPTION in each and each[_INTERCEPTION] == "NONE" for each in annotations):
-        return LeftOut(workload.id, "calls not captured", f"{_INTERCEPTION} is NONE")
+        return LeftOut(id_, "calls not captured", f"{_INTERCEPTION} is NONE")
     if logged:
         return None
-    if not kinds and (pods or not proxy_to_come(workload, index)):
-        return LeftOut(workload.id, "no proxy", "nothing to scope")
+    if not kinds and (pods or not any(proxy_to_come(copy, index) for copy in copies)):
+        return LeftOut(id_, "no proxy", "nothing to scope")
     silent = [pod for pod in pods if pod.proxy is not None]
     detail = f"{len(silent)} with a proxy" if silent else "no pod now"
-    return LeftOut(workload.id, "logged nothing", f"silence is no evidence; {detail}")
+    return LeftOut(id_, "logged nothing", f"silence is no evidence; {detail}")
 
 
 def _left_alone(id_: WorkloadId, planned: Plan) -> LeftOut:
@@ -336,9 +371,18 @@ def _unproxied(pods: Iterable[Pod]) -> list[Note]:
     return [Note("unproxied pods", detail)]
 
 
-def _pod_notes(live: set[str], logged: set[str]) -> list[Note]:
-    silent = sorted(live - logged)
-    if not silent:
-        return []
-    detail = f"{len(silent)} of {len(live)} pods logged nothing: {', '.join(silent[:3])}"
-    return [Note("silent pods", detail)]
+def _pod_notes(live: list[Pod], logged: set[str]) -> list[Note]:
+    """Name the pods that logged nothing, and those of which the logs cannot tell which did."""
+    pods = Counter(pod.meta.name for pod in live)
+    silent = sorted(name for name in pods.elements() if name not in logged)
+    shared = sorted(name for name, count in pods.items() if name in logged and count > 1)
+    notes = []
+    if silent:
+        detail = f"{len(silent)} of {len(live)} pods logged nothing: {', '.join(silent[:3])}"
+        notes.append(Note("silent pods", detail))
+    if shared:
+        detail = (
+            f"pods of several Kubernetes clusters log as {', '.join(shared[:3])}: which one did"
+        )
+        notes.append(Note("shared pod name", f"{detail} is not known"))
+    return notes

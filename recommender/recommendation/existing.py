@@ -54,7 +54,11 @@ def plan(
     A Sidecar that chooses pods by label is respected: updated under its name when it is this
     tool's own or is to be adopted, left alone otherwise. One for a whole namespace gives way.
     """
+    views = list(views)
     applied = [view.sidecar for view in views if view.sidecar is not None]
+    if applied and len({(v.baseline.outbound_traffic_policy, v.egress_proxy) for v in views}) > 1:
+        obstacle = "its pods differ in their outboundTrafficPolicy, and one Sidecar has one for all"
+        return Plan(hand_made=applied[0], obstacle=obstacle)
     selecting = [s for s in applied if s.workload_selector is not None]
     hand_made = [s for s in selecting if not is_own(s)]
     if hand_made:

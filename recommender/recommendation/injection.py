@@ -21,7 +21,7 @@ def proxy_to_come(workload: Workload, index: MeshIndex) -> bool:
         return True
     if workload.injection is not None:
         return workload.injection.lower() in _YES
-    namespace = index.namespaces.get(workload.id.namespace)
+    namespace = index.namespaces.get((workload.meta.kubernetes_cluster, workload.id.namespace))
     labels = namespace.meta.labels if namespace else {}
     if INJECTION_LABEL in labels:
         return labels[INJECTION_LABEL].lower() in _YES

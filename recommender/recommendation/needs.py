@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 
 from recommender.istio.call import (
     Fate,
@@ -21,12 +20,14 @@ from recommender.istio.call import (
     looks_for_http,
     resolve_call,
 )
+from recommender.istio.proxy import Proxy
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.routes import cluster_name
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.istio.validation import egress_host_problem
 from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import VirtualService
+from recommender.recommendation.kubernetes_clusters import address_and_authority, valid_address
 from recommender.recommendation.model import HostReason, Note, ReasonKind
 from recommender.recommendation.views import View, is_own
 from recommender.service_graph import Call
@@ -67,7 +68,7 @@ class CallNeeds:
 
 def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     """Work out what a call needs in a view."""
-    outbound = outbound_call(call, rules.registry)
+    outbound = outbound_call(call, rules.registry, view.proxy)
     config, notes = _what_must_stay(call, outbound, view)
     # A real listener that takes the call comes before the guess that its pod is gone.
     plain = replace(outbound, headless_host=None)
@@ -117,29 +118,19 @@ def _what_must_stay(
     return view.today, [Note("hidden route", detail)]
 
 
-def outbound_call(call: Call, registry: Registry) -> OutboundCall:
-    """Put what a log says of a call as its caller made it.
+def outbound_call(call: Call, registry: Registry, proxy: Proxy) -> OutboundCall:
+    """Put what a log says of a call as the application behind a proxy makes it.
 
     Where the log has no address, the virtual IP of the destination stands for it.
     """
     http = call.protocol == "http"
     port = call.address_port or call.destination_port or (HTTP_PORT if http else HTTPS_PORT)
-    address = _valid_address(call.address)
+    address, authority = address_and_authority(call, proxy, registry)
     if address is None and call.destination_host is not None:
         known = registry.by_hostname.get(call.destination_host, {})
-        virtual = (_valid_address(s.addresses[0]) for s in known.values() if s.addresses)
+        virtual = (valid_address(a) for s in known.values() for a in proxy.reachable(s)[:1])
         address = next(filter(None, virtual), None)
-    return OutboundCall(
-        address, port, http, call.authority, call.server_name, call.destination_host
-    )
-
-
-def _valid_address(text: str | None) -> str | None:
-    """Write an address as the mesh does, None for what is none."""
-    try:
-        return str(ip_address(text)) if text else None
-    except ValueError:
-        return None
+    return OutboundCall(address, port, http, authority, call.server_name, call.destination_host)
 
 
 def service_host(key: ServiceKey) -> str:

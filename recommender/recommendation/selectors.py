@@ -65,8 +65,7 @@ def select_pods(index: MeshIndex, workload: WorkloadId) -> Selection:
     """
     own = pod_labels(index, workload)
     shared = {key: value for key, value in _common(own).items() if not _is_volatile(key)}
-    described = index.workloads.get(workload)
-    fixed = dict(described.selector) if described else {}
+    fixed = _common([copy.selector for copy in index.copies.get(workload, ())])
     lasting = {key: value for key, value in sorted(fixed.items()) if shared.get(key) == value}
     pool = {k: v for k, v in shared.items() if k not in lasting and k not in _CHANGING}
     plain = {k: v for k, v in pool.items() if not _VERSION_WORD.search(k)}

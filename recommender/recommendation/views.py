@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from recommender.istio.call import PlainHosts, ProxyConfig
+from recommender.istio.kubernetes_clusters import CLUSTER_LABEL, further_istiods
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.registry import build_registry
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, select_sidecar, sidecar_scope
 from recommender.mesh import EgressListener, Labels, MeshIndex, Pod, Sidecar, WorkloadId
 from recommender.settings import ADOPTED_ANNOTATION, OWN_LABEL, OWN_LABEL_VALUE
@@ -36,12 +38,18 @@ class ViewRules:
     """Hold what the views of a mesh are made from.
 
     `without_own` is without the Sidecars of this tool; `deciding_labels` are the pod labels that
-    routes and DestinationRules ask for.
+    routes and DestinationRules ask for; `further` the rules as the istiods of further Kubernetes
+    clusters have them, by the names of these.
     """
 
     rules: ScopeRules
     without_own: ScopeRules
     deciding_labels: frozenset[tuple[str, str]]
+    further: Mapping[str, ScopeRules]
+
+    def as_seen_by(self, proxy: Proxy) -> ScopeRules:
+        """Return the rules as the istiod has them that a proxy asks."""
+        return self.further.get(proxy.kubernetes_cluster, self.rules)
 
 
 @dataclass(slots=True)
@@ -50,7 +58,9 @@ class Views:
 
     given: ViewRules
     namespace: str
-    _scopes: dict[tuple[EgressListener, ...], SidecarScope] = field(default_factory=dict)
+    _scopes: dict[tuple[str, tuple[EgressListener, ...]], SidecarScope] = field(
+        default_factory=dict
+    )
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
     _plain_hosts: PlainHosts = field(default_factory=dict)
     _latest: tuple[View, tuple[str, ...], ProxyConfig] | None = None
@@ -60,17 +70,21 @@ class Views:
         """Return the rules of the mesh as it is."""
         return self.given.rules
 
-    def of_pods(self, pods: Iterable[Mapping[str, str]], v6: bool) -> list[View]:
-        """List the distinct views of pods with these labels, in a stable order."""
+    def of_pods(self, pods: Iterable[tuple[str, Labels]], v6: Container[str]) -> list[View]:
+        """List the distinct views of pods with these labels, in a stable order.
+
+        Each is given with its Kubernetes cluster; those in `v6` have IPv6 addresses alone.
+        """
         found: dict[tuple[object, ...], View] = {}
         deciding = self.given.deciding_labels
-        distinct = {tuple(sorted(labels.items())) for labels in pods}
-        for labels in map(dict, sorted(distinct)):
+        distinct = {(cluster, tuple(sorted(labels.items()))) for cluster, labels in pods}
+        for cluster, items in sorted(distinct):
+            labels = dict(items)
             sidecar = select_sidecar(self.rules, self.namespace, labels)
             kept = {k: v for k, v in sorted(labels.items()) if (k, v) in deciding}
-            key = (_name(sidecar), tuple(kept.items()))
+            key = (_name(sidecar), tuple(kept.items()), cluster)
             if key not in found:
-                proxy = Proxy(self.namespace, kept, ("::",) if v6 else ())
+                proxy = Proxy(self.namespace, kept, ("::",) if cluster in v6 else (), cluster)
                 lasting = select_sidecar(self.given.without_own, self.namespace, labels)
                 policy = sidecar if is_own(sidecar) else lasting
                 _, egress_proxy = outbound_traffic_policy(self.rules.mesh.config, policy)
@@ -90,23 +104,32 @@ class Views:
         asked = tuple(sorted(hosts))
         latest = self._latest
         if latest is None or latest[0] is not view or latest[1] != asked:
-            scope = sidecar_scope(self.rules, self.namespace, (EgressListener(asked or ("~/*",)),))
+            rules = self.given.as_seen_by(view.proxy)
+            scope = sidecar_scope(rules, self.namespace, (EgressListener(asked or ("~/*",)),))
             policy = view.baseline.outbound_traffic_policy
-            config = ProxyConfig(self.rules, scope, view.proxy, policy, self._plain_hosts)
+            config = ProxyConfig(rules, scope, view.proxy, policy, self._plain_hosts)
             self._latest = latest = (view, asked, config)
         return latest[2]
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
         egress = sidecar.egress if sidecar else ()
-        if egress not in self._scopes:
-            self._scopes[egress] = sidecar_scope(self.rules, self.namespace, egress)
-        key = (tuple(proxy.labels.items()), proxy.addresses, egress, mode)
+        scope = self._scope(proxy, egress)
+        labels = tuple(proxy.labels.items())
+        key = (labels, proxy.addresses, proxy.kubernetes_cluster, egress, mode)
         if key not in self._configs:
-            scope = self._scopes[egress]
-            config = ProxyConfig(self.rules, scope, proxy, mode, self._plain_hosts)
-            self._configs[key] = config
+            rules = self.given.as_seen_by(proxy)
+            self._configs[key] = ProxyConfig(rules, scope, proxy, mode, self._plain_hosts)
         return self._configs[key]
+
+    def _scope(self, proxy: Proxy, egress: tuple[EgressListener, ...]) -> SidecarScope:
+        """Return what egress listeners let a proxy see, the same for all that ask one istiod."""
+        name = proxy.kubernetes_cluster
+        key = (name if name in self.given.further else "", egress)
+        if key not in self._scopes:
+            rules = self.given.as_seen_by(proxy)
+            self._scopes[key] = sidecar_scope(rules, self.namespace, egress)
+        return self._scopes[key]
 
 
 def build_view_rules(rules: ScopeRules) -> ViewRules:
@@ -114,7 +137,11 @@ def build_view_rules(rules: ScopeRules) -> ViewRules:
     lasting = (_as_made(sidecar) for sidecar in rules.mesh.sidecars)
     without_own = rules.with_sidecars(s for s in lasting if s is not None)
     labels = rules.virtual_services.source_labels() | rules.destination_rules.selector_labels()
-    return ViewRules(rules, without_own, labels)
+    further = {
+        name: rules.with_registry(build_registry(rules.mesh, name))
+        for name in further_istiods(rules.mesh)
+    }
+    return ViewRules(rules, without_own, labels, further)
 
 
 def is_own(sidecar: Sidecar | None) -> bool:
@@ -140,17 +167,36 @@ def adopted_hosts(sidecar: Sidecar) -> tuple[str, ...] | None:
 
 def pod_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:
     """List the distinct labels of a workload's pods, those to come (its template) first."""
-    described = index.workloads.get(workload)
-    template = described.template_labels if described else None
-    pods = [pod.meta.labels for pod in index.pods_by_workload.get(workload, ())]
-    each = ([template] if template is not None else []) + pods
+    each = (labels for _, labels in _placed_labels(index, workload))
     return list({tuple(sorted(labels.items())): labels for labels in each}.values())
 
 
-def is_ipv6_only(pods: Iterable[Pod]) -> bool:
-    """Tell whether pods have addresses, and all of them are IPv6."""
-    addresses = [address for pod in pods for address in pod.ips]
-    return bool(addresses) and all(":" in address for address in addresses)
+def proxy_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[str, Labels]]:
+    """List the distinct labels by which istiod knows a workload's proxies.
+
+    Each comes with its Kubernetes cluster, whose name istiod adds (`setTopologyLabels`).
+    """
+    found: dict[tuple[object, ...], tuple[str, Labels]] = {}
+    for cluster, labels in _placed_labels(index, workload):
+        known = {**labels, CLUSTER_LABEL: cluster} if cluster else labels
+        found[(cluster, *sorted(known.items()))] = (cluster, known)
+    return list(found.values())
+
+
+def _placed_labels(index: MeshIndex, workload: WorkloadId) -> Iterator[tuple[str, Labels]]:
+    """Yield the labels of a workload's templates and pods with their Kubernetes cluster."""
+    for copy in index.copies.get(workload, ()):
+        if copy.template_labels is not None:
+            yield copy.meta.kubernetes_cluster, copy.template_labels
+    for pod in index.pods_by_workload.get(workload, ()):
+        yield pod.meta.kubernetes_cluster, pod.meta.labels
+
+
+def ipv6_only(pods: Iterable[Pod]) -> frozenset[str]:
+    """Name the Kubernetes clusters in which pods have addresses, and all of them are IPv6."""
+    addresses = [(pod.meta.kubernetes_cluster, address) for pod in pods for address in pod.ips]
+    v4 = {cluster for cluster, address in addresses if ":" not in address}
+    return frozenset(cluster for cluster, _ in addresses) - v4
 
 
 def _name(sidecar: Sidecar | None) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -63,6 +64,47 @@ def test_a_second_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     run(tmp_path)
 
     assert "14 unchanged" in capsys.readouterr().out
+
+
+def written(folder: Path) -> dict[str, str]:
+    """Read the Sidecars in a folder."""
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.yaml")}
+
+
+def moved_services() -> str:
+    """Dump the shop's namespaces and Services as another Kubernetes cluster may have them."""
+    found: list[Any] = []
+    for path in sorted((SHOP / "mesh").iterdir()):
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            found += document["items"] if document.get("kind") == "List" else [document]
+    kept = [each for each in found if each["kind"] in ("Namespace", "Service")]
+    for each in kept:
+        spec = each.get("spec", {})
+        if spec.get("clusterIP", "None") != "None":
+            spec["clusterIP"] = spec["clusterIP"].replace("10.", "172.", 1)
+            spec.pop("clusterIPs", None)
+    assert any("172." in str(each) for each in kept)
+    return yaml.safe_dump_all(kept)
+
+
+def test_naming_the_kubernetes_cluster_and_one_without_pods_beside_it_change_no_sidecar(
+    tmp_path: Path,
+) -> None:
+    west = write(tmp_path, "west.yaml", moved_services())
+    named = f"east={SHOP / 'mesh'}"
+    for folder, more in (("one", ()), ("two", ("--mesh", f"west={west}"))):
+        assert run(tmp_path / folder, *more, mesh=named) == 0
+    assert run(tmp_path) == 0
+
+    assert written(tmp_path / "one" / "out") == written(tmp_path / "out")
+    assert written(tmp_path / "two" / "out") == written(tmp_path / "out")
+
+
+def test_sources_of_a_named_and_of_an_unnamed_kubernetes_cluster_do_not_go_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--mesh", f"west={SHOP / 'mesh'}") == 2
+    assert "NAME=SRC" in capsys.readouterr().err
 
 
 def write(tmp_path: Path, name: str, text: str) -> Path:

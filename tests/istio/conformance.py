@@ -35,8 +35,10 @@ from tests.istio.conformance_sidecars import (
     redundant_hosts,
 )
 from tests.istio.judge import validations
+from tests.istio.random_clusters import spread_case
 from tests.istio.random_manifests import random_manifest
 from tests.istio.random_meshes import COUNTED, features_of
+from tests.istio.random_visibility import narrowed_case
 from tests.istio.verdicts import Verdict
 
 BATCH = 40
@@ -136,6 +138,12 @@ def take(findings: Findings, judged: Judged) -> None:
     findings.counted["hosts"] += sum(len(r.hosts) for r in scoped.answer.recommended)
 
 
+def case_of(seed: int) -> Case:
+    """Make a case; of ten, one has several Kubernetes clusters and one narrowed ServiceEntries."""
+    special = {3: spread_case, 7: narrowed_case}
+    return special.get(seed % 10, random_case)(seed)
+
+
 def compare_seeds(
     seeds: Sequence[int], progress: Callable[[str], None] = lambda _: None
 ) -> Findings:
@@ -145,7 +153,7 @@ def compare_seeds(
         batch = seeds[start : start + BATCH]
         for seed in batch:
             findings.features += features_of(seed)
-        judged = list(judge_cases([random_case(seed) for seed in batch]))
+        judged = list(judge_cases([case_of(seed) for seed in batch]))
         for each in judged:
             take(findings, each)
         sidecars = [sidecar for each in judged for sidecar in each.scoped.sidecars]

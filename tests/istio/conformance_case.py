@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -30,11 +30,17 @@ RUNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Hold a mesh and the calls of each proxy."""
+    """Hold a mesh and the calls of each proxy.
+
+    A mesh of several Kubernetes clusters has `home`, the name of the one whose `objects` configure
+    istiod, and the names and objects of the others, `remotes`.
+    """
 
     name: str
     objects: tuple[Object, ...]
     callers: tuple[tuple[JudgedProxy, tuple[JudgedCall, ...]], ...]
+    home: str = ""
+    remotes: tuple[tuple[str, tuple[Object, ...]], ...] = ()
 
     def calls(self) -> list[JudgedCall]:
         """List the calls of all proxies."""
@@ -43,8 +49,14 @@ class Case:
     def mesh(self) -> Mesh:
         """Load the mesh as the tool does."""
         with TemporaryDirectory() as folder:
-            write_mesh(Path(folder), list(self.objects))
-            return load_mesh([folder])
+            write_mesh(Path(folder, "home"), list(self.objects))
+            if not self.home:
+                return load_mesh([f"{folder}/home"])
+            sources = [f"{self.home}={folder}/home"]
+            for name, objects in self.remotes:
+                write_mesh(Path(folder, name), list(objects))
+                sources.append(f"{name}={folder}/{name}")
+            return load_mesh(sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +82,24 @@ def random_case(seed: int) -> Case:
     """Make a case; equal seeds make equal cases."""
     random = Random(seed)  # noqa: S311 - nothing here is secret
     asked = random.sample(proxies(), CALLERS)
-    case = Case(f"seed {seed}", tuple(random_mesh(seed)), tuple((proxy, ()) for proxy in asked))
+    return with_calls(
+        Case(f"seed {seed}", tuple(random_mesh(seed)), tuple((proxy, ()) for proxy in asked)), seed
+    )
+
+
+def with_calls(case: Case, seed: int) -> Case:
+    """Let the proxies of a case call."""
+    asked = [proxy for proxy, _ in case.callers]
     made = random_calls(
         seed, build_scope_rules(case.mesh()), asked, CALLS, _addresses(case.objects)
     )
-    callers = tuple(
-        (proxy, tuple(c for c in made if (c.namespace, c.pod) == (proxy.namespace, proxy.name)))
-        for proxy in asked
-    )
-    return Case(case.name, case.objects, callers)
+    callers = tuple((proxy, tuple(c for c in made if _is_of(c, proxy))) for proxy in asked)
+    return replace(case, callers=callers)
+
+
+def _is_of(call: JudgedCall, proxy: JudgedProxy) -> bool:
+    same = (call.namespace, call.pod) == (proxy.namespace, proxy.name)
+    return same and call.kubernetes_cluster == proxy.kubernetes_cluster
 
 
 def ask_istiod(cases: Sequence[Case]) -> list[list[Verdict]]:
@@ -88,7 +109,20 @@ def ask_istiod(cases: Sequence[Case]) -> list[list[Verdict]]:
         for number, case in enumerate(cases):
             mesh = Path(folder, str(number))
             write_mesh(mesh, _seen_by_istiod(case.objects))
-            asked.append({"mesh_dir": str(mesh), "proxies": list(map(_asked, case.callers))})
+            remotes = [(name, Path(folder, f"{number}-{name}")) for name, _ in case.remotes]
+            for (_, path), (_, objects) in zip(remotes, case.remotes, strict=True):
+                write_mesh(path, list(objects))
+            asked.append(
+                {
+                    "mesh_dir": str(mesh),
+                    "kubernetes_cluster": case.home,
+                    "remotes": [
+                        {"kubernetes_cluster": name, "mesh_dir": str(path)}
+                        for name, path in remotes
+                    ],
+                    "proxies": list(map(_asked, case.callers)),
+                }
+            )
         return run_judge(asked)
 
 
@@ -125,7 +159,8 @@ def case_to_json(case: Case) -> dict[str, Any]:
         [{name: getattr(proxy, name) for name in _IDENTITY}, [asdict(call) for call in calls]]
         for proxy, calls in case.callers
     ]
-    return {"name": case.name, "objects": list(case.objects), "callers": callers}
+    several = {"home": case.home, "remotes": case.remotes} if case.home else {}
+    return {"name": case.name, "objects": list(case.objects), "callers": callers, **several}
 
 
 def case_from_json(raw: Mapping[str, Any]) -> Case:
@@ -134,14 +169,15 @@ def case_from_json(raw: Mapping[str, Any]) -> Case:
         (_proxy(proxy), tuple(JudgedCall(**{**c, "ips": tuple(c["ips"])}) for c in calls))
         for proxy, calls in raw["callers"]
     )
-    return Case(raw["name"], tuple(raw["objects"]), callers)
+    remotes = tuple((name, tuple(objects)) for name, objects in raw.get("remotes", ()))
+    return Case(raw["name"], tuple(raw["objects"]), callers, raw.get("home", ""), remotes)
 
 
-_IDENTITY = ("namespace", "labels", "name", "ips")
+_IDENTITY = ("namespace", "labels", "name", "ips", "kubernetes_cluster")
 
 
 def _proxy(raw: Mapping[str, Any]) -> JudgedProxy:
-    known = {name: raw[name] for name in _IDENTITY}
+    known = {name: raw[name] for name in _IDENTITY if name in raw}
     return JudgedProxy(**{**known, "ips": tuple(raw["ips"])})
 
 

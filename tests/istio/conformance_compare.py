@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
+from itertools import chain
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.kubernetes_clusters import CLUSTER_LABEL
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
@@ -46,7 +48,7 @@ Identity = tuple[object, ...]
 
 def resolve(rules: ScopeRules, call: JudgedCall) -> tuple[Resolution, Resolution]:
     """Resolve a call by the model, with its method and path, and as `resolve_flow` does."""
-    config = _config(rules, call)
+    config = config_of(rules, call)
     flow = outbound_call(call)
     request = replace(flow, method=call.method, path=call.path)
     return resolve_call(config, request), resolve_call(config, flow)
@@ -54,7 +56,7 @@ def resolve(rules: ScopeRules, call: JudgedCall) -> tuple[Resolution, Resolution
 
 def resolve_flow(rules: ScopeRules, call: JudgedCall) -> Resolution:
     """Resolve a call as the recommendation does, which knows neither method nor path."""
-    return resolve_call(_config(rules, call), outbound_call(call))
+    return resolve_call(config_of(rules, call), outbound_call(call))
 
 
 def is_left_to_chance(rules: ScopeRules, call: JudgedCall) -> bool:
@@ -64,7 +66,7 @@ def is_left_to_chance(rules: ScopeRules, call: JudgedCall) -> bool:
     that Go's map of them yields; and of several hosts that claim a domain as an alternative name
     the first in the order of such a map has it.
     """
-    config = _config(rules, call)
+    config = config_of(rules, call)
     ours = resolve_call(config, outbound_call(call))
     met = {service for _, service in ours.clusters} | {ours.service}
     return ours.by_chance or any(
@@ -76,16 +78,26 @@ def is_left_to_chance(rules: ScopeRules, call: JudgedCall) -> bool:
 
 def _may_be_at(service: RegistryService, address: str) -> bool:
     """Tell whether a service has a listener of its own for an address."""
-    networks = (ip_network(each, strict=False) for each in service.addresses)
+    addresses = chain(service.addresses, *service.addresses_in.values())
+    networks = (ip_network(each, strict=False) for each in addresses)
     endpoints = {each for found in service.endpoints.values() for each in found}
     return address in endpoints or any(ip_address(address) in network for network in networks)
 
 
-def _config(rules: ScopeRules, call: JudgedCall) -> ProxyConfig:
-    sidecar = select_sidecar(rules, call.namespace, call.labels)
+def proxy_of(judged: JudgedProxy | JudgedCall) -> Proxy:
+    """Return the proxy that is asked, or that makes a call, by the labels that istiod knows."""
+    cluster = judged.kubernetes_cluster
+    labels = {**judged.labels, CLUSTER_LABEL: cluster} if cluster else judged.labels
+    return Proxy(judged.namespace, labels, tuple(judged.ips), cluster)
+
+
+def config_of(rules: ScopeRules, call: JudgedCall) -> ProxyConfig:
+    """Return what the proxy that makes a call is sent."""
+    proxy = proxy_of(call)
+    sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
     scope = sidecar_scope(rules, call.namespace, sidecar.egress if sidecar else ())
     mode, _ = outbound_traffic_policy(rules.mesh.config, sidecar)
-    return ProxyConfig(rules, scope, Proxy(call.namespace, call.labels, tuple(call.ips)), mode)
+    return ProxyConfig(rules, scope, proxy, mode)
 
 
 def outbound_call(call: JudgedCall) -> OutboundCall:
@@ -177,12 +189,13 @@ def _names(clusters: Sequence[EnvoyCluster]) -> tuple[str, ...]:
 
 def scope_differences(rules: ScopeRules, proxy: JudgedProxy, verdict: Verdict) -> list[str]:
     """Say what the model and istiod see differently for one proxy."""
-    chosen = select_sidecar(rules, proxy.namespace, proxy.labels)
+    known = proxy_of(proxy)
+    chosen = select_sidecar(rules, known.namespace, known.labels)
     name = f"{chosen.meta.namespace}/{chosen.meta.name}" if chosen else ""
     if name != verdict.sidecar:
         return [f"Sidecar {name}, istiod {verdict.sidecar}"]
     scope = sidecar_scope(rules, proxy.namespace, chosen.egress if chosen else ())
-    comparison = _Comparison(rules)
+    comparison = _Comparison(rules, known)
     lines = []
     for model, istiod in zip(scope.listeners, verdict.listeners, strict=True):
         lines += comparison.of_listeners(model, istiod)
@@ -200,6 +213,7 @@ class _Comparison:
     """
 
     rules: ScopeRules
+    proxy: Proxy
 
     def of_listeners(self, model: ListenerScope, istiod: JudgedListener) -> list[str]:
         ours = [f"{v.meta.namespace}/{v.meta.name}" for v in model.virtual_services]
@@ -227,7 +241,7 @@ class _Comparison:
     def ours(self, service: RegistryService) -> Identity:
         ports = tuple((p.number, p.name, p.protocol) for p in service.ports)
         aliases = tuple(sorted(map(str, service.aliases)))
-        addresses = self.addresses(service.key, service.addresses)
+        addresses = self.addresses(service.key, self.proxy.reachable(service))
         return (*service.key, service.kubernetes, ports, aliases, addresses)
 
     def theirs(self, service: JudgedService) -> Identity:

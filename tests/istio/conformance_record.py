@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,16 @@ from tests.istio.conformance_case import (
     random_case,
 )
 from tests.istio.conformance_sidecars import with_sidecars
+from tests.istio.random_clusters import spread_case, spread_features
 from tests.istio.random_meshes import features_of
 from tests.istio.verdicts import Resolution, Verdict, verdict
 from tests.mesh.helpers import Object
 
 HERE = Path(__file__).resolve().parent
 RECORDED = HERE / "recorded" / "answers.jsonl.zst"
+SPREAD = HERE / "recorded" / "spread.jsonl.zst"
 CASES = HERE / "cases"
-MESHES = 300
+MESHES, SPREAD_MESHES = 300, 60
 LEVEL, WINDOW_LOG = 19, 25
 
 
@@ -68,7 +70,7 @@ class Loaded:
         case = each.case_after()
         # All but the Sidecars is the same, and need not be loaded again.
         sidecars = tuple(o for o in case.objects if o["kind"] in ("Sidecar", "ConfigMap"))
-        loaded = replace(case, objects=sidecars).mesh().sidecars
+        loaded = replace(case, objects=sidecars, remotes=()).mesh().sidecars
         rules = build_scope_rules(replace(self.mesh, sidecars=loaded))
         yield from disagreements(case, rules, each.after)
 
@@ -82,9 +84,9 @@ class NamedCase:
     answers: tuple[Verdict, ...]
 
 
-def read_recorded() -> Iterator[Recorded]:
+def read_recorded(path: Path = RECORDED) -> Iterator[Recorded]:
     """Read what was recorded."""
-    with RECORDED.open("rb") as packed:
+    with path.open("rb") as packed:
         raw = zstandard.ZstdDecompressor(max_window_size=2**WINDOW_LOG).stream_reader(packed).read()
     for line in raw.decode("utf-8").splitlines():
         found = json.loads(line)
@@ -117,16 +119,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Ask istiod again and keep the answers."""
     parser = argparse.ArgumentParser(description="Record istiod's answers about random meshes.")
     parser.add_argument("--n", type=int, default=MESHES)
+    parser.add_argument("--spread", type=int, default=SPREAD_MESHES)
     chosen = parser.parse_args(arguments)
+    for path, case_of, features, count in (
+        (RECORDED, random_case, features_of, chosen.n),
+        (SPREAD, spread_case, spread_features, chosen.spread),
+    ):
+        if count:
+            _record(path, case_of, features, count)
+    return 0
+
+
+def _record(
+    path: Path,
+    case_of: Callable[[int], Case],
+    features: Callable[[int], Counter[str]],
+    count: int,
+) -> None:
     lines = []
-    for start in range(0, chosen.n, BATCH):
-        seeds = range(start, min(start + BATCH, chosen.n))
-        judged = judge_cases([random_case(seed) for seed in seeds])
+    for start in range(0, count, BATCH):
+        seeds = range(start, min(start + BATCH, count))
+        judged = judge_cases([case_of(seed) for seed in seeds])
         for seed, each in zip(seeds, judged, strict=True):
             services: dict[str, int] = {}
             line = {
                 "case": case_to_json(each.scoped.case),
-                "features": features_of(seed),
+                "features": features(seed),
                 "before": [_packed(answer, services) for answer in each.before],
                 "sidecars": list(each.scoped.sidecars),
                 "after": [_packed(answer, services) for answer in each.after],
@@ -137,9 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     packed = zstandard.ZstdCompressor(compression_params=parameters).compress(
         "\n".join(lines).encode("utf-8")
     )
-    RECORDED.parent.mkdir(exist_ok=True)
-    RECORDED.write_bytes(packed)
-    return 0
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(packed)
 
 
 def _packed(answer: Verdict, services: dict[str, int]) -> dict[str, Any]:

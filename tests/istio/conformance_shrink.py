@@ -17,13 +17,12 @@ from typing import Any
 from _pytest.outcomes import Failed
 
 from recommender.istio.sidecar_scope import build_scope_rules
-from tests.istio.conformance import judge_cases
+from tests.istio.conformance import case_of, judge_cases
 from tests.istio.conformance_case import (
     Case,
     Disagreement,
     ask_istiod,
     disagreements,
-    random_case,
 )
 from tests.istio.conformance_record import CASES, NamedCase, named_case_to_json
 from tests.istio.verdicts import Verdict
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name")
     parser.add_argument("rule")
     chosen = parser.parse_args(arguments)
-    (judged,) = judge_cases([random_case(chosen.seed)])
+    (judged,) = judge_cases([case_of(chosen.seed)])
     scoped = judged.scoped
     found = [*disagreements(scoped.case, scoped.rules, judged.before)]
     found += disagreements(scoped.after, build_scope_rules(scoped.after.mesh()), judged.after)

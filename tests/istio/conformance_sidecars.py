@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from recommender.istio.call import VIRTUAL_OUTBOUND, ProxyConfig, resolve_call
-from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.call import VIRTUAL_OUTBOUND, ProxyConfig, looks_for_http, resolve_call
+from recommender.istio.proxy import outbound_traffic_policy
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import (
     ScopeRules,
@@ -22,7 +22,13 @@ from recommender.recommendation import Recommendation, Recommendations
 from recommender.settings import Settings
 from recommender.sidecars import render_sidecar
 from tests.istio.conformance_case import RUNS, Case, ask_istiod
-from tests.istio.conformance_compare import is_left_to_chance, outbound_call, resolve_flow
+from tests.istio.conformance_compare import (
+    config_of,
+    is_left_to_chance,
+    outbound_call,
+    proxy_of,
+    resolve_flow,
+)
 from tests.istio.judge import JudgedCall
 from tests.istio.verdicts import PASSTHROUGH, EnvoyCluster, Resolution, Verdict
 from tests.mesh.helpers import Object
@@ -50,8 +56,16 @@ class Scoped:
 
     def of(self, call: JudgedCall) -> Recommendation | None:
         """Return the recommendation for a call's workload."""
+        return self.of_pod(call.namespace, call.pod)
+
+    def of_pod(self, namespace: str, pod: str) -> Recommendation | None:
+        """Return the recommendation for a pod's workload.
+
+        Pods bear its name, with one part more in a mesh of several Kubernetes clusters.
+        """
+        workload = pod.rpartition("-")[0] if self.case.home else pod
         for found in self.answer.recommended:
-            if (found.workload.namespace, found.workload.name) == (call.namespace, call.pod):
+            if (found.workload.namespace, found.workload.name) == (namespace, workload):
                 return found
         return None
 
@@ -75,7 +89,7 @@ def recommend_for(case: Case, mesh: Mesh, before: Sequence[Verdict]) -> Scoped:
 def with_sidecars(case: Case, sidecars: Iterable[Object]) -> Case:
     """Apply Sidecars as kubectl would: one that is there keeps its age, a new one is youngest."""
     objects = tuple(_applied(case.objects, sidecars))
-    return Case(f"{case.name} with Sidecars", objects, case.callers)
+    return replace(case, name=f"{case.name} with Sidecars", objects=objects)
 
 
 def changed_calls(
@@ -122,7 +136,7 @@ def overlapping(scoped: Scoped, after: Sequence[Verdict]) -> Iterator[str]:
             if r.workload.namespace == proxy.namespace
             and r.selector.items() <= dict(proxy.labels).items()
         ]
-        own = _own(scoped, proxy.namespace, proxy.name)
+        own = scoped.of_pod(proxy.namespace, proxy.name)
         expected = [f"{proxy.namespace}/{own.name}"] if own else []
         if selecting != expected or (expected and [verdict.sidecar] != expected):
             where = f"{scoped.case.name}, {proxy.namespace}/{proxy.name}, {len(calls)} calls"
@@ -138,6 +152,7 @@ def redundant_hosts(scoped: Scoped) -> Iterator[tuple[Recommendation, str, str]]
     for found in scoped.answer.recommended:
         both = (*scoped.case.calls(), *scoped.logged)
         calls = [call for call in both if scoped.of(call) is found]
+        calls += [other for call in calls for other in _elsewhere(scoped, call)]
         if any(map(scoped.is_left_to_chance, calls)):
             continue
         hosts = [entry.host for entry in found.hosts]
@@ -151,21 +166,31 @@ def redundant_hosts(scoped: Scoped) -> Iterator[tuple[Recommendation, str, str]]
                 yield found, entry.host, ", ".join(sorted(kinds))
 
 
-def _own(scoped: Scoped, namespace: str, name: str) -> Recommendation | None:
-    for found in scoped.answer.recommended:
-        if (found.workload.namespace, found.workload.name) == (namespace, name):
-            return found
-    return None
+def _elsewhere(scoped: Scoped, call: JudgedCall) -> Iterator[JudgedCall]:
+    """Yield a call as the pods of other Kubernetes clusters would make it."""
+    service = scoped.rules.registry.virtual_ips.get((call.kubernetes_cluster, call.address))
+    for name in scoped.rules.mesh.kubernetes_clusters:
+        if name != call.kubernetes_cluster:
+            known = service.addresses_in.get(name, service.addresses) if service else ()
+            address = known[0] if known else call.address
+            yield replace(call, kubernetes_cluster=name, address=address)
 
 
 def _stays(rules: ScopeRules, call: JudgedCall, hosts: Sequence[str]) -> bool:
-    """Tell whether a call goes where it went, with some hosts, and not by chance."""
-    sidecar = select_sidecar(rules, call.namespace, call.labels)
+    """Tell whether a call goes where it went, with some hosts, and not by chance.
+
+    What no listener looked into is no HTTP to the log: no listener may come to look.
+    """
+    proxy = proxy_of(call)
+    sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
     mode, _ = outbound_traffic_policy(rules.mesh.config, sidecar)
     listener = EgressListener(hosts=tuple(hosts) or ("~/*",))
     scope = sidecar_scope(rules, call.namespace, (listener,))
-    proxy = Proxy(call.namespace, call.labels, tuple(call.ips))
-    found = resolve_call(ProxyConfig(rules, scope, proxy, mode), outbound_call(call))
+    config, outbound = ProxyConfig(rules, scope, proxy, mode), outbound_call(call)
+    is_opaque = not (outbound.server_name or looks_for_http(config_of(rules, call), outbound))
+    if is_opaque and looks_for_http(config, outbound):
+        return False
+    found = resolve_call(config, outbound)
     services: set[ServiceKey | None] = {service for _, service in found.clusters}
     chance = (services | {found.service}) & scope.by_chance
     return found.same_outcome(resolve_flow(rules, call)) and not chance

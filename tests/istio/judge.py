@@ -32,7 +32,7 @@ class JudgedProxy:
     """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set.
 
     `size` asks for the size of all that it is sent. Each of the `changes` is a list of what changed
-    at once, and asks for a push.
+    at once, and asks for a push; `kubernetes_cluster` is empty in a mesh of one.
     """
 
     namespace: str
@@ -42,6 +42,7 @@ class JudgedProxy:
     clusters: bool = False
     size: bool = False
     changes: tuple[tuple[ChangedKey, ...], ...] = ()
+    kubernetes_cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class JudgedCall:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     proxy_type: str = "sidecar"
+    kubernetes_cluster: str = ""
 
 
 SENT = ("address", "port", "protocol", "host", "sni", "path", "method", "headers")

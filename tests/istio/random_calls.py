@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
+from itertools import chain
 from random import Random
 
 from recommender.istio.registry import RegistryService, Resolution
 from recommender.istio.sidecar_scope import ScopeRules, select_sidecar, sidecar_scope
 from recommender.mesh.request_match import ANY_REQUEST
+from tests.istio.conformance_compare import proxy_of
 from tests.istio.judge import JudgedCall, JudgedProxy
 from tests.istio.random_requests import aim, asked_of, send_otherwise
 
@@ -35,7 +37,7 @@ def random_calls(
     calls = []
     for _ in range(count):
         proxy = random.choice(proxies)
-        sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
+        sidecar = select_sidecar(rules, proxy.namespace, proxy_of(proxy).labels)
         scope = sidecar_scope(rules, proxy.namespace, sidecar.egress if sidecar else ())
         scoped = [s for listener in scope.listeners for s in listener.services if s.ports]
         among = scoped if scoped and random.random() < 0.8 else anything
@@ -55,7 +57,7 @@ def _aimed_calls(
     roots = [v.meta for v in rules.mesh.virtual_services if any(r.delegate for r in v.routes)]
     for _ in range(count):
         proxy = random.choice(proxies)
-        sidecar = select_sidecar(rules, proxy.namespace, proxy.labels)
+        sidecar = select_sidecar(rules, proxy.namespace, proxy_of(proxy).labels)
         scope = sidecar_scope(rules, proxy.namespace, sidecar.egress if sidecar else ())
         asking = [vs for vs in scope.virtual_services() if asked_of(vs) or vs.meta in roots]
         services = [s for listener in scope.listeners for s in listener.services if s.ports]
@@ -76,6 +78,7 @@ def _aimed_calls(
             port=port,
             protocol=random.choice(("http", "http", "http2")),
             host=_written(random, _covered(host), port),
+            kubernetes_cluster=proxy.kubernetes_cluster,
         )
         yield aim(random, call, random.choice(asked_of(vs) or [ANY_REQUEST]))
 
@@ -114,6 +117,7 @@ def _call(
         path=random.choice(PATHS) if http else "/",
         method=random.choice(("GET", "GET", "POST")) if http else "GET",
         headers=random.choice(HEADERS) if http else {},
+        kubernetes_cluster=proxy.kubernetes_cluster,
     )
 
 
@@ -151,4 +155,5 @@ def _covered(name: str) -> str:
 
 
 def _addresses(service: RegistryService) -> list[str]:
-    return [str(ip_network(a, strict=False)[-1]) for a in service.addresses if ":" not in a]
+    found = dict.fromkeys(chain(service.addresses, *service.addresses_in.values()))
+    return [str(ip_network(a, strict=False)[-1]) for a in found if ":" not in a]

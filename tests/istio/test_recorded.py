@@ -11,13 +11,27 @@ import pytest
 from recommender.istio.sidecar_scope import build_scope_rules
 from tests.istio.conformance_case import disagreements
 from tests.istio.conformance_counts import CALL_KINDS, call_kinds
-from tests.istio.conformance_record import CASES, Loaded, named_case_from_json
+from tests.istio.conformance_record import (
+    CASES,
+    SPREAD,
+    Loaded,
+    named_case_from_json,
+    read_recorded,
+)
 from tests.istio.random_meshes import COUNTED
 
 
 def test_the_model_answers_as_istiod_did(recorded: list[Loaded]) -> None:
     found = [str(disagreement) for each in recorded for disagreement in each.disagreements()]
 
+    assert not found, f"{len(found)} disagreements:\n" + "\n".join(found[:10])
+
+
+def test_the_model_answers_as_istiod_did_about_meshes_of_several_kubernetes_clusters() -> None:
+    spread = [Loaded(each, each.case.mesh()) for each in read_recorded(SPREAD)]
+    found = [str(disagreement) for each in spread for disagreement in each.disagreements()]
+
+    assert len(spread) >= 60
     assert not found, f"{len(found)} disagreements:\n" + "\n".join(found[:10])
 
 

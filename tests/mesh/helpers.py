@@ -28,6 +28,15 @@ def mesh_of_objects(*objects: Object) -> Mesh:
     return mesh_of("\n---\n".join(map(json.dumps, objects)) or "{}")
 
 
+def mesh_of_clusters(**clusters: list[Object]) -> Mesh:
+    """Load a mesh from the objects of its Kubernetes clusters, in order."""
+    with TemporaryDirectory() as folder:
+        for name, objects in clusters.items():
+            text = "\n---\n".join(map(json.dumps, objects)) or "{}"
+            Path(folder, f"{name}.yaml").write_text(text, encoding="utf-8")
+        return load_mesh([f"{name}={folder}/{name}.yaml" for name in clusters])
+
+
 def notes_of(mesh: Mesh, part: str) -> list[str]:
     """List where the notes point whose reason has a certain part."""
     return [note.where for note in mesh.notes if part in note.reason]

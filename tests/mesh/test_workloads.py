@@ -235,9 +235,9 @@ def test_the_index_finds_what_the_mesh_holds() -> None:
     index = index_mesh(mesh)
     db = WorkloadId("shop", "StatefulSet", "db")
 
-    assert index.pods_by_ip == {"10.0.0.1": (index.pods["shop", "p"],)}
-    assert index.pods_by_workload[db] == (index.pods["shop", "p"],)
+    assert index.pods_by_ip == {"10.0.0.1": (index.pods["shop", "p"][0],)}
+    assert index.pods_by_workload[db] == (index.pods["shop", "p"][0],)
     assert index.workloads[db].id == db
-    assert index.services["shop", "db"].meta.name == "db"
-    assert set(index.namespaces) == {"shop"}
+    assert index.services["shop", "db"][0].meta.name == "db"
+    assert set(index.namespaces) == {("", "shop")}
     assert {w.id.kind for w in index.workloads_by_namespace["shop"]} == {"Pod", "StatefulSet"}

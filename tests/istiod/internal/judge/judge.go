@@ -6,7 +6,11 @@ import (
 	"testing"
 
 	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/serviceregistry/util/label"
 	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/cluster"
+	"istio.io/istio/pkg/config/constants"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"recommend-sidecars/tests/istiod/internal/dump"
 )
@@ -23,6 +27,10 @@ type Request struct {
 // Case asks about proxies of one mesh.
 type Case struct {
 	MeshDir string `json:"mesh_dir"`
+	// Cluster names the Kubernetes cluster of MeshDir, which configures istiod; empty for a mesh of one.
+	Cluster cluster.ID `json:"kubernetes_cluster"`
+	// Remotes are the other Kubernetes clusters, in the order in which istiod came to know them.
+	Remotes []Remote `json:"remotes"`
 	// SidecarDir holds Sidecars that are applied to the mesh, as kubectl would.
 	SidecarDir string `json:"sidecar_dir"`
 	// PreviousMeshDir is what the mesh was when the proxies were last sent something, for pushes.
@@ -30,8 +38,16 @@ type Case struct {
 	Proxies         []Proxy `json:"proxies"`
 }
 
+// Remote is a Kubernetes cluster whose workloads are in the mesh, but not its configuration.
+type Remote struct {
+	Cluster cluster.ID `json:"kubernetes_cluster"`
+	MeshDir string     `json:"mesh_dir"`
+}
+
 // Proxy is one proxy of a mesh and the calls made through it.
 type Proxy struct {
+	// Cluster names its Kubernetes cluster in a mesh of several.
+	Cluster   cluster.ID        `json:"kubernetes_cluster"`
 	Namespace string            `json:"namespace"`
 	Name      string            `json:"name"`
 	Type      model.NodeType    `json:"type"`
@@ -68,10 +84,10 @@ type Verdict struct {
 
 // Run judges one mesh.
 func Run(t *testing.T, c Case) []Verdict {
-	server := start(t, c.MeshDir, c.SidecarDir)
+	server := start(t, c)
 	var previous *xds.FakeDiscoveryServer
 	if c.PreviousMeshDir != "" {
-		previous = start(t, c.PreviousMeshDir, "")
+		previous = start(t, Case{MeshDir: c.PreviousMeshDir})
 	}
 	verdicts := make([]Verdict, 0, len(c.Proxies))
 	for _, p := range c.Proxies {
@@ -84,21 +100,41 @@ func Run(t *testing.T, c Case) []Verdict {
 	return verdicts
 }
 
-func start(t *testing.T, meshDir, sidecarDir string) *xds.FakeDiscoveryServer {
-	mesh, err := dump.Load(meshDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sidecarDir != "" {
-		if err := mesh.ApplySidecars(sidecarDir); err != nil {
+func start(t *testing.T, c Case) *xds.FakeDiscoveryServer {
+	mesh := load(t, c.MeshDir)
+	if c.SidecarDir != "" {
+		if err := mesh.ApplySidecars(c.SidecarDir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
-		KubernetesObjects: mesh.Objects,
-		Configs:           mesh.Configs,
-		MeshConfig:        mesh.Config,
+	home := c.Cluster
+	if home == "" {
+		home = constants.DefaultClusterName
+	}
+	meshes := []kubernetesCluster{{home, mesh}}
+	objects := map[cluster.ID][]runtime.Object{home: mesh.Objects}
+	for _, remote := range c.Remotes {
+		meshes = append(meshes, kubernetesCluster{remote.Cluster, load(t, remote.MeshDir)})
+		objects[remote.Cluster] = meshes[len(meshes)-1].mesh.Objects
+	}
+	server := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
+		DefaultClusterName:         home,
+		KubernetesObjectsByCluster: objects,
+		Configs:                    mesh.Configs,
+		MeshConfig:                 mesh.Config,
 	})
+	if len(meshes) > 1 || mesh.Config.GetServiceEntryVisibility() != nil {
+		asInProduction(t, server, meshes)
+	}
+	return server
+}
+
+func load(t *testing.T, dir string) *dump.Mesh {
+	mesh, err := dump.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mesh
 }
 
 func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p Proxy) Verdict {
@@ -136,14 +172,19 @@ func setup(t *testing.T, server *xds.FakeDiscoveryServer, p Proxy) *model.Proxy 
 	if metadata.IstioVersion == "" {
 		metadata.IstioVersion = defaultIstioVersion
 	}
+	labels := p.Labels
+	if p.Cluster != "" {
+		metadata.ClusterID = p.Cluster
+		labels = label.AugmentLabels(labels, p.Cluster, "", "", "")
+	}
 	if metadata.ClusterID == "" {
-		metadata.ClusterID = "Kubernetes"
+		metadata.ClusterID = constants.DefaultClusterName
 	}
 	return server.SetupProxy(&model.Proxy{
 		Type:            p.Type,
 		ID:              p.Name + "." + p.Namespace,
 		ConfigNamespace: p.Namespace,
-		Labels:          p.Labels,
+		Labels:          labels,
 		IPAddresses:     p.IPs,
 		Metadata:        metadata,
 	})
