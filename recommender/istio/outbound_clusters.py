@@ -84,10 +84,9 @@ def _of_service(config: ProxyConfig, service: RegistryService) -> Iterator[Outbo
             continue
         for name, labels in (("", {}), *subsets.items()):
             endpoints = _endpoints(config, service, port, discovery, labels)
+            # By DNS there is none without endpoints, and where a cluster has none no subset has.
             if endpoints or discovery is not Discovery.DNS:
                 yield OutboundCluster(service, port, name, discovery, endpoints, rule)
-            elif not name:
-                break  # by DNS, and without endpoints: there are no subsets either
 
 
 def _has_cluster(port: RegistryPort, discovery: Discovery) -> bool:

@@ -56,12 +56,14 @@ def test_a_service_has_a_cluster_for_each_port_but_for_udp() -> None:
     found = size(service("dns", "b", ports=[udp, port("dns-tcp", 53), port("http", 80)]))
 
     assert (found.clusters, found.load_assignments, found.listeners) == (2, 2, 2)
+    assert found.filter_chains == 1 + 2
 
 
 def test_http_services_of_a_port_share_a_listener_and_its_routes() -> None:
     found = size(service("web", "b"), service("api", "b"), service("old", "b", 8080))
 
     assert (found.listeners, found.route_configurations) == (2, 2)
+    assert found.filter_chains == 2 * 2  # one for HTTP, one for what else may come
     assert (found.virtual_hosts, found.routes) == (3 + 2, 3 + 2)  # one for each port takes the rest
 
 
@@ -116,6 +118,28 @@ def test_a_subset_has_the_endpoints_with_its_labels() -> None:
         f"outbound|80|v1|{host}": 2,
         f"outbound|80|v2|{host}": 2,
         f"outbound|80|none|{host}": 0,
+    }
+
+
+def test_hosts_have_the_endpoints_that_istiod_sends_or_envoy_resolves() -> None:
+    """`test_config_size_against_istiod.py` compares the same mesh with istiod."""
+    found = endpoints(*endpoint_mesh())
+
+    hosts = {name.partition("|")[2]: n for name, n in found.items() if name.endswith(".example")}
+    assert hosts == {
+        "80||static.example": 3 * 2,  # each once for each address
+        "80|v1|static.example": 3,
+        "80||chosen.example": 3 + 2,  # pods and WorkloadEntries, but for one that is a name
+        "80||unix.example": 1,
+        "80||dns.example": 2,
+        "80|v1|dns.example": 1,
+        "81||dns.example": 1,  # the younger ServiceEntry's, with the host itself
+        "80||chosen-dns.example": 3 + 3,
+        "80||turns.example": 1,  # the oldest
+        "443||turns.example": 1,
+        "5000||none.example": 0,
+        "80||*.wild.example": 0,
+        "443||*.wild.example": 0,
     }
 
 
