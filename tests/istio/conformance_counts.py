@@ -13,7 +13,8 @@ from tests.istio.random_calls import NOWHERE
 from tests.istio.verdicts import Resolution as Judged
 
 CALL_KINDS = (
-    *(f"a call {fate.value}" for fate in Fate),
+    # What is not modelled is left out of recommendations: nothing is to be compared.
+    *(f"a call {fate.value}" for fate in Fate if fate is not Fate.NOT_MODELLED),
     *(f"sent as {protocol}" for protocol in ("http", "http2", "tcp", "tls")),
     "at a listener of its own address",
     "at the listener of all addresses",
