@@ -19,11 +19,13 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt
+COMPILED := recommender/access_logs/alike/_alike.c
+
+$(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt $(COMPILED)
 	$(INSTALL) -e .
 	touch $@
 
-$(VENV)/.tools: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.tools: $(VENV)/.made pyproject.toml constraints.txt $(COMPILED)
 	$(INSTALL) -e '.[test,test-s3,lint]'
 	touch $(VENV)/.base $@
 
@@ -66,4 +68,4 @@ record-logs: $(VENV)/.tools ## record the access logs again from a real Envoy (R
 	$(BIN)/python -m fixtures.access_logs.record $(RECORD)
 
 clean: ## remove what make made
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) out build *.egg-info recommender/access_logs/alike/*.so

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import polars as pl
 
+from recommender.access_logs.alike import Columns, Rows, rows_of
 from recommender.access_logs.files import (
     PIECE_BYTES,
     STANDARD_INPUT,
+    LogFile,
     Piece,
     find_log_files,
     read_pieces,
@@ -21,9 +22,21 @@ from recommender.access_logs.formats import LogFormat, assumed_formats, parse_li
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
-from recommender.access_logs.wrappers import UNESCAPED_STARTS, no_parts, unwrap
+from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
+
+_TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
+_ROW_SCHEMA: Final = pl.Schema(
+    {
+        **STORED_SCHEMA,
+        # for how many lines the row stands, and when the first and the last of their requests
+        # started; the times are null where it stands for itself alone
+        "requests": pl.Int64(),
+        "first_time": pl.String(),
+        "last_time": pl.String(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ def read_access_logs(
     storage: ObjectStorage | None = None,
     formats: Sequence[LogFormat] | None = None,
     batch_bytes: int = PIECE_BYTES,
+    rows: Rows | None = None,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
 
@@ -53,6 +67,7 @@ def read_access_logs(
         storage: What finds and opens objects; without it S3 is found as boto3 does, but no OSS.
         formats: The log formats that lines may have; the known defaults if None.
         batch_bytes: How much text to hold at a time, about.
+        rows: What finds lines that are alike to all formats; by default the best there is.
 
     Raises:
         InputError: Nothing at all can be read.
@@ -62,76 +77,110 @@ def read_access_logs(
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
     files, lost = find_log_files(sources, storage)
     pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=batch_bytes))
-    read = partial(_batch, source_pod=source_pod, formats=formats or assumed_formats())
-    return _batches(pieces, lost, read, batch_bytes)
+    formats = formats or assumed_formats()
+    return _Reader(formats, rows or rows_of(formats), source_pod, batch_bytes).batches(pieces, lost)
 
 
-_Read = Callable[[list[Piece], pl.DataFrame], tuple[LogBatch, pl.DataFrame]]
+class _Reader:
+    """Make batches of rows, each of about so much text that it is worth to look at it."""
+
+    def __init__(
+        self,
+        formats: Sequence[LogFormat],
+        rows: Rows,
+        source_pod: SourcePod | None,
+        batch_bytes: int,
+    ) -> None:
+        self._formats = formats
+        self._source_pod = source_pod
+        self._batch_bytes = batch_bytes
+        self._rows = rows
+        self._begun = no_parts()
+        self._files: list[LogFile] = []
+        self._taken: list[pl.DataFrame] = []
+        self._taken_bytes = 0
+        self._lost: list[SkippedLines] = []
+
+    def batches(
+        self, pieces: Iterator[Piece], skipped: Sequence[SkippedLines]
+    ) -> Iterator[LogBatch]:
+        """Read all pieces; `skipped` was lost before."""
+        self._lost += skipped
+        for piece in pieces:
+            if self._files[-1:] != [piece.file]:
+                self._files.append(piece.file)
+            self._lost += piece.skipped
+            self._rows.add(piece.data, piece.first_line)
+            if piece.is_last:
+                self._take()
+                self._rows.end_file()
+            if self._taken_bytes + self._rows.size >= self._batch_bytes:
+                self._take()
+                yield self._batch(unfinished=None if piece.is_last else len(self._files) - 1)
+        if self._files or self._lost:
+            yield self._batch(unfinished=None)
+
+    def _take(self) -> None:
+        """Take the rows of the file that was read last."""
+        self._taken_bytes += self._rows.size
+        self._taken.append(_frame(self._rows.take(), len(self._files) - 1))
+
+    def _batch(self, unfinished: int | None) -> LogBatch:
+        rows = pl.concat([_ROW_SCHEMA.to_frame(), *self._taken])
+        files, lost = self._files, self._lost
+        self._files = files[-1:] if unfinished is not None else []
+        self._taken, self._taken_bytes, self._lost = [], 0, []
+        unescaped = (*UNESCAPED_STARTS, *text_starts(self._formats))
+        lines, begun = unwrap(rows.select(*STORED_SCHEMA), self._begun, unfinished, unescaped)
+        self._begun = begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
+        lines = with_writers(lines, files, self._source_pod)
+        return self._read(_with_likes(lines, rows), [file.name for file in files], lost)
+
+    def _read(self, lines: pl.DataFrame, names: list[str], lost: list[SkippedLines]) -> LogBatch:
+        usable = pl.col("reason").is_null()
+        no_use = lines.filter(~usable)
+        parsed = parse_lines(lines.filter(usable).drop("reason"), self._formats)
+        requests = requests_of(_with_times(parsed))
+        columns = ("file", "number", "reason", "requests")
+        no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
+        used = requests.filter(usable).select(*REQUEST_SCHEMA)
+        total = used.select(pl.col("requests").sum()).item()
+        return LogBatch(used, count_lines(total, [*lost, *_skipped(no_use, names)]))
 
 
-def _batches(
-    pieces: Iterator[Piece],
-    skipped: list[SkippedLines],
-    read: _Read,
-    batch_bytes: int,
-) -> Iterator[LogBatch]:
-    if skipped:
-        yield LogBatch(REQUEST_SCHEMA.to_frame(), count_lines(0, skipped))
-    begun = no_parts()
-    held: list[Piece] = []
-    held_bytes = 0
-    for piece in pieces:
-        held.append(piece)
-        held_bytes += len(piece.data)
-        if held_bytes >= batch_bytes:
-            batch, begun = read(held, begun)
-            yield batch
-            held, held_bytes = [], 0
-    if held:
-        yield read(held, begun)[0]
+def _frame(rows: Columns, file: int) -> pl.DataFrame:
+    numbers, lines, requests, first_times, last_times = rows
+    text = _text(b"".join(line + b"\n" for line in lines))
+    return pl.DataFrame(
+        {
+            "number": numbers,
+            "line": text.str.split("\n").explode().head(len(lines)),
+            "requests": requests,
+            "first_time": first_times,
+            "last_time": last_times,
+        },
+        schema={name: kind for name, kind in _ROW_SCHEMA.items() if name != "file"},
+    ).select(pl.lit(file, pl.Int64).alias("file"), pl.all())
 
 
-def _batch(
-    pieces: list[Piece],
-    begun: pl.DataFrame,
-    source_pod: SourcePod | None,
-    formats: Sequence[LogFormat],
-) -> tuple[LogBatch, pl.DataFrame]:
-    names = list(dict.fromkeys(piece.file for piece in pieces))
-    places = {file: place for place, file in enumerate(names)}
-    stored = _stored_lines(pieces, [places[piece.file] for piece in pieces])
-    unfinished = None if pieces[-1].is_last else places[pieces[-1].file]
-    unescaped = (*UNESCAPED_STARTS, *text_starts(formats))
-    lines, begun = unwrap(stored, begun, unfinished, unescaped)
-    lines = with_writers(lines, names, source_pod)
-    begun = begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
-
-    usable = pl.col("reason").is_null()
-    no_use = lines.filter(~usable)
-    parsed = parse_lines(lines.filter(usable).drop("reason"), formats)
-    requests = requests_of(parsed)
-    columns = ("file", "number", "reason")
-    no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
-    used = requests.filter(usable).select(*REQUEST_SCHEMA)
-    lost = [entry for piece in pieces for entry in piece.skipped]
-    total = used.select(pl.col("requests").sum()).item()
-    counts = count_lines(total, [*lost, *_skipped(no_use, [f.name for f in names])])
-    return LogBatch(used, counts), begun
+def _with_likes(lines: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add to lines how many are like each of them, and when; a line can be of several rows."""
+    likes = rows.filter(pl.col("first_time").is_not_null()).drop("line")
+    found = lines.join(likes, on=("file", "number"), how="left", maintain_order="left")
+    return found.with_columns(pl.col("requests").fill_null(1))
 
 
-def _stored_lines(pieces: list[Piece], files: list[int]) -> pl.DataFrame:
-    """Split pieces into lines, at line feeds alone: other line ends may be part of a line."""
-    ended = (p.data if p.data.endswith(b"\n") or not p.data else p.data + b"\n" for p in pieces)
-    text = _text(b"".join(ended))
-    counts = pl.DataFrame(
-        {"file": files, "first": [p.first_line for p in pieces], "n": [p.lines for p in pieces]},
-        schema={"file": pl.Int64, "first": pl.Int64, "n": pl.Int64},
-    ).filter(pl.col("n") > 0)
-    places = counts.select(
-        "file", pl.int_ranges("first", pl.col("first") + pl.col("n")).alias("number")
-    ).explode("number")
-    lines = text.str.split("\n").explode().head(places.height)
-    return places.with_columns(lines.alias("line"))
+def _with_times(fields: pl.DataFrame) -> pl.DataFrame:
+    """Say when the first and the last request started for which a row stands."""
+    first, last = (
+        pl.col(name).str.to_datetime(_TIME, strict=False, time_unit="ms", time_zone="UTC")
+        for name in ("first_time", "last_time")
+    )
+    start = pl.col("start_time")
+    return fields.with_columns(
+        pl.coalesce(pl.when(start.is_not_null()).then(first), start).alias("start_time"),
+        pl.coalesce(pl.when(start.is_not_null()).then(last), start).alias("last_time"),
+    ).drop("first_time")
 
 
 def _text(data: bytes) -> pl.Series:
@@ -153,7 +202,7 @@ def _slices(data: bytes, size: int) -> Iterator[bytes]:
 def _skipped(no_use: pl.DataFrame, names: list[str]) -> list[SkippedLines]:
     """Count lines by reason; the example is the first by file and number."""
     first = pl.struct("file", "number").sort().first()
-    counts = no_use.group_by("reason").agg(pl.len(), first.alias("first"))
+    counts = no_use.group_by("reason").agg(pl.col("requests").sum(), first.alias("first"))
     return [
         SkippedLines(reason, lines, f"{names[first['file']]}:{first['number']}")
         for reason, lines, first in counts.iter_rows()

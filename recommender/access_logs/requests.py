@@ -78,14 +78,10 @@ _FIRST_YEAR, _LAST_YEAR = 2015, 2099
 def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
     """Make requests of logged fields.
 
-    `fields` has FIELD_SCHEMA, `source_namespace`, `source_pod` and `reason`. A row that stands
-    for several lines also has `requests`, how many they are, and `last_time`, when the last of
-    them started. What comes back has REQUEST_SCHEMA, `reason` and the columns of `fields` that are
-    no field.
+    `fields` has FIELD_SCHEMA, `source_namespace`, `source_pod`, `reason`, and for how many lines a
+    row stands: `requests`, of which the last started at `last_time`. What comes back has
+    REQUEST_SCHEMA, `reason` and the columns of `fields` that are no field.
     """
-    if "requests" not in fields.columns:
-        one = pl.lit(1, pl.Int64).alias("requests")
-        fields = fields.with_columns(one, pl.col("start_time").alias("last_time"))
     authority = _host_name(_without_port(_value("authority")))
     server_name = _host_name(_value("requested_server_name"))
     return (

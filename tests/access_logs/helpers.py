@@ -125,6 +125,17 @@ def skipped(batch: LogBatch) -> dict[str, int]:
     return {entry.reason: entry.lines for entry in batch.lines.skipped}
 
 
+def summed(requests: pl.DataFrame) -> pl.DataFrame:
+    """Sum up requests that are alike: how many rows stand for them is not promised."""
+    sums = ("requests", "first_seen", "last_seen")
+    keys = [name for name in requests.columns if name not in sums]
+    return (
+        requests.group_by(keys, pl.col("first_seen").dt.date().alias("day"))
+        .agg(pl.col("requests").sum(), pl.col("first_seen").min(), pl.col("last_seen").max())
+        .sort(pl.all())
+    )
+
+
 def values(batch: LogBatch, column: str) -> Sequence[object]:
     """List the values of a column."""
     return batch.requests[column].to_list()

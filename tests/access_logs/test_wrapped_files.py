@@ -7,8 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender.access_logs import LogBatch
-from tests.access_logs.helpers import read, write
+from tests.access_logs.helpers import read, summed, write
 from tests.access_logs.wrappings import (
     EXPANDED,
     NAMESPACE,
@@ -31,17 +30,13 @@ def known_pod(file: Path) -> tuple[str, str | None] | None:
     return (NAMESPACE, None) if wrapping in WITHOUT_NAMESPACE else None
 
 
-def requests(batch: LogBatch) -> pl.DataFrame:
-    return batch.requests.sort(pl.all())
-
-
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
     folder = tmp_path_factory.mktemp("bare")
     found = {}
     for name in ("istio_text.log", "istio_json.log"):
         bare = write(folder / name, proxy_lines(name))
-        found[name] = requests(read(bare, pod=(NAMESPACE, POD)))
+        found[name] = summed(read(bare, pod=(NAMESPACE, POD)).requests)
     return found
 
 
@@ -54,8 +49,8 @@ def test_a_file_gives_the_requests_of_its_lines(
 
     for batch_bytes in (1, 2000, 1 << 20):
         found = read(file, pod=known_pod(file), batch_bytes=batch_bytes)
-        assert found.lines.read == found.lines.used == bare.height
-        assert requests(found).equals(bare)
+        assert found.lines.read == found.lines.used == bare["requests"].sum()
+        assert summed(found.requests).equals(bare)
 
 
 def test_all_wrappings_in_one_file_are_told_apart(
@@ -67,7 +62,7 @@ def test_all_wrappings_in_one_file_are_told_apart(
     found = read(mixed, pod=(NAMESPACE, POD))
 
     assert found.lines.used == found.lines.read == 12 * len(files)
-    assert requests(found).unique().height == expected["istio_text.log"].height
+    assert summed(found.requests).height == expected["istio_text.log"].height
 
 
 def test_the_files_are_what_is_written_of_the_wrappings() -> None:

@@ -18,9 +18,11 @@ from recommender.access_logs.formats.choose import (
     formats_to_try,
     log_format,
 )
-from recommender.access_logs.formats.fields import FIELD_SCHEMA
+from recommender.access_logs.formats.fields import DECIDING, FIELD_SCHEMA
+from recommender.access_logs.formats.json_format import JsonFormat
 from recommender.access_logs.formats.json_lines import AMBIGUOUS_JSON, BROKEN_JSON
 from recommender.access_logs.formats.known import LogFormat, assumed_formats, known_formats
+from recommender.access_logs.formats.operators import WORD
 from recommender.access_logs.formats.parse import (
     AMBIGUOUS_TEXT,
     DIAGNOSTIC,
@@ -29,17 +31,25 @@ from recommender.access_logs.formats.parse import (
     parse_lines,
     text_starts,
 )
+from recommender.access_logs.formats.template import Part, Value
+from recommender.access_logs.formats.text_format import TextFormat
 
 __all__ = [
     "AMBIGUOUS_JSON",
     "AMBIGUOUS_TEXT",
     "BROKEN_JSON",
+    "DECIDING",
     "DIAGNOSTIC",
     "FIELD_SCHEMA",
     "FORMAT_NAMES_HINT",
     "NOT_ACCESS_LOG",
     "UNKNOWN_FORMAT",
+    "WORD",
+    "JsonFormat",
     "LogFormat",
+    "Part",
+    "TextFormat",
+    "Value",
     "assumed_formats",
     "formats_as_configured",
     "formats_of",

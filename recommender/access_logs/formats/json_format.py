@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,16 +13,11 @@ import polars as pl
 from recommender.access_logs.formats.fields import Fields, fields_of
 from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
 from recommender.access_logs.formats.json_lines import Path
-from recommender.access_logs.formats.layout import JSON_SIGNS, Layout, layout_of
-from recommender.access_logs.formats.operators import ANYTHING
 from recommender.access_logs.formats.template import (
     NO_READING,
     ONE_READING,
     READING,
-    Part,
     Template,
-    Value,
-    merged_literals,
     values_of,
 )
 from recommender.errors import UsageError
@@ -57,16 +51,16 @@ class JsonFormat:
         fields: What becomes of the columns.
         leaves: Where the columns are.
         keys: The keys on the way to them -> how often each comes in a line at most.
+        all_keys: These and all others of its lines.
         foreign: Keys that only other formats have.
-        layouts: How most lines can be cut.
     """
 
     name: str
     fields: Fields
     leaves: tuple[Leaf, ...]
     keys: Mapping[str, int]
+    all_keys: frozenset[str]
     foreign: frozenset[str] = frozenset()
-    layouts: tuple[Layout, ...] = ()
 
     @property
     def always_logged(self) -> list[str]:
@@ -147,36 +141,7 @@ def json_format(
     needed = {step for leaf in compiled for step in leaf.path if isinstance(step, str)}
     _check_keys(needed)
     times = {key: often[key] for key in sorted(needed)}
-    layout = _layout(template, {leaf.path: leaf for leaf in compiled}, fields)
-    return JsonFormat(name, fields, tuple(compiled), times, foreign, (layout,) if layout else ())
-
-
-def _layout(
-    template: Mapping[str, object], leaves: Mapping[Path, Leaf], fields: Fields
-) -> Layout | None:
-    """Find how to cut lines; values with text around them are not of few different kinds."""
-    if any(leaf.template for leaf in leaves.values()):
-        return None
-    columns = {path: leaf.column for path, leaf in leaves.items()}
-    return layout_of(merged_literals(_parts(template, (), columns)), fields, JSON_SIGNS)
-
-
-def _parts(value: object, path: Path, columns: Mapping[Path, str | None]) -> Iterator[Part]:
-    """Write JSON as a proxy does, with values in place of operators."""
-    if isinstance(value, Mapping):
-        for place, (key, inner) in enumerate(sorted(value.items())):
-            yield f"{',' if place else '{'}{json.dumps(key, ensure_ascii=False)}:"
-            yield from _parts(inner, (*path, key), columns)
-        yield "}" if value else "{}"
-    elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield "," if place else "["
-            yield from _parts(inner, (*path, place), columns)
-        yield "]" if value else "[]"
-    elif isinstance(value, str) and any(isinstance(t, Operator) for t in tokens_of(value)):
-        yield Value(ANYTHING.pattern, ANYTHING, column=columns.get(path), is_json=True)
-    else:
-        yield json.dumps(value, ensure_ascii=False)
+    return JsonFormat(name, fields, tuple(compiled), times, frozenset(often), foreign)
 
 
 def _leaf(

@@ -130,10 +130,10 @@ def _assumed() -> tuple[LogFormat, ...]:
 def _common_text(
     tokens: tuple[Token, ...], name: str, *versions: str, is_assumed: bool
 ) -> TextFormat:
-    """Compile what the texts of some versions have in common; each is cut in its own way."""
+    """Compile what the texts of some versions have in common; each has a shape of its own."""
     texts = [text_format(_TEXTS[version], name, is_assumed=is_assumed) for version in versions]
-    layouts = tuple(layout for text in texts for layout in text.layouts)
-    return format_of_tokens(tokens, name, is_assumed=is_assumed, layouts=layouts)
+    shapes = tuple(shape for text in texts for shape in text.shapes)
+    return format_of_tokens(tokens, name, is_assumed=is_assumed, shapes=shapes)
 
 
 def _istio_text(*, is_assumed: bool) -> TextFormat:

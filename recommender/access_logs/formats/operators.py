@@ -38,6 +38,7 @@ class Alphabet:
 ANYTHING: Final = Alphabet(".")
 NUMBER: Final = Alphabet(r"[0-9.-]")
 WORD: Final = Alphabet(r'[^\t-\r ",|]')
+METHOD: Final = Alphabet(r'[^\t-\r ",]')
 FLAGS: Final = Alphabet(r"[A-Za-z0-9_,-]")
 AUTHORITY: Final = Alphabet(r'[^\t-\r "|]')
 CLUSTER: Final = Alphabet(r'[^\t-\r ",]')
@@ -58,13 +59,6 @@ _WORDS: Final = re.compile(
     r"|(?:UPSTREAM|DOWNSTREAM(?:_DIRECT)?)_(?:LOCAL|REMOTE)_ADDRESS(?:_WITHOUT_PORT)?"
     r"|(?:UPSTREAM|DOWNSTREAM)_TLS_(?:VERSION|CIPHER|SESSION_ID)"
     r"|DOWNSTREAM_PEER_FINGERPRINT_(?:1|256)|TLS_JA[34]_FINGERPRINT"
-)
-# Of these few different values come in many lines.
-_REPEATING: Final = re.compile(
-    r"PROTOCOL|RESPONSE_CODE(?:_DETAILS)?|RESPONSE_FLAGS(?:_LONG)?|CONNECTION_TERMINATION_DETAILS"
-    r"|UPSTREAM_CLUSTER(?:_RAW)?|DOWNSTREAM_LOCAL_(?:ADDRESS|ADDRESS_WITHOUT_PORT|PORT)"
-    r"|REQUESTED_SERVER_NAME|ROUTE_NAME|DOWNSTREAM_PEER_URI_SAN|UPSTREAM_TRANSPORT_FAILURE_REASON"
-    r"|ACCESS_LOG_TYPE|GRPC_STATUS(?:_NUMBER)?|HOSTNAME|UPSTREAM_PROTOCOL|DYNAMIC_METADATA"
 )
 _REQUEST_WORDS: Final = frozenset((":method", ":scheme"))
 _AUTHORITY_HEADERS: Final = frozenset((":authority", "host"))
@@ -91,13 +85,6 @@ def alphabet_of(operator: Operator) -> Alphabet:
     return WORD if _WORDS.fullmatch(name) else ANYTHING
 
 
-def repeats(operator: Operator) -> bool:
-    """Tell whether few different values of an operator come in many lines."""
-    if operator.name == "REQ":
-        return is_authority(operator) or headers_of(operator) <= _REQUEST_WORDS
-    return _REPEATING.fullmatch(operator.name) is not None
-
-
 def is_authority(operator: Operator) -> bool:
     """Tell whether an operator prints the authority; to Envoy `host` is another name of it."""
     return operator.name == "REQ" and headers_of(operator) <= _AUTHORITY_HEADERS
@@ -122,4 +109,4 @@ def headers_of(operator: Operator) -> frozenset[str]:
 def _of_header(operator: Operator) -> Alphabet:
     if is_authority(operator):
         return AUTHORITY
-    return WORD if headers_of(operator) <= _REQUEST_WORDS else ANYTHING
+    return METHOD if headers_of(operator) <= _REQUEST_WORDS else ANYTHING

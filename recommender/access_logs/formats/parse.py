@@ -25,7 +25,6 @@ from recommender.access_logs.formats.json_lines import (
 from recommender.access_logs.formats.known import LogFormat, assumed_formats
 from recommender.access_logs.formats.template import (
     NO_READING,
-    ONE_READING,
     READING,
     SEVERAL_READINGS,
 )
@@ -125,24 +124,12 @@ def _read_text(text: pl.DataFrame, rank: int, log_format: TextFormat) -> pl.Data
 
 
 def _read_json(lines: pl.DataFrame, formats: Sequence[tuple[int, JsonFormat]]) -> pl.DataFrame:
-    """Read JSON; what no layout fits is taken apart once for all formats."""
-    found, left = [_NOTHING], []
-    for rank, log_format in formats:
-        of_format = lines.filter(_has_keys(log_format))
-        for layout in log_format.layouts if of_format.height else ():
-            fields = layout.read_lines(of_format["line"])
-            is_read = fields[READING] == ONE_READING
-            read = pl.concat([of_format.select(_ROW), fields], how="horizontal").filter(is_read)
-            found.append(read.with_columns(pl.lit(rank, pl.Int32).alias(_RANK)))
-            of_format = of_format.filter(~is_read)
-        left.append((rank, log_format, of_format))
+    """Read JSON, which is taken apart once for all formats."""
     paths = list(dict.fromkeys(leaf.path for _, f in formats for leaf in f.leaves))
-    rows = pl.concat([lines.clear(), *(frame for _, _, frame in left)]).unique(_ROW).sort(_ROW)
-    if rows.is_empty():
-        return pl.concat(found, how="diagonal_relaxed")
-    values = pl.concat([rows, values_at(rows["line"], paths)], how="horizontal")
-    found += [_read_values(rank, log_format, values.join(frame, on=_ROW, how="semi"), paths)
-              for rank, log_format, frame in left if frame.height]  # fmt: skip
+    if lines.is_empty() or not paths:
+        return _NOTHING
+    values = pl.concat([lines, values_at(lines["line"], paths)], how="horizontal")
+    found = [_read_values(rank, f, values.filter(_has_keys(f)), paths) for rank, f in formats]
     return pl.concat(found, how="diagonal_relaxed")
 
 

@@ -18,7 +18,7 @@ then that sign, counted from the right end, tells where it begins.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ import polars as pl
 
 from recommender.access_logs.formats.fields import DECIDING
 from recommender.access_logs.formats.format_string import Operator, Token
-from recommender.access_logs.formats.operators import NAME, WORD, Alphabet, alphabet_of, repeats
+from recommender.access_logs.formats.operators import NAME, WORD, Alphabet, alphabet_of
 from recommender.access_logs.formats.start_time import TIME_OPERATORS, TimeFormat
 
 # What a line is to a format.
@@ -47,16 +47,12 @@ class Value:
         signs: What it may hold.
         is_fixed: From where it begins it can end in one place only.
         column: Where it goes, if it is needed.
-        repeats: Few different values come in many lines.
-        is_json: It is a value of JSON, not text.
     """
 
     pattern: str
     signs: Alphabet
     is_fixed: bool = False
     column: str | None = None
-    repeats: bool = False
-    is_json: bool = False
 
     @property
     def group(self) -> str:
@@ -109,19 +105,7 @@ def _value(
     signs = alphabet_of(operator)
     if is_assumed and signs == NAME:
         signs = WORD
-    return Value(signs.pattern, signs, column=column, repeats=repeats(operator))
-
-
-def merged_literals(parts: Iterable[Part]) -> list[Part]:
-    """Put literals that follow each other together."""
-    merged: list[Part] = []
-    for part in parts:
-        last = merged[-1] if merged else None
-        if isinstance(part, str) and isinstance(last, str):
-            merged[-1] = last + part
-        else:
-            merged.append(part)
-    return merged
+    return Value(signs.pattern, signs, column=column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +132,14 @@ class Template:
                 opens.append(part)
                 segments.append([])
         return cls(tuple(map(tuple, segments)), tuple(opens))
+
+    @property
+    def parts(self) -> list[Part]:
+        """List the literals and values in the order of the text."""
+        parts = [*self.segments[0]]
+        for value, segment in zip(self.opens, self.segments[1:], strict=True):
+            parts += [value, *segment]
+        return parts
 
     @property
     def columns(self) -> list[str]:

@@ -8,14 +8,7 @@ import polars as pl
 
 from recommender.access_logs.formats.fields import Fields, fields_of
 from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
-from recommender.access_logs.formats.layout import (
-    LOOK_ALIKE_SIGNS,
-    TEXT_SIGNS,
-    Layout,
-    layout_of,
-    read_by_layouts,
-)
-from recommender.access_logs.formats.template import READING, Template, values_of
+from recommender.access_logs.formats.template import READING, Part, Template, values_of
 from recommender.errors import UsageError
 
 
@@ -28,14 +21,14 @@ class TextFormat:
         fields: What becomes of the columns.
         tokens: The format string.
         template: What reads a line.
-        layouts: How most lines can be cut.
+        shapes: What lines are made of: several where the format stands for several alike.
     """
 
     name: str
     fields: Fields
     tokens: tuple[Token, ...]
     template: Template
-    layouts: tuple[Layout, ...]
+    shapes: tuple[tuple[Part, ...], ...]
 
     @property
     def start(self) -> str:
@@ -45,9 +38,6 @@ class TextFormat:
 
     def read(self, lines: pl.Series) -> pl.DataFrame:
         """Read lines; returns FIELD_SCHEMA and `reading`."""
-        return read_by_layouts(self.layouts, lines, self._read)
-
-    def _read(self, lines: pl.Series) -> pl.DataFrame:
         return self.template.read(lines).select(*self.fields.expressions(), READING)
 
 
@@ -71,9 +61,9 @@ def format_of_tokens(
     name: str,
     *,
     is_assumed: bool = False,
-    layouts: tuple[Layout, ...] | None = None,
+    shapes: tuple[tuple[Part, ...], ...] | None = None,
 ) -> TextFormat:
-    """Compile a log format of text that is read already; `layouts` are known ones.
+    """Compile a log format of text that is read already; `shapes` are all that there are.
 
     Raises:
         UsageError: It lacks what is needed.
@@ -81,8 +71,4 @@ def format_of_tokens(
     operators = [token for token in tokens if isinstance(token, Operator)]
     fields = fields_of(operators)
     values = values_of(tokens, fields.columns, fields.time, is_assumed=is_assumed)
-    if layouts is None:
-        signs = LOOK_ALIKE_SIGNS if str(tokens[0]).startswith("{") else TEXT_SIGNS
-        layout = layout_of(values, fields, signs)
-        layouts = (layout,) if layout else ()
-    return TextFormat(name, fields, tokens, Template.of(values), layouts)
+    return TextFormat(name, fields, tokens, Template.of(values), shapes or (tuple(values),))

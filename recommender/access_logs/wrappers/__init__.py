@@ -27,7 +27,7 @@ from recommender.access_logs.wrappers.parts import (
     no_parts,
 )
 from recommender.access_logs.wrappers.prefixes import without_prefixes
-from recommender.access_logs.wrappers.records import without_records
+from recommender.access_logs.wrappers.records import MEMBERS, without_records
 
 STANDARD_ERROR: Final = "on standard error, where no access log goes"
 UNFINISHED: Final = "a part of a line whose end is missing"
@@ -104,6 +104,7 @@ __all__ = [
     "AMBIGUOUS_WRAPPER",
     "EMPTY",
     "LINE_SCHEMA",
+    "MEMBERS",
     "OTHER_CONTAINER_RECORD",
     "PART_SCHEMA",
     "STANDARD_ERROR",

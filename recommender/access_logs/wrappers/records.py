@@ -51,13 +51,14 @@ _STERN: Final = {
     "source_pod": ("podName", "pod"),
     "container": ("containerName", "container"),
 }
-_MEMBERS: Final = (
+MEMBERS: Final = (
     "log", "message", "line", "content", "__raw_log__",
     "stream", "logtag", "_p", "kubernetes", "labels", "_source",
     "__time__", "__source__", "__topic__",
     *(name for names in (_SLS, _STERN) for there in names.values() for name in there),
 )  # fmt: skip
-_MARKS: Final = [f'"{name}"' for name in (*_MEMBERS, "resourceLogs", "hits", "data", "streams")]
+"""The members that tell the kind of a record, or what it says."""
+_MARKS: Final = [f'"{name}"' for name in (*MEMBERS, "resourceLogs", "hits", "data", "streams")]
 _NAMING: Final = {"kubernetes": KUBERNETES, "labels": LABELS}
 """The members that are objects with names."""
 _PREFIX: Final = "member "
@@ -155,7 +156,7 @@ def _docker(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
 
 def _records(parts: pl.DataFrame) -> list[pl.DataFrame]:
     present = set(parts["line"].str.extract_many(_MARKS).explode().unique().drop_nulls())
-    there = [name for name in _MEMBERS if f'"{name}"' in present]
+    there = [name for name in MEMBERS if f'"{name}"' in present]
     rows = _with_members(parts, there)
     for name, paths in _NAMING.items():
         names = names_in(rows[_PREFIX + name], paths)
@@ -185,7 +186,7 @@ def _with_members(parts: pl.DataFrame, there: Sequence[str]) -> pl.DataFrame:
     line = rows.select(pl.when(valid).then(_LINE)).to_series()
     return rows.with_columns(
         (json_text.string_member(line, n) if n in there else nothing).alias(_PREFIX + n)
-        for n in _MEMBERS
+        for n in MEMBERS
         if n not in _NAMING
     )
 

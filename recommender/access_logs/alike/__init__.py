@@ -1,0 +1,121 @@
+"""Pieces of a file -> rows: lines that agree in all that is needed are read once.
+
+A proxy writes the same again and again, but for times, paths and numbers of bytes. `_alike.c` finds
+the lines of known formats that differ in nothing else, and counts them; the first of them stands
+for all. It only tells which lines are alike, never what they mean. A line that fits nothing known
+is a row of its own, and so is every line where `_alike.c` could not be built: what is read is the
+same then, only slower.
+
+actions     what becomes of a value
+text_cuts   how lines of text are cut into values
+json_keys   which keys of JSON are needed
+rivals      which lines only one of several formats can read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Protocol
+
+from recommender.access_logs.alike.json_keys import keys_of
+from recommender.access_logs.alike.rivals import is_unrivalled
+from recommender.access_logs.alike.text_cuts import TextCut, cut_of
+from recommender.access_logs.formats import LogFormat, TextFormat
+
+try:
+    from recommender.access_logs.alike import _alike
+except ImportError:
+    IS_BUILT = False
+else:
+    IS_BUILT = True
+
+Columns = tuple[list[int], list[bytes], list[int], list[str | None], list[str | None]]
+"""The number of each line, the line, how many are like it, and when the first and the last of
+them started; both are None where the line is alone."""
+
+
+class Rows(Protocol):
+    """Make rows of the lines of files, in the order of their first lines."""
+
+    @property
+    def size(self) -> int:
+        """Say how many bytes the rows take."""
+
+    def add(self, lines: bytes, number: int, /) -> None:
+        """Add lines of a file, the first of which has a number."""
+
+    def end_file(self) -> None:
+        """Say that what comes is of another file."""
+
+    def take(self) -> Columns:
+        """Give the rows and forget them."""
+
+
+class LinesAlone:
+    """Make each line a row of its own."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._numbers: list[int] = []
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Say how many bytes the rows take."""
+        return self._size
+
+    def add(self, lines: bytes, number: int, /) -> None:
+        """Add lines of a file, the first of which has a number."""
+        found = lines.removesuffix(b"\n").split(b"\n") if lines else []
+        self._numbers += range(number, number + len(found))
+        self._lines += found
+        self._size += len(lines)
+
+    def end_file(self) -> None:
+        """Say that what comes is of another file."""
+
+    def take(self) -> Columns:
+        """Give the rows and forget them."""
+        lines, numbers = self._lines, self._numbers
+        self._lines, self._numbers, self._size = [], [], 0
+        none: list[str | None] = list(repeat(None, len(lines)))
+        return numbers, lines, [1] * len(lines), none, none
+
+
+def rows_of(formats: Sequence[LogFormat]) -> Rows:
+    """Make what finds lines that are alike to all of some formats."""
+    if not IS_BUILT:
+        return LinesAlone()
+    cuts = tuple(_plain(cut) for cut in text_cuts_of(formats))
+    keys = ((f'"{key}":'.encode(), int(action)) for key, action in keys_of(formats).items())
+    return _alike.Alike(cuts=cuts, keys=tuple(keys))
+
+
+def text_cuts_of(formats: Sequence[LogFormat]) -> list[TextCut]:
+    """List the cuts of lines that only one of the formats can read."""
+    return [
+        cut
+        for text_format in formats
+        if isinstance(text_format, TextFormat)
+        for shape in text_format.shapes
+        if (cut := cut_of(text_format, shape)) is not None
+        and is_unrivalled(text_format, shape, cut.sign, formats)
+    ]
+
+
+_Piece = tuple[bytes, bytes, int, bool, tuple[tuple[int, bytes | None], ...]]
+
+
+def _plain(cut: TextCut) -> tuple[int, tuple[_Piece, ...]]:
+    pieces = (
+        (
+            piece.begin.encode(),
+            piece.end.encode(),
+            ord(piece.separator),
+            piece.is_request,
+            tuple((int(action), signs) for action, signs in piece.values),
+        )
+        for piece in cut.pieces
+    )
+    return ord(cut.sign), tuple(pieces)

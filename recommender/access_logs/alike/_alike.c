@@ -1,0 +1,877 @@
+/* Lines of a log -> the first of those that agree in all that is needed, and how many they are.
+ *
+ * What is needed is said from outside, as a cut of lines of text or as keys of flat JSON objects;
+ * see text_cuts.py and json_keys.py. A line that no cut fits is a row of its own. Nothing here
+ * knows what a line means: the first line of each row is read as any other line is.
+ *
+ * All text is hostile. Every pointer stays between the begin and the end of its line; lengths are
+ * those of one piece of a file. Rows that collide too often become rows of their own.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+/* What becomes of a value; `Action` in actions.py says what each is for. */
+enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
+
+#define MOST_LINE (1 << 16)
+/* Of each byte of a line no more than one is needed, and for each value up to 8 more. */
+#define MOST_KEY (MOST_LINE * 9 + 64)
+#define MOST_KEYS 250
+#define MOST_PROBES 64
+#define TIME_LENGTH 24
+#define MINUTE_LENGTH 17
+#define DAY_LENGTH 10
+#define NO_ROW UINT32_MAX
+/* Signs that are the number of no cut and no key. */
+#define IS_JSON 255
+#define IS_PEER 254
+#define MOST_CUTS 64
+
+typedef const uint8_t *Text;
+
+typedef struct {
+    Text at, end;
+} Span;
+
+typedef struct {
+    PyObject *owner; /* what the span is a part of */
+    Span span;
+} Literal;
+
+/* ---- what is to be found ---- */
+
+typedef struct {
+    int action;
+    uint8_t *signs; /* which bytes it may hold; NULL for all */
+} Value;
+
+typedef struct {
+    Literal begin, end;
+    int separator; /* between its values */
+    int is_request; /* method, path and protocol: the path may hold the separator */
+    Py_ssize_t count;
+    Value *values;
+} Piece;
+
+typedef struct {
+    int sign;
+    Py_ssize_t width;
+    Piece *pieces;
+} Cut;
+
+typedef struct {
+    Literal name; /* with its quotes and the colon */
+    int action;
+    Py_ssize_t follower; /* the key that came after it last */
+} Key;
+
+/* ---- what was found ---- */
+
+typedef struct {
+    uint8_t *data;
+    size_t length, room;
+} Buffer;
+
+typedef struct {
+    uint64_t hash;
+    size_t key, key_length; /* in `keys`; no length for a line that nothing fits */
+    size_t line, line_length; /* in `lines` */
+    int64_t number, count;
+    uint8_t first[TIME_LENGTH], last[TIME_LENGTH];
+} Row;
+
+typedef struct {
+    PyObject_HEAD
+    Cut *cuts;
+    Py_ssize_t cut_count, last_cut;
+    Key *known;
+    Py_ssize_t known_count;
+    Buffer keys, lines, rows;
+    Buffer key; /* that of the line at hand; there is room for all of it */
+    Span time, peer;
+    uint8_t minute[MINUTE_LENGTH]; /* of the last time that is one */
+    int is_received;
+    uint32_t *places;
+    size_t place_count, held;
+    int goes_on; /* a part of a line was seen whose end was not */
+} Alike;
+
+static int reserve(Buffer *buffer, size_t more)
+{
+    if (buffer->room - buffer->length >= more)
+        return 1;
+    size_t room = buffer->room ? buffer->room : 4096;
+    while (room - buffer->length < more)
+        room *= 2;
+    uint8_t *data = PyMem_RawRealloc(buffer->data, room);
+    if (!data)
+        return 0;
+    buffer->data = data;
+    buffer->room = room;
+    return 1;
+}
+
+static int append(Buffer *buffer, const void *data, size_t length)
+{
+    if (!reserve(buffer, length))
+        return 0;
+    if (length)
+        memcpy(buffer->data + buffer->length, data, length);
+    buffer->length += length;
+    return 1;
+}
+
+/* ---- one line ---- */
+
+static int is_digit(uint8_t sign) { return sign >= '0' && sign <= '9'; }
+
+static int starts_with(Span span, Span begin)
+{
+    size_t length = begin.end - begin.at;
+    return (size_t)(span.end - span.at) >= length && !memcmp(span.at, begin.at, length);
+}
+
+static int ends_with(Span span, Span end)
+{
+    size_t length = end.end - end.at;
+    return (size_t)(span.end - span.at) >= length && !memcmp(span.end - length, end.at, length);
+}
+
+static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
+
+static Text find(Text at, Text end, int sign)
+{
+    return at < end ? memchr(at, sign, end - at) : NULL;
+}
+
+/* Match `0` with any digit and everything else with itself. */
+static int has_shape(Text at, const char *shape, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (shape[i] == '0' ? !is_digit(at[i]) : at[i] != (uint8_t)shape[i])
+            return 0;
+    return 1;
+}
+
+static int two_digits(Text at) { return (at[0] - '0') * 10 + at[1] - '0'; }
+
+/* Tell a time; most lines are of the same minute as the line before. */
+static int is_time(Alike *self, Span span)
+{
+    static const char shape[] = "0000-00-00T00:00:00.000Z";
+    if (span.end - span.at != TIME_LENGTH)
+        return 0;
+    if (memcmp(span.at, self->minute, MINUTE_LENGTH)) {
+        if (!has_shape(span.at, shape, MINUTE_LENGTH) || two_digits(span.at + 11) > 23 ||
+            two_digits(span.at + 14) > 59)
+            return 0;
+        memcpy(self->minute, span.at, MINUTE_LENGTH);
+    }
+    return has_shape(span.at + MINUTE_LENGTH, shape + MINUTE_LENGTH, TIME_LENGTH - MINUTE_LENGTH) &&
+           two_digits(span.at + MINUTE_LENGTH) < 60;
+}
+
+/* Whatever is needed of a line is shorter than MOST_KEY: see `add_line` and `take_all`. */
+static void need_sign(Alike *self, uint8_t sign) { self->key.data[self->key.length++] = sign; }
+
+static void need(Alike *self, Text at, Text end)
+{
+    uint32_t length = (uint32_t)(end - at);
+    memcpy(self->key.data + self->key.length, &length, sizeof length);
+    memcpy(self->key.data + self->key.length + sizeof length, at, length);
+    self->key.length += sizeof length + length;
+}
+
+/* Where the port of a peer tells nothing, it is left out. */
+static Text without_port(Span peer)
+{
+    Text at = peer.end;
+    long port = 0, digit = 1;
+    while (at > peer.at && is_digit(at[-1]) && peer.end - at < 5) {
+        port += digit * (*--at - '0');
+        digit *= 10;
+    }
+    int is_port = at < peer.end && at > peer.at && at[-1] == ':' && *at != '0' && port < 65536;
+    return is_port ? at : peer.end;
+}
+
+/* Tell a name from a number or nothing, and from the text that stands for null. */
+static uint8_t kind_of(Span value)
+{
+    if (value.at == value.end || is_digit(*value.at) || *value.at == '-')
+        return 0;
+    return value.end - value.at == 4 && !memcmp(value.at, "null", 4) ? 2 : 1;
+}
+
+/* Take what is needed of a value; it may not be one. */
+static int take_value(Alike *self, int action, Span value)
+{
+    switch (action) {
+    case TIME:
+        if (self->time.at || !is_time(self, value))
+            return 0;
+        self->time = value;
+        need(self, value.at, value.at + DAY_LENGTH);
+        break;
+    case CLUSTER:
+        self->is_received = value.end - value.at > 7 && !memcmp(value.at + 1, "nbound", 6) &&
+                            (value.at[0] | 32) == 'i';
+        need(self, value.at, value.end);
+        break;
+    case PEER:
+        self->peer = value;
+        break;
+    case PRESENCE:
+        need_sign(self, kind_of(value));
+        break;
+    case NEEDED:
+        need(self, value.at, value.end);
+    }
+    return 1;
+}
+
+/* ---- text ---- */
+
+static int holds_only(Span value, const uint8_t *signs)
+{
+    if (signs)
+        for (Text at = value.at; at < value.end; at++)
+            if (!signs[*at])
+                return 0;
+    return 1;
+}
+
+static int fits_request(Alike *self, const Piece *piece, Span inner)
+{
+    Text first = find(inner.at, inner.end, piece->separator);
+    Text last = inner.end;
+    while (last > inner.at && last[-1] != piece->separator)
+        last--;
+    if (!first || first + 1 >= last)
+        return 0;
+    Span method = {inner.at, first}, protocol = {last, inner.end};
+    return holds_only(method, piece->values[0].signs) &&
+           holds_only(protocol, piece->values[2].signs) &&
+           take_value(self, piece->values[0].action, method) &&
+           take_value(self, piece->values[2].action, protocol);
+}
+
+static int fits_piece(Alike *self, const Piece *piece, Span span)
+{
+    if (!starts_with(span, piece->begin.span))
+        return 0;
+    span.at = after(span.at, piece->begin.span);
+    if (!ends_with(span, piece->end.span))
+        return 0;
+    span.end -= piece->end.span.end - piece->end.span.at;
+    if (!piece->count)
+        return span.at == span.end;
+    if (piece->is_request)
+        return fits_request(self, piece, span);
+    for (Py_ssize_t i = 0; i < piece->count; i++) {
+        Span value = span;
+        if (i + 1 < piece->count) {
+            value.end = find(span.at, span.end, piece->separator);
+            if (!value.end)
+                return 0;
+            span.at = value.end + 1;
+        } else if (piece->count > 1 && find(value.at, value.end, piece->separator)) {
+            return 0;
+        }
+        if (!holds_only(value, piece->values[i].signs) ||
+            !take_value(self, piece->values[i].action, value))
+            return 0;
+    }
+    return 1;
+}
+
+static int fits_cut(Alike *self, const Cut *cut, Span line)
+{
+    for (Py_ssize_t i = 0; i < cut->width; i++) {
+        Text sign = find(line.at, line.end, cut->sign);
+        if ((sign == NULL) != (i + 1 == cut->width))
+            return 0;
+        Span piece = {line.at, sign ? sign : line.end};
+        if (!fits_piece(self, &cut->pieces[i], piece))
+            return 0;
+        line.at = piece.end + 1;
+    }
+    return 1;
+}
+
+/* ---- flat JSON ---- */
+
+/* Escapes are left to those who can undo them, and no control sign is JSON. */
+static int is_plain(Span line)
+{
+    uint8_t odd = 0;
+    for (Text at = line.at; at < line.end; at++)
+        odd |= (*at < 32) | (*at == '\\');
+    return !odd;
+}
+
+static Text after_digits(Text at, Text end)
+{
+    while (at < end && is_digit(*at))
+        at++;
+    return at;
+}
+
+/* Return the end of a number or a word of JSON; NULL if there is none. */
+static Text after_plain_value(Text at, Text end)
+{
+    static const char *words[] = {"null", "true", "false"};
+    for (int i = 0; i < 3; i++) {
+        size_t length = strlen(words[i]);
+        if ((size_t)(end - at) >= length && !memcmp(at, words[i], length))
+            return at + length;
+    }
+    if (at < end && *at == '-')
+        at++;
+    Text whole = after_digits(at, end);
+    if (whole == at || (*at == '0' && whole > at + 1) || whole - at > 18)
+        return NULL;
+    if (whole == end || *whole != '.')
+        return whole;
+    Text fraction = after_digits(whole + 1, end);
+    return fraction > whole + 1 ? fraction : NULL;
+}
+
+/* Find the key that a member begins with; -1 if it is not known. */
+static Py_ssize_t known_key(const Alike *self, Py_ssize_t before, Span member)
+{
+    Py_ssize_t place = self->known[before].follower;
+    for (Py_ssize_t i = 0; i < self->known_count; i++) {
+        if (starts_with(member, self->known[place].name.span))
+            return place;
+        place = place + 1 < self->known_count ? place + 1 : 0;
+    }
+    return -1;
+}
+
+static int take_member(Alike *self, Py_ssize_t key, Span raw)
+{
+    int action = self->known[key].action, is_text = *raw.at == '"';
+    if (action == SKIPPED)
+        return 1;
+    need_sign(self, (uint8_t)key);
+    if (action == NEEDED) {
+        need(self, raw.at, raw.end);
+        return 1;
+    }
+    need_sign(self, (uint8_t)is_text);
+    Span inner = {raw.at + is_text, raw.end - is_text};
+    if (action == PRESENCE && !is_text)
+        inner.end = inner.at;
+    if (action == TIME && !is_text)
+        return 0;
+    return take_value(self, action, inner);
+}
+
+static int fits_keys(Alike *self, Span line)
+{
+    if (!self->known_count || line.end - line.at < 2 || *line.at != '{' || line.end[-1] != '}' ||
+        !is_plain(line))
+        return 0;
+    uint64_t seen[(MOST_KEYS + 63) / 64] = {0};
+    Py_ssize_t before = self->known_count; /* behind the last: a place for what comes first */
+    Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
+    while (at < end) {
+        Span member = {at + 1, end};
+        if (*at != (at == line.at ? '{' : ','))
+            return 0;
+        Py_ssize_t key = known_key(self, before, member);
+        if (key < 0 || seen[key / 64] >> key % 64 & 1)
+            return 0;
+        seen[key / 64] |= (uint64_t)1 << key % 64;
+        self->known[before].follower = key;
+        before = key;
+        Span raw = {after(member.at, self->known[key].name.span), NULL};
+        if (raw.at < end && *raw.at == '"') {
+            Text close = find(raw.at + 1, end, '"');
+            raw.end = close ? close + 1 : NULL;
+        } else {
+            raw.end = after_plain_value(raw.at, end);
+        }
+        if (!raw.end)
+            return 0;
+        if (at == line.at) {
+            need_sign(self, (uint8_t)key); /* how a line begins tells text that looks like JSON */
+            need_sign(self, *raw.at == '"');
+        }
+        if (!take_member(self, key, raw))
+            return 0;
+        at = raw.end;
+    }
+    return at == end && at > line.at;
+}
+
+/* ---- rows ---- */
+
+/* Multiply and fold eight bytes at a time. */
+static uint64_t hash_of(const uint8_t *data, size_t length)
+{
+    const uint64_t prime = 0x9E3779B97F4A7C15u;
+    uint64_t hash = length * prime, word;
+    for (; length >= 8; data += 8, length -= 8) {
+        memcpy(&word, data, 8);
+        __uint128_t product = (__uint128_t)(hash ^ word) * prime;
+        hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+    }
+    word = 0;
+    memcpy(&word, data, length);
+    __uint128_t product = (__uint128_t)(hash ^ word ^ prime) * prime;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static Row *row_at(const Alike *self, size_t place) { return (Row *)self->rows.data + place; }
+
+static size_t row_count(const Alike *self) { return self->rows.length / sizeof(Row); }
+
+static int more_places(Alike *self)
+{
+    size_t count = self->place_count ? self->place_count * 2 : 1 << 12;
+    uint32_t *places = PyMem_RawMalloc(count * sizeof *places);
+    if (!places)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        places[i] = NO_ROW;
+    for (size_t row = 0; row < row_count(self); row++) {
+        if (!row_at(self, row)->key_length)
+            continue;
+        size_t place = row_at(self, row)->hash & (count - 1);
+        while (places[place] != NO_ROW)
+            place = (place + 1) & (count - 1);
+        places[place] = (uint32_t)row;
+    }
+    PyMem_RawFree(self->places);
+    self->places = places;
+    self->place_count = count;
+    return 1;
+}
+
+static int add_row(Alike *self, Span line, int64_t number, uint64_t hash, size_t key_length)
+{
+    Row row = {.hash = hash, .key = self->keys.length, .key_length = key_length,
+               .line = self->lines.length, .line_length = line.end - line.at,
+               .number = number, .count = 1};
+    if (key_length) {
+        memcpy(row.first, self->time.at, TIME_LENGTH);
+        memcpy(row.last, self->time.at, TIME_LENGTH);
+    }
+    return append(&self->keys, self->key.data, key_length) &&
+           append(&self->lines, line.at, row.line_length) &&
+           append(&self->rows, &row, sizeof row);
+}
+
+static void count_line(Alike *self, Row *row)
+{
+    row->count++;
+    if (memcmp(self->time.at, row->first, TIME_LENGTH) < 0)
+        memcpy(row->first, self->time.at, TIME_LENGTH);
+    if (memcmp(self->time.at, row->last, TIME_LENGTH) > 0)
+        memcpy(row->last, self->time.at, TIME_LENGTH);
+}
+
+/* Count a line whose key is at hand with those like it. */
+static int sum_up(Alike *self, Span line, int64_t number)
+{
+    if (self->held * 2 >= self->place_count && !more_places(self))
+        return 0;
+    uint64_t hash = hash_of(self->key.data, self->key.length);
+    size_t place = hash & (self->place_count - 1);
+    for (int probe = 0; probe < MOST_PROBES; probe++) {
+        if (self->places[place] == NO_ROW) {
+            self->places[place] = (uint32_t)row_count(self);
+            self->held++;
+            return add_row(self, line, number, hash, self->key.length);
+        }
+        Row *row = row_at(self, self->places[place]);
+        if (row->hash == hash && row->key_length == self->key.length &&
+            !memcmp(self->keys.data + row->key, self->key.data, self->key.length)) {
+            count_line(self, row);
+            return 1;
+        }
+        place = (place + 1) & (self->place_count - 1);
+    }
+    return add_row(self, line, number, 0, 0);
+}
+
+/* ---- lines ---- */
+
+/* Return the end of `<time> <stream> <tag> `, which a container runtime writes; else NULL. */
+static Text after_runtime_prefix(Span line, int *is_stdout, int *is_part)
+{
+    static const char shape[] = "0000-00-00T00:00:00";
+    const size_t length = sizeof shape - 1;
+    if ((size_t)(line.end - line.at) < length + 12 || !has_shape(line.at, shape, length))
+        return NULL;
+    Text at = line.at + length;
+    while (at < line.end && (is_digit(*at) || *at == '.'))
+        at++;
+    if (at < line.end && *at == 'Z')
+        at++;
+    else if (line.end - at > 6 && (*at == '+' || *at == '-') && has_shape(at + 1, "00:00", 5))
+        at += 6;
+    else
+        return NULL;
+    if (line.end - at < 10 || (memcmp(at, " stdout ", 8) && memcmp(at, " stderr ", 8)))
+        return NULL;
+    *is_stdout = at[4] == 'o';
+    *is_part = at[8] == 'P';
+    return at[9] == ' ' && (at[8] == 'F' || at[8] == 'P') ? at + 10 : NULL;
+}
+
+static int fits(Alike *self, Span body, uint8_t wrapper)
+{
+    if (body.at < body.end && *body.at == '{') {
+        self->key.length = 0;
+        need_sign(self, wrapper);
+        need_sign(self, IS_JSON);
+        return fits_keys(self, body);
+    }
+    for (Py_ssize_t i = 0; i < self->cut_count; i++) {
+        Py_ssize_t place = (self->last_cut + i) % self->cut_count;
+        self->key.length = 0;
+        self->time.at = self->peer.at = NULL;
+        self->is_received = 0;
+        need_sign(self, wrapper);
+        need_sign(self, (uint8_t)place);
+        if (fits_cut(self, &self->cuts[place], body)) {
+            self->last_cut = place;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int add_line(Alike *self, Span line, int64_t number)
+{
+    int is_stdout = 1, is_part = 0, goes_on = self->goes_on;
+    Span body = line;
+    uint8_t wrapper = 0;
+    self->time.at = self->peer.at = NULL;
+    self->is_received = 0;
+    if (line.at < line.end && is_digit(*line.at)) {
+        Text begin = after_runtime_prefix(line, &is_stdout, &is_part);
+        if (begin) {
+            body.at = begin;
+            wrapper = 1;
+        }
+    }
+    if (wrapper && is_stdout)
+        self->goes_on = is_part;
+    else if (!wrapper && is_part)
+        self->goes_on = 1;
+    if (goes_on || is_part || !is_stdout || line.end - line.at > MOST_LINE ||
+        (line.end > line.at && line.end[-1] == '\r') || !fits(self, body, wrapper) ||
+        !self->time.at)
+        return add_row(self, line, number, 0, 0);
+    if (self->is_received && self->peer.at) {
+        need_sign(self, IS_PEER);
+        need(self, self->peer.at, without_port(self->peer));
+    }
+    return sum_up(self, line, number);
+}
+
+static int add_lines(Alike *self, Span data, int64_t number)
+{
+    while (data.at < data.end) {
+        Text feed = find(data.at, data.end, '\n');
+        Span line = {data.at, feed ? feed : data.end};
+        if (!add_line(self, line, number++))
+            return 0;
+        data.at = feed ? feed + 1 : data.end;
+    }
+    return 1;
+}
+
+/* ---- what Python sees ---- */
+
+static int take_literal(Literal *literal, PyObject *bytes)
+{
+    char *at;
+    Py_ssize_t length;
+    if (PyBytes_AsStringAndSize(bytes, &at, &length) < 0)
+        return 0;
+    literal->owner = Py_NewRef(bytes);
+    literal->span = (Span){(Text)at, (Text)at + length};
+    return 1;
+}
+
+static int is_in_range(Py_ssize_t value, Py_ssize_t most, const char *what)
+{
+    if (value >= 0 && value <= most)
+        return 1;
+    PyErr_Format(PyExc_ValueError, "%s is not between 0 and %zd", what, most);
+    return 0;
+}
+
+/* Allocate room for the items of a tuple, filled with zeros. */
+static void *room_for(PyObject *items, size_t size)
+{
+    if (!PyTuple_Check(items)) {
+        PyErr_SetString(PyExc_TypeError, "a tuple is wanted");
+        return NULL;
+    }
+    void *room = PyMem_Calloc((size_t)PyTuple_GET_SIZE(items) + 1, size);
+    return room ? room : PyErr_NoMemory();
+}
+
+static int take_value_of(Value *value, PyObject *source)
+{
+    const char *signs;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(source, "iz#", &value->action, &signs, &length) ||
+        !is_in_range(value->action, ACTIONS - 1, "an action"))
+        return 0;
+    if (!signs)
+        return 1;
+    if (!is_in_range(length - 256, 0, "the length of signs less 256"))
+        return 0;
+    value->signs = PyMem_Malloc(256);
+    if (!value->signs)
+        return PyErr_NoMemory() != NULL;
+    memcpy(value->signs, signs, 256);
+    return 1;
+}
+
+static int take_piece(Piece *piece, PyObject *source)
+{
+    PyObject *begin, *end, *values;
+    if (!PyArg_ParseTuple(source, "SSipO", &begin, &end, &piece->separator, &piece->is_request,
+                          &values) ||
+        !is_in_range(piece->separator, 255, "a separator") ||
+        !take_literal(&piece->begin, begin) || !take_literal(&piece->end, end))
+        return 0;
+    piece->values = room_for(values, sizeof *piece->values);
+    if (!piece->values)
+        return 0;
+    piece->count = PyTuple_GET_SIZE(values);
+    for (Py_ssize_t i = 0; i < piece->count; i++)
+        if (!take_value_of(&piece->values[i], PyTuple_GET_ITEM(values, i)))
+            return 0;
+    if (piece->is_request && piece->count != 3) {
+        PyErr_SetString(PyExc_ValueError, "a request has three values");
+        return 0;
+    }
+    return 1;
+}
+
+static int take_cut(Cut *cut, PyObject *source)
+{
+    PyObject *pieces;
+    if (!PyArg_ParseTuple(source, "iO", &cut->sign, &pieces) ||
+        !is_in_range(cut->sign, 255, "a sign"))
+        return 0;
+    cut->pieces = room_for(pieces, sizeof *cut->pieces);
+    if (!cut->pieces)
+        return 0;
+    cut->width = PyTuple_GET_SIZE(pieces);
+    for (Py_ssize_t i = 0; i < cut->width; i++)
+        if (!take_piece(&cut->pieces[i], PyTuple_GET_ITEM(pieces, i)))
+            return 0;
+    return 1;
+}
+
+static int take_key(Key *key, PyObject *source)
+{
+    PyObject *name;
+    return PyArg_ParseTuple(source, "Si", &name, &key->action) &&
+           is_in_range(key->action, ACTIONS - 1, "an action") && take_literal(&key->name, name);
+}
+
+static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
+{
+    self->cuts = room_for(cuts, sizeof *self->cuts);
+    self->known = self->cuts ? room_for(keys, sizeof *self->known) : NULL;
+    if (!self->known || !is_in_range(PyTuple_GET_SIZE(cuts), MOST_CUTS, "the number of cuts") ||
+        !is_in_range(PyTuple_GET_SIZE(keys), MOST_KEYS, "the number of keys"))
+        return 0;
+    if (!reserve(&self->key, MOST_KEY))
+        return PyErr_NoMemory() != NULL;
+    self->cut_count = PyTuple_GET_SIZE(cuts);
+    self->known_count = PyTuple_GET_SIZE(keys);
+    for (Py_ssize_t i = 0; i < self->cut_count; i++)
+        if (!take_cut(&self->cuts[i], PyTuple_GET_ITEM(cuts, i)))
+            return 0;
+    for (Py_ssize_t i = 0; i < self->known_count; i++)
+        if (!take_key(&self->known[i], PyTuple_GET_ITEM(keys, i)))
+            return 0;
+    return 1;
+}
+
+static PyObject *alike_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *cuts, *keys;
+    static char *names[] = {"cuts", "keys", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO", names, &cuts, &keys))
+        return NULL;
+    Alike *self = (Alike *)type->tp_alloc(type, 0);
+    if (self && !take_all(self, cuts, keys))
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static void free_cut(Cut *cut)
+{
+    for (Py_ssize_t i = 0; i < cut->width; i++) {
+        Piece *piece = &cut->pieces[i];
+        for (Py_ssize_t j = 0; j < piece->count; j++)
+            PyMem_Free(piece->values[j].signs);
+        PyMem_Free(piece->values);
+        Py_XDECREF(piece->begin.owner);
+        Py_XDECREF(piece->end.owner);
+    }
+    PyMem_Free(cut->pieces);
+}
+
+static void alike_free(PyObject *object)
+{
+    Alike *self = (Alike *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    for (Py_ssize_t i = 0; i < self->cut_count; i++)
+        free_cut(&self->cuts[i]);
+    for (Py_ssize_t i = 0; i < self->known_count; i++)
+        Py_XDECREF(self->known[i].name.owner);
+    PyMem_Free(self->cuts);
+    PyMem_Free(self->known);
+    PyMem_RawFree(self->keys.data);
+    PyMem_RawFree(self->lines.data);
+    PyMem_RawFree(self->rows.data);
+    PyMem_RawFree(self->key.data);
+    PyMem_RawFree(self->places);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *alike_add(PyObject *object, PyObject *args)
+{
+    Alike *self = (Alike *)object;
+    Py_buffer data;
+    long long number;
+    int done;
+    if (!PyArg_ParseTuple(args, "y*L", &data, &number))
+        return NULL;
+    Span span = {data.buf, (Text)data.buf + data.len};
+    Py_BEGIN_ALLOW_THREADS
+    done = add_lines(self, span, number);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&data);
+    if (!done)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *alike_end_file(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    ((Alike *)object)->goes_on = 0;
+    Py_RETURN_NONE;
+}
+
+static PyObject *time_of(const Row *row, const uint8_t *time)
+{
+    if (!row->key_length)
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeASCII((const char *)time, TIME_LENGTH, NULL);
+}
+
+static int put(PyObject *columns, int column, size_t place, PyObject *value)
+{
+    if (!value)
+        return 0;
+    PyList_SET_ITEM(PyTuple_GET_ITEM(columns, column), (Py_ssize_t)place, value);
+    return 1;
+}
+
+static int put_row(const Alike *self, PyObject *columns, size_t place)
+{
+    const Row *row = row_at(self, place);
+    const char *line = (const char *)self->lines.data + row->line;
+    return put(columns, 0, place, PyLong_FromLongLong(row->number)) &&
+           put(columns, 1, place, PyBytes_FromStringAndSize(line, (Py_ssize_t)row->line_length)) &&
+           put(columns, 2, place, PyLong_FromLongLong(row->count)) &&
+           put(columns, 3, place, time_of(row, row->first)) &&
+           put(columns, 4, place, time_of(row, row->last));
+}
+
+static PyObject *alike_take(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    Alike *self = (Alike *)object;
+    Py_ssize_t count = (Py_ssize_t)row_count(self);
+    PyObject *columns = PyTuple_New(5);
+    for (Py_ssize_t i = 0; columns && i < 5; i++) {
+        PyObject *column = PyList_New(count);
+        if (!column)
+            Py_CLEAR(columns);
+        else
+            PyTuple_SET_ITEM(columns, i, column);
+    }
+    for (Py_ssize_t i = 0; columns && i < count; i++)
+        if (!put_row(self, columns, (size_t)i))
+            Py_CLEAR(columns);
+    self->keys.length = self->lines.length = self->rows.length = self->held = 0;
+    PyMem_RawFree(self->places);
+    self->places = NULL;
+    self->place_count = 0;
+    return columns;
+}
+
+static PyObject *alike_size(PyObject *object, void *Py_UNUSED(nothing))
+{
+    Alike *self = (Alike *)object;
+    return PyLong_FromSize_t(self->lines.length + self->keys.length + self->rows.length);
+}
+
+static PyMethodDef alike_methods[] = {
+    {"add", alike_add, METH_VARARGS, "Add the lines of a piece of a file; the first has a number."},
+    {"take", alike_take, METH_NOARGS,
+     "Give the rows and forget them: numbers, lines, counts, first and last times."},
+    {"end_file", alike_end_file, METH_NOARGS, "Say that what comes is of another file."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef alike_members[] = {
+    {"size", alike_size, NULL, "How many bytes the rows take.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot alike_slots[] = {
+    {Py_tp_doc, "Sum up lines that agree in all that is needed."},
+    {Py_tp_new, alike_new},
+    {Py_tp_dealloc, alike_free},
+    {Py_tp_methods, alike_methods},
+    {Py_tp_getset, alike_members},
+    {0, NULL},
+};
+
+static PyType_Spec alike_spec = {
+    .name = "recommender.access_logs.alike._alike.Alike",
+    .basicsize = sizeof(Alike),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = alike_slots,
+};
+
+static int fill_module(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &alike_spec, NULL);
+    int filled = type ? PyModule_AddObjectRef(module, "Alike", type) : -1;
+    Py_XDECREF(type);
+    return filled;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill_module},
+    {0, NULL},
+};
+
+static PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_alike",
+    .m_doc = "Lines that agree in all that is needed, summed up.",
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__alike(void) { return PyModuleDef_Init(&module); }
