@@ -49,8 +49,8 @@ KNOWN = both(
 )
 # Callers can write what a line has twice, or in two ways: such lines are skipped.
 BLURRED = both("asm_text_template", "unquoted_template", "envoy_default")
-# What they do not tell for certain: an authority from another header of the caller's, HTTP without
-# an authority from TCP, and which element of a list is missing.
+# What they do not tell for certain: an authority from another header of the caller's where no
+# cluster is logged, HTTP without an authority from TCP, and which element of a list is missing.
 CUSTOM = both("custom_text", "custom_text_first", "custom_json")
 LESS_TOLD = {
     **dict.fromkeys(both("custom_text"), "authority"),
@@ -141,6 +141,20 @@ def test_no_line_is_false_and_each_is_counted(name: str, told: bool) -> None:
 
     assert found.lines.used + skipped == found.lines.read == len(EVENTS)
     assert false == []
+
+
+@pytest.mark.parametrize("name", [name for name, less in LESS_TOLD.items() if less != "protocol"])
+def test_what_is_not_told_for_certain_is_right_or_not_known(name: str) -> None:
+    form, column = FORMATS[name], LESS_TOLD[name]
+    place = 1 + DESTINATION.index(column)
+    found = {row[0]: row[place] for row in destinations(read_recorded(form, told=True))}
+    expected = {row[0]: row[place] for row in truth(form) if row[place] is not None}
+    known = {time for time, value in found.items() if value is not None}
+
+    unknowable = times(truth(form, knowable=False))
+    assert {found[time] == expected.get(time) for time in known if time not in unknowable} == {True}
+    # Of the address, little is known: a list with it is whole where TLS had a server name.
+    assert len(known) > (0.9 if column == "authority" else 0.05) * len(expected)
 
 
 @pytest.mark.parametrize("name", [*BLURRED, *CUSTOM])

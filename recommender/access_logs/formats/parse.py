@@ -136,7 +136,7 @@ def _read_json(lines: pl.DataFrame, formats: Sequence[tuple[int, JsonFormat]]) -
             found.append(read.with_columns(pl.lit(rank, pl.Int32).alias(_RANK)))
             of_format = of_format.filter(~is_read)
         left.append((rank, log_format, of_format))
-    paths = list(dict.fromkeys(leaf.path for _, f in formats for leaf in f.leaves))
+    paths = list(dict.fromkeys(path for _, f in formats for path in f.paths))
     rows = pl.concat([lines.clear(), *(frame for _, _, frame in left)]).unique(_ROW).sort(_ROW)
     if rows.is_empty():
         return pl.concat(found, how="diagonal_relaxed")
@@ -160,7 +160,9 @@ def _read_values(
     rank: int, log_format: JsonFormat, values: pl.DataFrame, paths: Sequence[Path]
 ) -> pl.DataFrame:
     reason = pl.coalesce(
-        PROBLEM, pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON))
+        PROBLEM,
+        pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON)),
+        pl.when(pl.col(READING) == SEVERAL_READINGS).then(pl.lit(AMBIGUOUS_TEXT)),
     )
     by_path = {path: values[str(place)] for place, path in enumerate(paths)}
     is_json = (pl.col(PROBLEM) != BROKEN_JSON).fill_null(value=True)
