@@ -89,9 +89,13 @@ def parse_lines(lines: pl.DataFrame, formats: Sequence[LogFormat] | None = None)
 
 
 def text_starts(formats: Sequence[LogFormat]) -> tuple[str, ...]:
-    """List how the lines of text formats begin that look like JSON."""
-    starts = {f.start for f in formats if isinstance(f, TextFormat) and f.start.startswith("{")}
-    return tuple(sorted(starts))
+    """List how the lines of text formats begin that may look like a wrapper.
+
+    That is how those begin that look like JSON, and nothing where a caller can write any words.
+    """
+    texts = [f for f in formats if isinstance(f, TextFormat)]
+    starts = {f.start for f in texts if f.start.startswith("{")}
+    return tuple(sorted(starts | {"" for f in texts if f.begins_with_anything}))
 
 
 def _reason() -> pl.Expr:
