@@ -47,7 +47,7 @@ _BEGINS: Final = {
     "pulled": json_text.inside("logs") + r"\[",
 }
 """Kinds of documents by how they begin, up to the array of what they hold."""
-_STREAM_OF_RECORDS: Final = '}{"date":'
+_DATE: Final = '{"date":'
 _LOKI_VALUE: Final = (
     rf"\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*(?:,\s*{json_text.OBJECT}\s*)?\]"
 )
@@ -86,7 +86,8 @@ _TEXT: Final = pl.col("line")
 def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Take documents apart; return what is none, and the lines of each kind of document."""
     found: list[pl.DataFrame] = []
-    starts = parts["line"].str.contains(DOCUMENT_START)
+    is_record = _TEXT.str.starts_with(_DATE) & ~_several_records()
+    starts = parts.select(_TEXT.str.contains(DOCUMENT_START) & ~is_record)["line"]
     if not starts.any():
         return parts, found
     documents, parts = parts.filter(starts), parts.filter(~starts)
@@ -109,15 +110,16 @@ def _without_streams_of_records(
     parts: pl.DataFrame,
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Take records apart that follow each other; from the first on there is but one way to."""
-    several = _TEXT.str.starts_with('{"date":') & _TEXT.str.contains(
-        _STREAM_OF_RECORDS, literal=True
-    )
-    chosen = parts.select(several).to_series()
+    chosen = parts.select(_several_records()).to_series()
     if not chosen.any():
         return parts, []
     array = pl.concat_str(pl.lit("["), _TEXT, pl.lit("]"))
     items, broken = _exploded(parts.filter(chosen), array)
     return parts.filter(~chosen), [broken, *_records(items)]
+
+
+def _several_records() -> pl.Expr:
+    return _TEXT.str.starts_with(_DATE) & _TEXT.str.contains(f"}}{_DATE}", literal=True)
 
 
 def _kind() -> pl.Expr:
