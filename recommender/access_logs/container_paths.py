@@ -16,12 +16,9 @@ _POD: Final = r"(?P<pod>[a-z0-9][a-z0-9.-]*)"
 _CONTAINER: Final = r"(?P<container>[a-z0-9][a-z0-9-]*)"
 # Fluent Bit names its own files by the path, with dots for slashes: kube.var.log.containers....
 _TAG: Final = r"(?:[a-z0-9.-]*var\.log\.containers\.)?"
-_IN_CONTAINERS: Final = re.compile(
-    rf"{_TAG}{_POD}_{_NAMESPACE}_{_CONTAINER}-[0-9a-f]{{64}}{_ROTATED}"
-)
-_IN_PODS: Final = re.compile(
-    rf"{_NAMESPACE}_{_POD}_[0-9a-f-]{{32,36}}/{_CONTAINER}/[0-9]+{_ROTATED}"
-)
+IN_CONTAINERS: Final = rf"{_TAG}{_POD}_{_NAMESPACE}_{_CONTAINER}-[0-9a-f]{{64}}{_ROTATED}"
+IN_PODS: Final = rf"{_NAMESPACE}_{_POD}_[0-9a-f-]{{32,36}}/{_CONTAINER}/[0-9]+{_ROTATED}"
+"""The ends of paths that name a container, with the groups `namespace`, `pod` and `container`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +35,7 @@ def container_log(path: PurePath) -> ContainerLog | None:
 
     Only the end of the path counts, so that a copied folder serves too; None for other names.
     """
-    match = _IN_CONTAINERS.fullmatch(path.name) or _IN_PODS.fullmatch("/".join(path.parts[-3:]))
+    match = re.fullmatch(IN_CONTAINERS, path.name) or re.fullmatch(
+        IN_PODS, "/".join(path.parts[-3:])
+    )
     return ContainerLog(match["namespace"], match["pod"], match["container"]) if match else None

@@ -34,7 +34,8 @@ DOCUMENT_TOO_LONG: Final = f"a JSON document longer than {MOST_DOCUMENT_BYTES >>
 
 DOCUMENT_START: Final = (
     r'^(?:\[\s*\{|\{\s*"(?:resourceLogs|took|timed_out|_scroll_id|pit_id|_shards|hits|status|data'
-    r'|streams|dropped_entries|meta)"\s*:)'
+    r'|streams|dropped_entries|meta|count|logs|next_cursor|responses|is_partial|id)"\s*:'
+    r'|\{"date":)'
 )
 """How JSON documents begin that hold many lines."""
 

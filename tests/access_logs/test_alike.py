@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.access_logs.events import LOGS
 from recommender.access_logs import LogBatch, LogFormat, formats_to_try, log_format
 from recommender.access_logs import read_access_logs as read_logs
 from recommender.access_logs.alike import IS_BUILT, LinesAlone, rows_of, text_cuts_of
@@ -341,6 +343,31 @@ def test_each_shape_of_istios_texts_has_a_cut_that_no_other_format_disputes() ->
 @pytest.mark.parametrize("name", ["istio_text", "istio_json", "asm_text_template"])
 def test_lines_of_envoy_come_out_the_same(name: str) -> None:
     assert_same((DATA / f"{name}.log").read_bytes() * 2)
+
+
+def test_all_recorded_lines_come_out_the_same() -> None:
+    files = sorted(LOGS.glob("*.log.gz"))
+    assert_same(b"".join(gzip.decompress(file.read_bytes()) for file in files))
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("istio-text", "istio_text*"),
+        ("istio-1.1", "istio_text_1.1*"),
+        ("istio-json", "istio_json*"),
+        ("asm-json", "asm_json*"),
+        ("asm-text", "asm_text*"),
+    ],
+)
+def test_recorded_lines_of_a_format_that_is_told_come_out_the_same(
+    name: str, recorded: str
+) -> None:
+    files = sorted(LOGS.glob(f"{recorded}.log.gz"))
+    assert len(files) > 1
+    data = b"".join(gzip.decompress(file.read_bytes()) for file in files)
+
+    assert_same(data, log_format(name))
 
 
 def test_lines_in_all_wrappers_come_out_the_same() -> None:

@@ -19,7 +19,8 @@ from fixtures.access_logs.formats import OMIT_EMPTY, Format, load_formats
 from fixtures.access_logs.wrap import WRAPPERS, Writer
 from fixtures.access_logs.wrap.runtimes import cri
 from recommender.access_logs import LogBatch, formats_as_configured, read_access_logs
-from tests.access_logs.helpers import DESTINATION, merged, read, write
+from recommender.access_logs.alike import LinesAlone
+from tests.access_logs.helpers import DESTINATION, merged, write
 
 FORMATS = load_formats()
 EVENTS = load_events()
@@ -49,8 +50,8 @@ KNOWN = both(
 )
 # Callers can write what a line has twice, or in two ways: such lines are skipped.
 BLURRED = both("asm_text_template", "unquoted_template", "envoy_default")
-# What they do not tell for certain: an authority from another header of the caller's, HTTP without
-# an authority from TCP, and which element of a list is missing.
+# What they do not tell for certain: an authority from another header of the caller's where no
+# cluster is logged, HTTP without an authority from TCP, and which element of a list is missing.
 CUSTOM = both("custom_text", "custom_text_first", "custom_json")
 LESS_TOLD = {
     **dict.fromkeys(both("custom_text"), "authority"),
@@ -63,11 +64,13 @@ Rows = Counter[tuple[object, ...]]
 
 def read_format(form: Format, path: Path, *, told: bool) -> LogBatch:
     """Read a file of a format, of which the reader is told or has to find out."""
-    if not told:
-        return read(path, pod=POD)
     text, labels = (form.template, None) if form.kind == "text" else (None, form.template)
-    formats = formats_as_configured(text, labels, form.name, omits_empty=form.omit_empty)
-    return merged(read_access_logs([path], source_pod=POD, formats=formats))
+    formats = (
+        formats_as_configured(text, labels, form.name, omits_empty=form.omit_empty)
+        if told
+        else None
+    )
+    return merged(read_access_logs([path], source_pod=POD, formats=formats, rows=LinesAlone()))
 
 
 @cache
@@ -141,6 +144,20 @@ def test_no_line_is_false_and_each_is_counted(name: str, told: bool) -> None:
 
     assert found.lines.used + skipped == found.lines.read == len(EVENTS)
     assert false == []
+
+
+@pytest.mark.parametrize("name", [name for name, less in LESS_TOLD.items() if less != "protocol"])
+def test_what_is_not_told_for_certain_is_right_or_not_known(name: str) -> None:
+    form, column = FORMATS[name], LESS_TOLD[name]
+    place = 1 + DESTINATION.index(column)
+    found = {row[0]: row[place] for row in destinations(read_recorded(form, told=True))}
+    expected = {row[0]: row[place] for row in truth(form) if row[place] is not None}
+    known = {time for time, value in found.items() if value is not None}
+
+    unknowable = times(truth(form, knowable=False))
+    assert {found[time] == expected.get(time) for time in known if time not in unknowable} == {True}
+    # Of the address, little is known: a list with it is whole where TLS had a server name.
+    assert len(known) > (0.9 if column == "authority" else 0.05) * len(expected)
 
 
 @pytest.mark.parametrize("name", [*BLURRED, *CUSTOM])

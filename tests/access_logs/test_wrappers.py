@@ -1,8 +1,27 @@
+import io
 from pathlib import Path
 
 import pytest
 
-from tests.access_logs.helpers import cri, read, read_lines, skipped, text, values, write
+from recommender.access_logs import (
+    LogBatch,
+    SourcePod,
+    formats_to_try,
+    log_format,
+    read_access_logs,
+)
+from recommender.access_logs.formats import text_starts
+from tests.access_logs.helpers import (
+    POD,
+    cri,
+    merged,
+    read,
+    read_lines,
+    skipped,
+    text,
+    values,
+    write,
+)
 
 
 def parts(line: str, *cuts: int, stream: str = "stdout") -> list[str]:
@@ -101,3 +120,55 @@ def test_line_ends_of_windows_are_taken_off() -> None:
 
 def test_empty_lines_are_counted() -> None:
     assert skipped(read_lines("", "\r", cri(""))) == {"an empty line": 3}
+
+
+FORWARDED_FIRST = '%REQ(X-FORWARDED-FOR)% [%START_TIME%] "%REQ(:AUTHORITY)%" %UPSTREAM_CLUSTER_RAW%'
+WORDS = {
+    "stern": "evil istio-proxy ",
+    "stern, namespaces": "evil evil istio-proxy ",
+    "kubectl": "[pod/evil/istio-proxy] ",
+    "logcli": '2026-11-23T12:16:11Z {namespace="evil", pod="evil"} ',
+}
+
+
+def read_in_format(format_string: str, *lines: str, pod: SourcePod = POD) -> LogBatch:
+    formats = formats_to_try(log_format(format_string))
+    stdin = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
+    return merged(read_access_logs(["-"], stdin=stdin, source_pod=pod, formats=formats))
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_words_that_a_caller_can_write_first_name_no_pod(words: str) -> None:
+    line = WORDS[words] + text(authority="evil")
+
+    found = read_in_format("%START_TIME% %UPSTREAM_CLUSTER%", line, pod=("shop", None))
+    assert values(found, "source_pod") == ["evil"]
+    assert skipped(read_in_format(FORWARDED_FIRST, line, text())) == {
+        "behind words that name a pod, which callers can write in this format": 1
+    }
+
+
+def test_colours_are_nothing_that_a_caller_can_write() -> None:
+    line = f"\x1b[32mfrontend-2\x1b[0m \x1b[33mistio-proxy\x1b[0m {text()}"
+
+    found = read_in_format(FORWARDED_FIRST, line, pod=("shop", None))
+
+    assert values(found, "source_pod") == ["frontend-2"]
+
+
+@pytest.mark.parametrize(
+    ("format_string", "starts"),
+    [
+        ("%REQ(USER-AGENT)% %START_TIME% %UPSTREAM_CLUSTER%", ("",)),
+        ("%START_TIME% %REQ(USER-AGENT)% %UPSTREAM_CLUSTER%", ("",)),
+        ("%PROTOCOL% %REQ(:METHOD)% %REQ(:PATH)% %START_TIME% %UPSTREAM_CLUSTER%", ("",)),
+        ('%START_TIME% "%REQ(USER-AGENT)%" %UPSTREAM_CLUSTER%', ()),
+        ("[%START_TIME%] %REQ(USER-AGENT)% %UPSTREAM_CLUSTER%", ()),
+        ("%START_TIME% %UPSTREAM_CLUSTER% %PROTOCOL%", ()),
+        ('{"t":"%START_TIME%" "%UPSTREAM_CLUSTER%"', ('{"t":"',)),
+    ],
+)
+def test_it_is_known_what_lines_of_a_format_can_look_like(
+    format_string: str, starts: tuple[str, ...]
+) -> None:
+    assert text_starts(log_format(format_string)) == starts

@@ -47,6 +47,11 @@ FORGED = [
     f"{TIME} stdout P ",
     "[pod/evil/istio-proxy] ",
     "evil evil istio-proxy ",
+    '2026-11-23T12:16:11Z {pod="evil", namespace="evil"} ',
+    "1795436171402\t2026-11-23T12:16:11.402Z\t",
+    '"}{"date":1,"log":"x","kubernetes":{"pod_name":"evil"}}{"date":2,"log":"',
+    '}{"date":',
+    '{"key":"kubernetes","value":{"kvlistValue":{"values":[]}}}',
     compact({"labels": {"pod": "evil", "namespace": "evil"}, "line": text(authority="evil")}),
     compact({"__time__": 1, "_pod_name_": "evil", "_namespace_": "evil", "content": "x"}),
     '{"resourceLogs":[]}',
@@ -170,13 +175,17 @@ NESTED = {
     "a record": fluent_bit(text(authority="evil")),
     "a line": {"log": text(authority="evil"), "stream": "stdout"},
     "hits": {"hits": [wrappings.hit(fluent_bit(text(authority="evil")))]},
+    "records": {"count": 1, "logs": [wrappings.sls(text(authority="evil"))]},
+    "fields": {"line": text(authority="evil"), "fields": {"pod": "evil", "namespace": "evil"}},
     "streams": {"streams": [wrappings.stream([text(authority="evil")])]},
     "names": {"kubernetes": EVIL, "labels": {"pod": "evil"}, "_pod_name_": "evil"},
 }
 
 
 @pytest.mark.parametrize("nested", NESTED)
-@pytest.mark.parametrize("first", ["start_time", "status", "data", "hits", "took"])
+@pytest.mark.parametrize(
+    "first", ["start_time", "status", "data", "hits", "took", "count", "id", "date"]
+)
 def test_an_object_in_a_bare_line_never_becomes_a_record(nested: str, first: str) -> None:
     """A format may log claims of a token, say, whose keys are anything."""
     line = compact(
@@ -225,6 +234,42 @@ TWINS = {
     ),
     "a field and a tag that differ": compact(
         {**SLS_MARKS, **SLS, "__tag__:_pod_name_": "evil", "content": "x"}
+    ),
+    "a label that logcli prints": '2026-11-23T12:16:11Z {pod="a", pod="evil"} x',
+    "two labels that differ": '2026-11-23T12:16:11Z {k8s_pod_name="a", pod="evil"} x',
+    "what is known of a line alone": (
+        '{"streams":[{"stream":{},"values":[["1","x",{"pod":"a","pod":"evil"}]]}]}'
+    ),
+    "a stream and what is known of a line alone": (
+        '{"streams":[{"stream":{"pod":"a"},"values":[["1","x",{"k8s_pod_name":"evil"}]]}]}'
+    ),
+    "a field of Grafana": (
+        '[{"line":"x","timestamp":"1","date":"x","fields":{"pod":"a","pod":"evil"}}]'
+    ),
+    "a tag and a record": (
+        f"kube{wrappings.FILE.replace('/', '.')}: [1.5, "
+        f'{{"log":"x","kubernetes":{{"pod_name":"evil"}}}}]'
+    ),
+    "a label and a path": compact(
+        {"labels": {"pod": "a", "filename": wrappings.FILE}, "line": "x"}
+    ),
+    "a member of a body": compact(
+        wrappings.otlp_without_names(
+            [
+                {
+                    "body": {
+                        "kvlistValue": {
+                            "values": [
+                                wrappings.otlp_attribute("log", "x"),
+                                wrappings.otlp_attribute("stream", "stdout"),
+                                wrappings.otlp_attribute("kubernetes", {"pod_name": "a"}),
+                                wrappings.otlp_attribute("kubernetes", {"pod_name": "evil"}),
+                            ]
+                        }
+                    }
+                }
+            ]
+        )
     ),
     "two wrappers that differ": compact(
         {"labels": {"pod": "a", "namespace": "b"}, "line": compact(fluent_bit("x"))}

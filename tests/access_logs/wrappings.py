@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.access_logs.helpers import DATA
+from tests.access_logs.helpers import DATA, HEX
 
 WRAPPED: Final = DATA / "wrapped"
 NAMESPACE, POD, CONTAINER = "shop", "frontend-5bdb9f9e92-p2jsp", "istio-proxy"
@@ -53,6 +53,7 @@ VECTOR = {
     "pod_node_name": "node-1",
     "pod_owner": "ReplicaSet/frontend-5bdb9f9e92",
 }
+FILE = f"/var/log/containers/{POD}_{NAMESPACE}_{CONTAINER}-{HEX}.log"
 LOKI = {"namespace": NAMESPACE, "pod": POD, "container": CONTAINER, "job": "shop/frontend"}
 SLS = {"_pod_name_": POD, "_namespace_": NAMESPACE, "_container_name_": CONTAINER}
 SLS_MARKS = {"__time__": "1795436171", "__source__": "10.1.0.4", "__topic__": ""}
@@ -118,6 +119,12 @@ def beat(**more: object) -> Json:
     }
 
 
+def beat_without_names(line: str) -> Json:
+    """Wrap a line as Filebeat does where no processor adds the pod."""
+    log = {"offset": 4711, "file": {"path": FILE}}
+    return {key: value for key, value in beat(message=line, log=log).items() if key != "kubernetes"}
+
+
 def vector(line: str) -> Json:
     return {
         "file": f"/var/log/pods/{NAMESPACE}_{POD}_{UID}/{CONTAINER}/0.log",
@@ -165,6 +172,42 @@ def loki_answer(lines: list[str]) -> Json:
     return {"status": "success", "data": data}
 
 
+def loki_metadata(lines: list[str], wrap: Callable[[Json], Json]) -> list[Json]:
+    """Make a stream whose lines tell their pod one by one."""
+    names = {f"k8s_{key}_name": LOKI[key] for key in ("namespace", "pod", "container")}
+    values = [["1", line, wrap({"trace_id": "]}", **names})] for line in lines]
+    return [{"stream": {"service_name": "x"}, "values": values}]
+
+
+def loki_categorised(lines: list[str]) -> Json:
+    def wrap(metadata: Json) -> Json:
+        return {"structuredMetadata": metadata, "parsed": {"pod": "evil", "user_agent": lines[0]}}
+
+    data = {
+        "resultType": "streams",
+        "encodingFlags": ["categorize-labels"],
+        "result": loki_metadata(lines, wrap),
+    }
+    return {"status": "success", "data": data}
+
+
+def logcli_text(labels: Json) -> Wrapping:
+    shown = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(labels.items()))
+    return each(lambda line: f"2026-11-23T20:16:11+08:00 {{{shown}}}   {line}")
+
+
+def grafana(lines: list[str]) -> list[Json]:
+    return [
+        {
+            "line": line,
+            "timestamp": "1795436171402123456",
+            "date": "2026-11-23T12:16:11.402Z",
+            "fields": {"tsNs": "1795436171402123456", "id": "x", **LOKI},
+        }
+        for line in lines
+    ]
+
+
 def hit(source: Json) -> Json:
     return {"_index": "logs-2026.11.23", "_id": "x", "_score": None, "_source": source}
 
@@ -186,6 +229,35 @@ def attribute(key: str, value: object) -> Json:
     kinds = {str: "stringValue", int: "intValue"}
     shown = str(value) if isinstance(value, int) else value
     return {"key": key, "value": {kinds[type(value)]: shown} if value is not None else {}}
+
+
+def otlp_value(value: object) -> Json:
+    """Wrap a value as OTLP does, with all that is in it."""
+    match value:
+        case dict():
+            return {"kvlistValue": {"values": [otlp_attribute(*item) for item in value.items()]}}
+        case int():
+            return {"intValue": str(value)}
+        case None:
+            return {}
+        case _:
+            return {"stringValue": value}
+
+
+def otlp_attribute(key: str, value: object) -> Json:
+    return {"key": key, "value": otlp_value(value)}
+
+
+def otlp_without_names(logs: list[Json]) -> Json:
+    return {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": logs}]}]}
+
+
+def path_record(line: str) -> Json:
+    """Make the record of a line that a collector took as the runtime wrote it."""
+    return {
+        "body": {"stringValue": f"{TIME} stdout F {line}"},
+        "attributes": [attribute("log.file.path", FILE)],
+    }
 
 
 def otlp(logs: list[Json]) -> Json:
@@ -211,11 +283,20 @@ def expanded_record(line: str) -> Json:
     return {"body": {}, "attributes": [attribute(*item) for item in json.loads(line).items()]}
 
 
-def one(make: Callable[[list[str]], Json]) -> Wrapping:
+def sls(line: str) -> Json:
+    return {**SLS_MARKS, **SLS, "content": line}
+
+
+def get_logs(lines: list[str]) -> Json:
+    meta = {"count": len(lines), "progress": "Complete", "terms": [], "keys": ["content"]}
+    return {"data": [dict(sorted(sls(line).items())) for line in lines], "meta": meta}
+
+
+def one(make: Callable[[list[str]], Json | list[Json]]) -> Wrapping:
     return lambda lines: [compact(make(lines))]
 
 
-def indented(make: Callable[[list[str]], Json]) -> Wrapping:
+def indented(make: Callable[[list[str]], Json | list[Json]]) -> Wrapping:
     return lambda lines: json.dumps(make(lines), indent=2).split("\n")
 
 
@@ -225,7 +306,24 @@ OF_RUNTIMES: Final[dict[str, Wrapping]] = {
     "cri-split": split(split_cri),
     "docker": each(docker),
     "docker-split": split(split_docker),
+    "docker-attrs": each(
+        lambda line: compact(
+            {
+                "log": line + "\n",
+                "stream": "stdout",
+                "attrs": {"tag": "x", "kubernetes": '{"pod_name":"x"}'},
+                "time": TIME,
+            }
+        )
+    ),
     "kubectl-timestamps": each(lambda line: f"{TIME} {line}"),
+    "logcli-text-common-labels": logcli_text({}),
+    "logcli-no-labels": records(lambda line: {"line": line, "timestamp": TIME}),
+    "grafana-text": each(lambda line: f"1795436171402\t2026-11-23T12:16:11.402Z\t{line}"),
+    "fluent-bit-alone": records(lambda line: {"date": 1795436171.402123, "log": line}),
+    "fluent-bit-cri": records(
+        lambda line: {"date": 1795436171.402123, "log": f"{TIME} stdout F {line}"}
+    ),
 }
 """Wrappings that do not name the pod."""
 
@@ -258,20 +356,48 @@ OF_COLLECTORS: Final[dict[str, Wrapping]] = {
         lambda line: {**fluent_bit(line), "start_time": "x", "upstream_cluster": "outbound|1||x"}
     ),
     "fluent-bit-file": each(lambda line: f"kube.x: [1795436171.402, {compact(fluent_bit(line))}]"),
+    "fluent-bit-file-tag": each(
+        lambda line: (
+            f"kube{FILE.replace('/', '.')}: [1795436171.402123456, "
+            f"{compact({'stream': 'stdout', 'log': line, '_p': 'F'})}]"
+        )
+    ),
+    "fluent-bit-array": one(lambda lines: list(map(fluent_bit, lines))),
+    "fluent-bit-stream": lambda lines: ["".join(compact(fluent_bit(line)) for line in lines)],
     "fluentd": records(
         lambda line: {"logtag": "F", **fluent(log=line), "docker": {"container_id": "0123"}}
     ),
     "fluentd-file": each(
         lambda line: f"2026-11-23T12:16:11+00:00\tkube.x\t{compact(fluent(log=line))}"
     ),
+    "fluentd-printed": each(
+        lambda line: f"2026-11-23 12:16:11.402123456 +0000 kube.x: {compact(fluent(log=line))}"
+    ),
     "filebeat": records(lambda line: beat(message=line)),
+    "filebeat-path": records(beat_without_names),
     "vector": records(vector),
     "logcli": records(lambda line: {"labels": LOKI, "line": line, "timestamp": TIME}),
+    "logcli-text": logcli_text({"app": 'x"} {pod="evil"} ', **LOKI}),
     "loki": one(loki_answer),
     "loki-push": one(lambda lines: {"streams": [stream(lines)]}),
+    "loki-push-metadata": one(lambda lines: {"streams": loki_metadata(lines, lambda m: m)}),
+    "loki-categorised": one(loki_categorised),
+    "grafana-json": one(grafana),
     "elasticsearch": one(search_answer),
+    "elasticsearch-searches": one(
+        lambda lines: {"took": 3, "responses": [search_answer(lines[:1]), search_answer(lines[1:])]}
+    ),
+    "elasticsearch-background": one(
+        lambda lines: {"id": "x", "is_partial": False, "response": search_answer(lines)}
+    ),
     "elasticsearch-lines": records(lambda line: hit(fluent_bit(line))),
     "otlp": one(lambda lines: otlp(list(map(log_record, lines)))),
+    "otlp-path": one(lambda lines: otlp_without_names(list(map(path_record, lines)))),
+    "otlp-record": one(
+        lambda lines: otlp_without_names(
+            [{"body": otlp_value(fluent(log=line, _p="F"))} for line in lines]
+        )
+    ),
     "sls": records(lambda line: {**SLS_MARKS, **SLS, "_source_": "stdout", "content": line}),
     "sls-tags": records(
         lambda line: {
@@ -282,13 +408,45 @@ OF_COLLECTORS: Final[dict[str, Wrapping]] = {
         }
     ),
     "sls-raw": records(lambda line: {**SLS_MARKS, **SLS, "__raw_log__": line}),
-    "sls-array": lambda lines: [compact([{**SLS_MARKS, **SLS, "content": line} for line in lines])],
+    "sls-array": one(lambda lines: list(map(sls, lines))),
+    "sls-get-logs": one(get_logs),
+    "sls-pull-logs": one(
+        lambda lines: {"count": len(lines), "logs": list(map(sls, lines)), "next_cursor": "x"}
+    ),
+    "sls-dump": each(
+        lambda line: json.dumps(
+            {
+                "__time__": 1795436171,
+                "__topic__": "",
+                "__source__": "10.1.0.4",
+                "__time_ns_part__": [402123456],
+                **{f"__tag__:{name}": value for name, value in SLS.items()},
+                "_source_": "stdout",
+                "content": line,
+            }
+        )
+    ),
 }
 """Wrappings that name pod and namespace."""
 
 EXPANDED: Final[dict[str, Wrapping]] = {
     "fluent-bit-merged": expanded(lambda log: {"date": 1795436171.4, **log, **fluent()}),
     "fluent-bit-merge-key": expanded(lambda log: fluent(log_processed=log, logtag="F")),
+    "fluent-bit-merge-key-namespace": expanded(
+        lambda log: {
+            "date": 1795436171.4,
+            "cluster": "x",
+            **fluent(log_processed=log),
+            "kubernetes_namespace": {"name": NAMESPACE, "labels": {"a": "b"}},
+        }
+    ),
+    "filebeat-target": expanded(
+        lambda log: {**beat(envoy=log), "fields": {"env": "x"}, "tags": ["a", "b"], "error": {}}
+    ),
+    "filebeat-message": expanded(lambda log: beat(message=log)),
+    "otlp-body": one(
+        lambda lines: otlp([{"body": otlp_value(json.loads(line))} for line in lines])
+    ),
     "filebeat-json": expanded(lambda log: beat(json=log)),
     "filebeat-decoded": expanded(lambda log: {**beat(), **log}),
     "otlp-attributes": one(lambda lines: otlp(list(map(expanded_record, lines)))),
@@ -305,6 +463,13 @@ EXPANDED: Final[dict[str, Wrapping]] = {
 INDENTED: Final[dict[str, Wrapping]] = {
     "loki-indented": indented(loki_answer),
     "elasticsearch-indented": indented(search_answer),
+    "grafana-json-indented": indented(grafana),
+    "sls-get-logs-indented": indented(get_logs),
+    "otlp-record-indented": indented(
+        lambda lines: otlp_without_names(
+            [{"body": otlp_value(fluent(log=line, _p="F"))} for line in lines]
+        )
+    ),
 }
 
 

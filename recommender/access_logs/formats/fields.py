@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
 from recommender.access_logs.formats.format_string import Operator
-from recommender.access_logs.formats.operators import is_authority, is_method, is_server_name
+from recommender.access_logs.formats.operators import (
+    falls_back_from_authority,
+    is_authority,
+    is_method,
+    is_server_name,
+)
 from recommender.access_logs.formats.start_time import TIME_OPERATORS, TimeFormat, time_format
 from recommender.errors import UsageError
 
@@ -38,12 +43,15 @@ FIELD_SCHEMA: Final = pl.Schema(
 SOME: Final = "*"
 _IP: Final = "_ip"
 _PORT: Final = "_port"
+# The authority, or a header that the caller writes where there is none.
+_AUTHORITY_OR_HEADER: Final = "authority_or_header"
 # A reading that leaves one of these open is none.
 DECIDING: Final = frozenset(
     (
         "start_time",
         "method",
         "authority",
+        _AUTHORITY_OR_HEADER,
         "upstream_cluster",
         "downstream_local_address",
         "downstream_local_address_ip",
@@ -77,6 +85,8 @@ _BY_ARGUMENT: Final[Mapping[str, Callable[[Operator], bool]]] = {
     "method": is_method,
     "requested_server_name": is_server_name,
 }
+# Answers of Envoy itself to requests without an authority: `missing_host_header`, `low_version`.
+_WITHOUT_AUTHORITY: Final = ("400", "426")
 # Where there is a cluster it tells more than an address of it.
 _UPSTREAM: Final = frozenset(("upstream_host", "upstream_host_ip", "upstream_host_port"))
 _LONG_FLAGS: Final = {
@@ -111,6 +121,7 @@ _LONG_FLAGS: Final = {
     "UpstreamRequestTimeout": "UT",
     "UpstreamRetryLimitExceeded": "URX",
 }
+_NONE: Final = Operator("")
 _NEEDED_HINT: Final = (
     "needed are %START_TIME% and %UPSTREAM_CLUSTER_RAW%; without a cluster %REQ(:AUTHORITY)% with "
     "%DOWNSTREAM_LOCAL_ADDRESS% or %UPSTREAM_HOST%, which tell calls from received requests"
@@ -143,6 +154,8 @@ class Fields:
     def _expression(self, name: str, given: set[str]) -> pl.Expr:
         if name + _IP in given:
             return _whole_address(name, has_port=name + _PORT in given)
+        if name == "authority" and _AUTHORITY_OR_HEADER in given:
+            return _routed_authority(self._uncut(_AUTHORITY_OR_HEADER), given)
         if name not in given:
             return pl.lit(None)
         column = pl.col(name)
@@ -153,20 +166,33 @@ class Fields:
             return pl.when(column.str.contains("^[^0-9-]")).then(pl.lit(SOME))
         if name == "response_flags" and self.has_long_flags:
             return _short_flags(column)
-        if name in self.lengths:
-            # What is as long as it may be can be cut: the end of a host name tells hosts apart.
-            return pl.when(column.str.len_bytes() < self.lengths[name]).then(column)
-        return column
+        return self._uncut(name)
+
+    def _uncut(self, name: str) -> pl.Expr:
+        """Leave out what is as long as it may be: the end of a host name tells hosts apart."""
+        column = pl.col(name)
+        if name not in self.lengths:
+            return column
+        return pl.when(column.str.len_bytes() < self.lengths[name]).then(column)
 
 
-def fields_of(operators: Sequence[Operator]) -> Fields:
+def fields_of(operators: Sequence[Operator], unsure: Collection[int] = ()) -> Fields:
     """Choose the operators that give the fields.
+
+    Args:
+        operators: All of a format.
+        unsure: The places of those that are chosen only for what no other one gives.
 
     Raises:
         UsageError: The format lacks what is needed; the hint names it.
     """
-    places = [i for name in TIME_OPERATORS for i, o in enumerate(operators) if o.name == name]
-    columns = _columns(operators)
+    times = [i for name in TIME_OPERATORS for i, o in enumerate(operators) if o.name == name]
+    places = sorted(times, key=lambda place: place in unsure)
+    columns = _columns([_NONE if i in unsure else o for i, o in enumerate(operators)])
+    if unsure:
+        known = {field_of(name) for name in columns.values()}
+        more = _columns(operators)
+        columns |= {place: name for place, name in more.items() if field_of(name) not in known}
     given = set(columns.values())
     if not places:
         raise UsageError("the log format lacks %START_TIME%", hint=_NEEDED_HINT)
@@ -207,7 +233,22 @@ def _columns(operators: Sequence[Operator]) -> dict[int, str]:
         found = [place for place, operator in enumerate(operators) if is_one(operator)]
         if found:
             columns[min(found, key=lambda place: operators[place].length is not None)] = field_name
+    has_cluster_alone = (
+        "upstream_cluster" in columns.values() and "authority" not in columns.values()
+    )
+    for place, operator in enumerate(operators) if has_cluster_alone else ():
+        if falls_back_from_authority(operator):
+            return {**columns, place: _AUTHORITY_OR_HEADER}
     return columns
+
+
+def field_of(column: str) -> str:
+    """Return the field that a column is all or a part of."""
+    return (
+        "authority"
+        if column == _AUTHORITY_OR_HEADER
+        else column.removesuffix(_IP).removesuffix(_PORT)
+    )
 
 
 def _first(operators: Sequence[Operator], names: Sequence[str]) -> int | None:
@@ -229,6 +270,18 @@ def _parts(
             found = {address: field_name + _IP}
             return found if port is None else found | {port: field_name + _PORT}
     return {}
+
+
+def _routed_authority(column: pl.Expr, given: set[str]) -> pl.Expr:
+    """Believe in an authority with an alternative where the line names an Envoy cluster.
+
+    Envoy looks for a cluster only once it has an authority (`missing_host_header` in its
+    ConnectionManagerImpl::ActiveStream::decodeHeaders), so the other header is not logged then.
+    """
+    routed = ~pl.col("upstream_cluster").is_in(["", "-"])
+    if "response_code" in given:
+        routed &= ~pl.col("response_code").is_in(_WITHOUT_AUTHORITY).fill_null(value=False)
+    return pl.when(routed).then(column)
 
 
 def _whole_address(name: str, *, has_port: bool) -> pl.Expr:

@@ -90,6 +90,12 @@ def is_authority(operator: Operator) -> bool:
     return operator.name == "REQ" and headers_of(operator) <= _AUTHORITY_HEADERS
 
 
+def falls_back_from_authority(operator: Operator) -> bool:
+    """Tell whether an operator prints the authority, and another header where there is none."""
+    first, mark, other = operator.argument.lower().partition("?")
+    return operator.name == "REQ" and first in _AUTHORITY_HEADERS and mark == "?" and other != ""
+
+
 def is_method(operator: Operator) -> bool:
     """Tell whether an operator prints the method of a request."""
     return operator.name == "REQ" and headers_of(operator) == {":method"}

@@ -88,9 +88,13 @@ def parse_lines(lines: pl.DataFrame, formats: Sequence[LogFormat] | None = None)
 
 
 def text_starts(formats: Sequence[LogFormat]) -> tuple[str, ...]:
-    """List how the lines of text formats begin that look like JSON."""
-    starts = {f.start for f in formats if isinstance(f, TextFormat) and f.start.startswith("{")}
-    return tuple(sorted(starts))
+    """List how the lines of text formats begin that may look like a wrapper.
+
+    That is how those begin that look like JSON, and nothing where a caller can write any words.
+    """
+    texts = [f for f in formats if isinstance(f, TextFormat)]
+    starts = {f.start for f in texts if f.start.startswith("{")}
+    return tuple(sorted(starts | {"" for f in texts if f.begins_with_anything}))
 
 
 def _reason() -> pl.Expr:
@@ -125,7 +129,7 @@ def _read_text(text: pl.DataFrame, rank: int, log_format: TextFormat) -> pl.Data
 
 def _read_json(lines: pl.DataFrame, formats: Sequence[tuple[int, JsonFormat]]) -> pl.DataFrame:
     """Read JSON, which is taken apart once for all formats."""
-    paths = list(dict.fromkeys(leaf.path for _, f in formats for leaf in f.leaves))
+    paths = list(dict.fromkeys(path for _, f in formats for path in f.paths))
     if lines.is_empty() or not paths:
         return _NOTHING
     values = pl.concat([lines, values_at(lines["line"], paths)], how="horizontal")
@@ -147,7 +151,9 @@ def _read_values(
     rank: int, log_format: JsonFormat, values: pl.DataFrame, paths: Sequence[Path]
 ) -> pl.DataFrame:
     reason = pl.coalesce(
-        PROBLEM, pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON))
+        PROBLEM,
+        pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON)),
+        pl.when(pl.col(READING) == SEVERAL_READINGS).then(pl.lit(AMBIGUOUS_TEXT)),
     )
     by_path = {path: values[str(place)] for place, path in enumerate(paths)}
     is_json = (pl.col(PROBLEM) != BROKEN_JSON).fill_null(value=True)

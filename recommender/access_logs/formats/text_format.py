@@ -8,6 +8,8 @@ import polars as pl
 
 from recommender.access_logs.formats.fields import Fields, fields_of
 from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
+from recommender.access_logs.formats.operators import alphabet_of
+from recommender.access_logs.formats.start_time import TIME_OPERATORS
 from recommender.access_logs.formats.template import READING, Part, Template, values_of
 from recommender.errors import UsageError
 
@@ -35,6 +37,17 @@ class TextFormat:
         """Return what every line begins with; nothing if that is an operator."""
         first = self.tokens[0]
         return first if isinstance(first, str) else ""
+
+    @property
+    def begins_with_anything(self) -> bool:
+        """Tell whether a caller can write words where a line begins, or behind its time."""
+        for token in self.tokens:
+            if isinstance(token, str):
+                if token.strip(" "):
+                    return False
+            elif token.name not in TIME_OPERATORS and alphabet_of(token).has(" "):
+                return True
+        return False
 
     def read(self, lines: pl.Series) -> pl.DataFrame:
         """Read lines; returns FIELD_SCHEMA and `reading`."""

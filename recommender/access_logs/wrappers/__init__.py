@@ -26,7 +26,7 @@ from recommender.access_logs.wrappers.parts import (
     joined,
     no_parts,
 )
-from recommender.access_logs.wrappers.prefixes import without_prefixes
+from recommender.access_logs.wrappers.prefixes import FORGEABLE_PREFIX, without_prefixes
 from recommender.access_logs.wrappers.records import MEMBERS, without_records
 
 STANDARD_ERROR: Final = "on standard error, where no access log goes"
@@ -64,12 +64,15 @@ def unwrap(
         stored: The lines, with STORED_SCHEMA.
         begun: Parts of lines that go on in the first file, with PART_SCHEMA.
         unfinished_file: The file of which more is to come, if there is one.
-        unescaped_starts: How the lines of text formats begin that look like JSON.
+        unescaped_starts: How the lines of text formats begin that look like JSON; the empty text
+            where a caller can write any words there.
 
     Returns:
         The lines, with LINE_SCHEMA; and the parts of lines that go on in what is to come.
     """
-    parts = without_records(without_prefixes(stored), unescaped_starts)
+    is_forgeable = "" in unescaped_starts
+    unwrapped = without_prefixes(stored, is_forgeable=is_forgeable)
+    parts = without_records(unwrapped, [start for start in unescaped_starts if start])
     parts = joined(pl.concat([begun, parts]) if begun.height else parts)
     to_come = goes_on() & (pl.lit(unfinished_file) == pl.col("file")).fill_null(value=False)
     # A line that grows too long is cut when it is certain to be skipped for that.
@@ -103,6 +106,7 @@ def _reason() -> pl.Expr:
 __all__ = [
     "AMBIGUOUS_WRAPPER",
     "EMPTY",
+    "FORGEABLE_PREFIX",
     "LINE_SCHEMA",
     "MEMBERS",
     "OTHER_CONTAINER_RECORD",

@@ -1,9 +1,16 @@
 """Documents that hold many lines: answers of Loki and Elasticsearch, batches of OpenTelemetry.
 
-- Loki: `data.result[].{stream, values[][time, line]}`, or `streams[]` as it is pushed and tailed;
-- Elasticsearch: `hits.hits[]._source`;
-- SLS: `data[]`, and any array of records;
-- OTLP: `resourceLogs[].{resource, scopeLogs[].logRecords[].{body, attributes}}`.
+- Loki: `data.result[].{stream, values[][time, line, more]}`, or `streams[]` as it is pushed and
+  tailed; what is known of one line alone is in `more`, if it is pushed, else in
+  `more.structuredMetadata` (pkg/util/marshal/query.go `encodeStream`, pkg/loghttp/entry.go);
+- Elasticsearch: `hits.hits[]._source`, of several searches `responses[]`, of one in the background
+  `response` (Elasticsearch's pages on _search, _msearch and _async_search);
+- SLS: `data[]` of GetLogs, `logs[]` of PullLogs (aliyun-log-python-sdk getlogsresponse.py and
+  pulllog_response.py; aliyun-log-cli sorts the keys), and any array of records;
+- Fluent Bit: records without anything between them, `json_stream` (src/flb_pack.c
+  `flb_pack_msgpack_to_json_format`);
+- OTLP: `resourceLogs[].{resource, scopeLogs[].logRecords[].{body, attributes}}`; the body may be a
+  record itself (`kvlistValue`), as Fluent Bit sends it (plugins/out_opentelemetry).
 
 A document is one line of a file, and held in memory as a whole.
 """
@@ -20,6 +27,8 @@ from recommender.access_logs.wrappers.names import (
     ATTRIBUTES,
     DISAGREE,
     LABELS,
+    agreed,
+    keys_of,
     names_in,
 )
 from recommender.access_logs.wrappers.parts import AMBIGUOUS_WRAPPER, RECORD, parts_of
@@ -30,14 +39,45 @@ _BEGINS: Final = {
     "array": r"^\[",
     "otlp": json_text.inside("resourceLogs") + r"\[",
     "elasticsearch": json_text.inside("hits", "hits") + r"\[",
+    "searches": json_text.inside("responses") + r"\[",
+    "background": json_text.inside("response", "hits", "hits") + r"\[",
     "loki": json_text.inside("data", "result") + r"\[",
     "pushed": json_text.inside("streams") + r"\[",
     "sls": json_text.inside("data") + r"\[",
+    "pulled": json_text.inside("logs") + r"\[",
 }
 """Kinds of documents by how they begin, up to the array of what they hold."""
+_DATE: Final = '{"date":'
 _LOKI_VALUE: Final = (
     rf"\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*(?:,\s*{json_text.OBJECT}\s*)?\]"
 )
+_LOKI_MORE: Final = (
+    rf"^\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*,\s*({json_text.OBJECT})\s*\]$"
+)
+_S: Final = r"\s*"
+_KEY: Final = rf'\{{{_S}"key"{_S}:{_S}({json_text.STRING}){_S}'
+_ENDS: Final = rf"{_S}\}}{_S}\}}"
+
+
+def _scalar(kind: str, value: str) -> str:
+    return rf'{_KEY},{_S}"value"{_S}:{_S}\{{{_S}"{kind}"{_S}:{_S}{value}{_ENDS}'
+
+
+_SCALARS: Final = (
+    (_scalar("stringValue", f"({json_text.STRING})"), "${1}:${2}"),
+    (_scalar("intValue", '"?(-?[0-9]+)"?'), "${1}:${2}"),
+    (_scalar("(?:doubleValue|boolValue)", "([0-9a-z.+-]+)"), "${1}:${2}"),
+    (_scalar("(?:arrayValue|bytesValue)", json_text.VALUE), "${1}:null"),
+    (rf'{_KEY}(?:,{_S}"value"{_S}:{_S}\{{{_S}\}})?{_S}\}}', "${1}:null"),
+)
+"""Attributes that hold no others, and how they are written as members."""
+_MEMBER: Final = rf"{json_text.STRING}:{json_text.VALUE}"
+_VALUES_OF_MEMBERS: Final = (
+    rf'\{{{_S}(?:"values"{_S}:{_S}\[({_S}(?:{_MEMBER}(?:{_S},{_S}{_MEMBER})*)?){_S}\])?{_S}\}}'
+)
+_NESTED: Final = rf'^{_KEY},{_S}"value"{_S}:{_S}\{{{_S}"kvlistValue"'
+_LIST_OF_MEMBERS: Final = _scalar("kvlistValue", _VALUES_OF_MEMBERS)
+_MOST_NESTED: Final = 6
 _OTHER_VALUES: Final = ("intValue", "doubleValue", "boolValue")
 _NAMES: Final = ("source_namespace", "source_pod", "container")
 _TEXT: Final = pl.col("line")
@@ -46,10 +86,13 @@ _TEXT: Final = pl.col("line")
 def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Take documents apart; return what is none, and the lines of each kind of document."""
     found: list[pl.DataFrame] = []
-    starts = parts["line"].str.contains(DOCUMENT_START)
+    is_record = _TEXT.str.starts_with(_DATE) & ~_several_records()
+    starts = parts.select(_TEXT.str.contains(DOCUMENT_START) & ~is_record)["line"]
     if not starts.any():
         return parts, found
     documents, parts = parts.filter(starts), parts.filter(~starts)
+    documents, records = _without_streams_of_records(documents)
+    found += records
     kinds = documents.select(_kind()).to_series()
     parts = pl.concat([parts, documents.filter(kinds.is_null())])
     for kind, begin in _BEGINS.items():
@@ -61,6 +104,22 @@ def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFr
             items, broken = _exploded(chosen.filter(valid), array)
             found += [_broken(chosen.filter(~valid)), broken, *_TAKEN_APART[kind](items)]
     return parts, found
+
+
+def _without_streams_of_records(
+    parts: pl.DataFrame,
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Take records apart that follow each other; from the first on there is but one way to."""
+    chosen = parts.select(_several_records()).to_series()
+    if not chosen.any():
+        return parts, []
+    array = pl.concat_str(pl.lit("["), _TEXT, pl.lit("]"))
+    items, broken = _exploded(parts.filter(chosen), array)
+    return parts.filter(~chosen), [broken, *_records(items)]
+
+
+def _several_records() -> pl.Expr:
+    return _TEXT.str.starts_with(_DATE) & _TEXT.str.contains(f"}}{_DATE}", literal=True)
 
 
 def _kind() -> pl.Expr:
@@ -98,7 +157,30 @@ def _loki(items: pl.DataFrame) -> list[pl.DataFrame]:
     )
     odd = rows["values"].is_null()
     lines = rows.filter(~odd & (rows["values"].list.len() > 0)).explode("values")
-    return [parts_of(lines, line=values.str.json_path_match("$[1]")), _broken(rows.filter(odd))]
+    taken = lines.with_columns(values.str.json_path_match("$[1]").alias("line"))
+    return [parts_of(_with_metadata(taken)), _broken(rows.filter(odd))]
+
+
+def _with_metadata(lines: pl.DataFrame) -> pl.DataFrame:
+    """Add the names that are said of a line alone; what was parsed out of it names nobody."""
+    more = lines.select(pl.col("values").str.extract(_LOKI_MORE)).to_series()
+    if more.null_count() == lines.height:
+        return lines
+    own = more.to_frame("more").select(
+        pl.coalesce(
+            json_text.raw_member(pl.col("more"), "structuredMetadata", json_text.OBJECT), "more"
+        )
+    )
+    said = names_in(own.to_series(), LABELS)
+    twice = json_text.repeats_key(more.fill_null("").to_frame("more"), "more", _DECIDING)
+    merged = {name: agreed([pl.col(name), pl.lit(said[name])]) for name in (*_NAMES, "stream")}
+    bad = pl.any_horizontal(
+        pl.lit(twice), pl.lit(said[DISAGREE]), *(differ for _, differ in merged.values())
+    )
+    return lines.with_columns(
+        *(value.alias(name) for name, (value, _) in merged.items()),
+        pl.coalesce("reason", pl.when(bad).then(pl.lit(AMBIGUOUS_WRAPPER))).alias("reason"),
+    )
 
 
 def _otlp(rows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -127,7 +209,7 @@ def _reason_of_twins(column: str) -> pl.Expr:
     """Keep the reason, or say that an attribute that names the pod comes twice."""
     twice = pl.any_horizontal(
         pl.col(column).str.count_matches(json_text.key("key") + f'"{name}"') > 1
-        for name in ("k8s.namespace.name", "k8s.pod.name", "k8s.container.name")
+        for name in ("k8s.namespace.name", "k8s.pod.name", "k8s.container.name", "log.file.path")
     )
     return pl.coalesce("reason", pl.when(twice).then(pl.lit(AMBIGUOUS_WRAPPER))).alias("reason")
 
@@ -149,7 +231,7 @@ def _objects_of(records: pl.DataFrame) -> pl.DataFrame:
     shown = (
         pl.when(text.is_not_null())
         .then(json_text.quoted(text))
-        .otherwise(pl.coalesce(*other, pl.lit("null")))
+        .otherwise(pl.coalesce(*other, _nested_object(value), pl.lit("null")))
     )
     name = json_text.quoted(value.str.json_path_match("$.key"))
     members = (
@@ -167,6 +249,21 @@ def _objects_of(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _nested_object(value: pl.Expr) -> pl.Expr:
+    """Write attributes inside an attribute as an object, without lists.
+
+    In valid JSON a quote inside a text is escaped: what is replaced is never a part of one.
+    """
+    there = pl.when(value.str.contains(_NESTED)).then(value)
+    text = there.str.extract("^" + _scalar("kvlistValue", f"({json_text.OBJECT})") + "$", 2)
+    for pattern, written in _SCALARS:
+        text = text.str.replace_all(pattern, written)
+    for _ in range(_MOST_NESTED):
+        text = text.str.replace_all(_LIST_OF_MEMBERS, "${1}:{${2}}")
+    members = text.str.extract(rf"^{_VALUES_OF_MEMBERS}$")
+    return "{" + members + "}"
+
+
 def _named(rows: pl.DataFrame, column: str, names: pl.DataFrame) -> pl.DataFrame:
     """Add the names that an object gives, and why a row is of no use if they disagree."""
     twice = json_text.repeats_key(
@@ -180,12 +277,15 @@ def _named(rows: pl.DataFrame, column: str, names: pl.DataFrame) -> pl.DataFrame
     return rows.with_columns(*added, reason.alias("reason"), wrapper.alias("wrapper"))
 
 
-_DECIDING: Final = tuple(path.removeprefix("$.") for paths in LABELS.values() for path in paths)
+_DECIDING: Final = keys_of(LABELS)
 _TAKEN_APART: Final = {
     "array": _records,
     "otlp": _otlp,
     "elasticsearch": _records,
+    "searches": _records,
+    "background": _records,
     "loki": _loki,
     "pushed": _loki,
     "sls": _records,
+    "pulled": _records,
 }

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-_DEPTH: Final = 12
+_DEPTH: Final = 16
 _SPACE: Final = r"[ \t\r\n]*"
 _CONTENT: Final = r'[^"\\]*(?:\\[\s\S][^"\\]*)*'
 STRING: Final = f'"{_CONTENT}"'
@@ -27,7 +27,7 @@ def _nested(begin: str, end: str) -> str:
 
 OBJECT: Final = _nested(r"\{", r"\}")
 ARRAY: Final = _nested(r"\[", r"\]")
-_VALUE: Final = rf'(?:{STRING}|{OBJECT}|{ARRAY}|[^\s,"{{}}\[\]]+)'
+VALUE: Final = rf'(?:{STRING}|{OBJECT}|{ARRAY}|[^\s,"{{}}\[\]]+)'
 _ESCAPES: Final = {
     r"\\": "\\", r"\"": '"', r"\/": "/", r"\n": "\n",
     r"\t": "\t", r"\r": "\r", r"\b": "\b", r"\f": "\f",
@@ -123,8 +123,8 @@ def repeats_key(lines: pl.DataFrame, column: str, names: Iterable[str]) -> pl.Se
     for name in names:
         several = text.str.count_matches(key(name)) > 1
         if several.any():
-            other = rf"(?:{_SPACE},{_SPACE}{STRING}{_SPACE}:{_SPACE}{_VALUE})*"
-            twice = key(name) + _VALUE + other + rf"{_SPACE},{_SPACE}" + key(name)
+            other = rf"(?:{_SPACE},{_SPACE}{STRING}{_SPACE}:{_SPACE}{VALUE})*"
+            twice = key(name) + VALUE + other + rf"{_SPACE},{_SPACE}" + key(name)
             # Such patterns are slow: nothing else is searched.
             found = found | _where(several, text).str.contains(twice).fill_null(value=False)
     return found

@@ -7,8 +7,13 @@ from typing import Final
 
 import polars as pl
 
+from recommender.access_logs.container_paths import IN_CONTAINERS, IN_PODS
+
 Paths = Mapping[str, Sequence[str]]
 """The JSON paths of an object that may hold a value, by column."""
+
+NAMES: Final = {"source_namespace": "namespace", "source_pod": "pod", "container": "container"}
+"""The columns that name a container, and what else they are called."""
 
 KUBERNETES: Final[Paths] = {
     "source_namespace": ("$.namespace_name", "$.pod_namespace", "$.namespace"),
@@ -17,11 +22,6 @@ KUBERNETES: Final[Paths] = {
 }
 """The object `kubernetes` of Fluent Bit, Fluentd, Vector and Filebeat."""
 
-_LABELS: Final = {
-    "source_namespace": "namespace",
-    "source_pod": "pod",
-    "container": "container",
-}
 LABELS: Final[Paths] = {
     **{
         column: (
@@ -30,9 +30,10 @@ LABELS: Final[Paths] = {
             f"$.k8s_{name}_name",
             f"$.kubernetes_{name}_name",
         )
-        for column, name in _LABELS.items()
+        for column, name in NAMES.items()
     },
     "stream": ("$.stream", "$.log_iostream"),
+    "path": ("$.filename", "$.log_file_path"),
 }
 """The labels of a stream of Loki, as promtail, Alloy, and OpenTelemetry make them."""
 
@@ -44,11 +45,23 @@ ATTRIBUTES: Final[Paths] = {
         "container": "k8s.container.name",
         "stream": "log.iostream",
         "tag": "logtag",
+        "path": "log.file.path",
     }.items()
 }
 """The attributes of a resource or a record of OpenTelemetry."""
 
 DISAGREE: Final = "disagree"
+
+
+def keys_of(paths: Paths) -> tuple[str, ...]:
+    """List the keys that decide where none of the paths leads into an object."""
+    return tuple(path.removeprefix("$.") for there in paths.values() for path in there)
+
+
+def names_of_path(path: pl.Expr) -> dict[str, pl.Expr]:
+    """Read who wrote a log from the path of its file, or the tag that collectors make of it."""
+    groups = [path.str.extract_groups(rf"(?:^|/){end}$").struct for end in (IN_CONTAINERS, IN_PODS)]
+    return {column: pl.coalesce(g.field(name) for g in groups) for column, name in NAMES.items()}
 
 
 def agreed(columns: Sequence[pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
@@ -61,13 +74,20 @@ def agreed(columns: Sequence[pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
 def names_in(objects: pl.Series, paths: Paths) -> pl.DataFrame:
     """Read the names in JSON objects; also whether what should be the same is not.
 
-    Logs repeat themselves: each distinct object is read once.
+    Names are also those in the path of the log file. Logs repeat themselves: each distinct object
+    is read once.
     """
     objects = objects.alias("object")
-    said = {
-        column: agreed([pl.col("object").str.json_path_match(path) for path in there])
+    candidates = {
+        column: [pl.col("object").str.json_path_match(path) for path in there]
         for column, there in paths.items()
+        if column != "path"
     }
+    for path in paths.get("path", ()):
+        text = pl.col("object").str.json_path_match(path)
+        for name, value in names_of_path(text).items():
+            candidates[name] = [*candidates.get(name, []), value]
+    said = {column: agreed(values) for column, values in candidates.items()}
     distinct = objects.drop_nulls().unique()
     known = distinct.to_frame().select(
         "object",

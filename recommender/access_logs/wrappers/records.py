@@ -4,18 +4,30 @@ Where a record has the line as text, that is the line, whatever has been expande
 the line is the object that the collector made of it: the record itself, without what names the
 pod, or the one object in it.
 
-The shapes are those that the shippers document:
+The shapes are those that the shippers document or write:
 
-- docker json-file: `{"log", "stream", "time"}`; a line goes on where `log` has no line feed;
+- docker json-file: `{"log", "stream", "attrs", "time"}`; a line goes on where `log` has no line
+  feed (moby/moby daemon/logger/jsonfilelog, jsonlog/jsonlogbytes.go `MarshalJSONBuf`);
 - Fluent Bit, Fluentd: `log`, `stream`, `logtag` or `_p`, `kubernetes.{pod_name, namespace_name,
-  container_name}`; expanded by Merge_Log, perhaps under Merge_Log_Key;
-- Vector: `message`, `stream`, `kubernetes.{pod_name, pod_namespace, container_name}`;
-- Filebeat, ECS: `message` or `json`, `stream`, `kubernetes.{pod.name, namespace, container.name}`;
+  container_name}`; expanded by Merge_Log, perhaps under Merge_Log_Key, which `log_processed` often
+  is; or no more than `date` and `log` (fluent/fluent-bit plugins/filter_kubernetes/{kubernetes.c
+  `pack_map_content`, kube_meta.c}; fabric8io/fluent-plugin-kubernetes_metadata_filter README.md);
+- Vector: `message`, `stream`, `kubernetes.{pod_name, pod_namespace, container_name}`
+  (vectordotdev/vector src/sources/kubernetes_logs/pod_metadata_annotator.rs);
+- Filebeat, ECS: `message` or `json`, `stream`, `kubernetes.{pod.name, namespace, container.name}`,
+  or the pod from `log.file.path` where no metadata have been added (elastic.co: Filebeat's exported
+  fields, decode_json_fields, the ndjson parser of filestream);
 - stern: `message`, `namespace`, `podName`, `containerName`; extjson: `pod`, `container`;
-- logcli: `labels.{namespace, pod, container}`, `line`, `timestamp`;
+- logcli: `labels.{namespace, pod, container}`, `line`, `timestamp`; `--no-labels` leaves `labels`
+  out (grafana/loki pkg/logcli/output/jsonl.go);
+- logs downloaded from Grafana as JSON: `line`, `timestamp`, `date` and the labels in `fields`
+  (grafana/grafana public/app/features/logs/utils.ts `logRowsToReadableJson`);
 - SLS: `content` or expanded, `__raw_log__` where that failed, and `_pod_name_`, `_namespace_`,
-  `_container_name_`, `_source_`, as fields or as tags `__tag__:_pod_name_`;
-- Elasticsearch: `_index`, `_source`, which holds a record of one of the others.
+  `_container_name_`, `_source_`, as fields or as tags `__tag__:_pod_name_` (alibabacloud.com: JSON
+  format of shipped logs; aliyun/aliyun-log-python-sdk aliyun/log/pulllog_response.py
+  `loggroups_to_flattern_list`);
+- Elasticsearch: `_index`, `_source`, which holds a record of one of the others; elasticdump writes
+  one a line (elasticsearch-dump/elasticsearch-dump lib/transports/file.js).
 """
 
 from __future__ import annotations
@@ -28,7 +40,15 @@ import polars as pl
 
 from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.documents import without_documents
-from recommender.access_logs.wrappers.names import DISAGREE, KUBERNETES, LABELS, agreed, names_in
+from recommender.access_logs.wrappers.names import (
+    DISAGREE,
+    KUBERNETES,
+    LABELS,
+    NAMES,
+    agreed,
+    names_in,
+    names_of_path,
+)
 from recommender.access_logs.wrappers.parts import AMBIGUOUS_WRAPPER, RECORD, parts_of
 from recommender.access_logs.wrappers.prefixes import TIME_OF_STERN, without_runtime_prefix
 
@@ -53,13 +73,15 @@ _STERN: Final = {
 }
 MEMBERS: Final = (
     "log", "message", "line", "content", "__raw_log__",
-    "stream", "logtag", "_p", "kubernetes", "labels", "_source",
+    "stream", "logtag", "_p", "kubernetes", "labels", "fields", "_source",
     "__time__", "__source__", "__topic__",
     *(name for names in (_SLS, _STERN) for there in names.values() for name in there),
 )  # fmt: skip
 """The members that tell the kind of a record, or what it says."""
-_MARKS: Final = [f'"{name}"' for name in (*MEMBERS, "resourceLogs", "hits", "data", "streams")]
-_NAMING: Final = {"kubernetes": KUBERNETES, "labels": LABELS}
+_MARKS: Final = [
+    f'"{name}"' for name in (*MEMBERS, "resourceLogs", "hits", "data", "streams", "logs")
+]
+_NAMING: Final = {"kubernetes": KUBERNETES, "labels": LABELS, "fields": LABELS}
 """The members that are objects with names."""
 _PREFIX: Final = "member "
 _NESTED_NAMES: Final = ("pod_name", "namespace_name", "pod_namespace", "container_name")
@@ -68,21 +90,26 @@ _TWO_NAMES: Final = r'"(?:pod|container)"\s*:\s*\{[^{}]*"name"\s*:[^{}]*"name"\s
 
 # What a collector puts beside a line that it has expanded.
 _METADATA: Final = (
-    "kubernetes", "docker", "labels", "annotations", "agent", "ecs", "host", "input", "log",
-    "container", "orchestrator", "cloud", "event", "service", "data_stream", "elastic_agent",
-    "@metadata",
+    "kubernetes", "kubernetes_namespace", "docker", "labels", "annotations", "agent", "ecs", "host",
+    "input", "log", "container", "orchestrator", "cloud", "event", "service", "data_stream",
+    "elastic_agent", "@metadata", "fields", "error",
 )  # fmt: skip
 _BESIDE: Final = (
     r'"(?:@?timestamp|time|date|stream|logtag|_p|tag|log|message|file|source_type|'
     + "|".join(_METADATA)
     + r')"\s*:\s*(?:null|-?[0-9][0-9.eE+-]*|'
     + json_text.STRING
-    + ")"
+    + r")|"
+    + json_text.key("tags")
+    + json_text.ARRAY
 )
 _ONE_OBJECT: Final = (
-    rf"^\{{\s*(?:{_BESIDE}\s*,\s*)*{json_text.STRING}\s*:\s*({json_text.OBJECT})"
-    rf"(?:\s*,\s*{_BESIDE})*\s*\}}\s*$"
+    rf"^\{{\s*(?:(?:{_BESIDE})\s*,\s*)*{json_text.STRING}\s*:\s*({json_text.OBJECT})"
+    rf"(?:\s*,\s*(?:{_BESIDE}))*\s*\}}\s*$"
 )
+# Fluent Bit has found nothing in a line, not even who wrote it.
+_DATE_AND_LOG: Final = rf'^\{{"date":[^,{{\[]+,"(?:log|message)":{json_text.STRING}\}}$'
+_LINE_AND_TIME: Final = rf'^\{{"line":{json_text.STRING},"timestamp":"[0-9T:.Z+-]+"\}}$'
 _LINE: Final = pl.col("line")
 
 
@@ -124,7 +151,7 @@ def _without_one_layer(parts: pl.DataFrame) -> list[pl.DataFrame]:
     found += documents
     if rest.height:
         found += _records(rest)
-    return [without_runtime_prefix(part, RECORD) for part in found]
+    return [without_runtime_prefix(part) for part in found]
 
 
 def _lines_alone(parts: pl.DataFrame) -> pl.DataFrame:
@@ -245,8 +272,10 @@ def _expanded() -> pl.Expr:
     """Find the object that a collector made of a line; records with a text are not searched."""
     line = pl.when(_TEXT.is_null()).then(_LINE)
     bare = json_text.without_members(line, _METADATA)
-    json = json_text.raw_member(line, "json", json_text.OBJECT)
-    return pl.coalesce(json, bare.str.extract(_ONE_OBJECT), bare)
+    named = [
+        json_text.raw_member(line, name, json_text.OBJECT) for name in ("json", "log_processed")
+    ]
+    return pl.coalesce(*named, bare.str.extract(_ONE_OBJECT), bare)
 
 
 def _as_expanded(record: pl.Expr) -> pl.Expr:
@@ -283,6 +312,13 @@ class _Kind:
 _STREAM: Final = [pl.when(_member("stream").is_in(["stdout", "stderr"])).then(_member("stream"))]
 _SLS_TEXT: Final = pl.coalesce(_text("__raw_log__"), _text("content"))
 _TEXT: Final = pl.coalesce(_text("log"), _text("message"))
+_OF_LABELS: Final = (*NAMES, "stream")
+_BEAT: Final = pl.when(_LINE.str.contains('"filebeat"', literal=True)).then(_LINE)
+_IS_FILEBEAT: Final = _BEAT.str.json_path_match("$.agent.type")
+_OF_FILE: Final = {
+    column: [name]
+    for column, name in names_of_path(_BEAT.str.json_path_match("$.log.file.path")).items()
+}
 _LAST: Final = pl.lit("text")
 _KINDS: Final = {
     "elasticsearch": _Kind(
@@ -308,10 +344,16 @@ _KINDS: Final = {
         wrapper=_LAST,
     ),
     "logcli": _Kind(
-        known_by=_has("line") & _nested("labels"),
+        known_by=_has("line") & (_nested("labels") | _LINE.str.contains(_LINE_AND_TIME)),
         line=_member("line"),
-        names={column: [pl.col(f"labels.{column}")] for column in LABELS},
+        names={column: [pl.col(f"labels.{column}")] for column in _OF_LABELS},
         disagree=pl.col(f"labels.{DISAGREE}"),
+    ),
+    "grafana": _Kind(
+        known_by=_has("line") & _nested("fields") & _LINE.str.contains(r'^\{\s*"line"'),
+        line=_member("line"),
+        names={column: [pl.col(f"fields.{column}")] for column in _OF_LABELS},
+        disagree=pl.col(f"fields.{DISAGREE}"),
     ),
     "kubernetes": _Kind(
         known_by=_nested("kubernetes"),
@@ -323,8 +365,14 @@ _KINDS: Final = {
         disagree=pl.col(f"kubernetes.{DISAGREE}"),
         wrapper=pl.when(_TEXT.is_null()).then(_LAST),
     ),
+    "filebeat": _Kind(
+        known_by=_has("message") & (_IS_FILEBEAT == "filebeat"),
+        line=_member("message"),
+        names={**_OF_FILE, "stream": _STREAM},
+    ),
     "plain": _Kind(
-        known_by=_TEXT.is_not_null() & _STREAM[0].is_not_null(),
+        known_by=_TEXT.is_not_null()
+        & (_STREAM[0].is_not_null() | _LINE.str.contains(_DATE_AND_LOG)),
         line=_TEXT,
         names={"stream": _STREAM},
     ),

@@ -59,13 +59,72 @@ def test_nested_renamed_and_mixed_values_are_read() -> None:
     assert found["downstream_local_address"] == "10.96.0.7:9080"
 
 
-def test_what_stands_in_a_list_is_read_if_nothing_without_a_value_makes_way_for_it() -> None:
-    text = render_json(NESTED, {**TRUE_VALUES, **HEADERS})
-    sure = json_format(NESTED, "sure", keeps_empty=True)
+def test_a_text_inside_json_that_has_several_readings_is_ambiguous() -> None:
+    template = {"t": "%START_TIME%", "x": "%REQ(X-A)% %UPSTREAM_CLUSTER_RAW% %REQ(X-B)%"}
+    values = {"%REQ(X-A)%": "a outbound|80||evil", "%REQ(X-B)%": "b c"}
 
-    assert one(text, [sure])["route_name"] == "default"
-    assert one(text, [sure])["requested_server_name"] == TRUE_VALUES["%REQUESTED_SERVER_NAME%"]
-    assert read(NESTED)["route_name"] is None
+    assert read(template, values)["reason"] == AMBIGUOUS_TEXT
+
+
+def without_empty(value: object) -> object:
+    """Leave out what `omitEmptyValues` does: nulls, and objects that become empty."""
+    if isinstance(value, dict):
+        inner = {key: without_empty(v) for key, v in value.items()}
+        return {key: v for key, v in inner.items() if v is not None} or None
+    if isinstance(value, list):
+        return [v for v in map(without_empty, value) if v is not None]
+    return value
+
+
+def omitting(template: object, values: Mapping[str, str | None]) -> str:
+    text = render_json(template, {**TRUE_VALUES, **values})
+    return json.dumps(without_empty(json.loads(text)), separators=(",", ":"))
+
+
+def test_what_stands_in_a_list_is_read_where_nothing_has_made_way_for_it() -> None:
+    sure = json_format(NESTED, "sure", keeps_empty=True)
+    text = render_json(NESTED, {**TRUE_VALUES, **HEADERS})
+    short = omitting(NESTED, {**HEADERS, "%ROUTE_NAME%": None})
+
+    for formats in ([sure], log_format(json.dumps(NESTED))):
+        found = one(text, formats)
+        assert found["route_name"] == "default"
+        assert found["requested_server_name"] == TRUE_VALUES["%REQUESTED_SERVER_NAME%"]
+    found = one(short, log_format(json.dumps(NESTED)))
+    assert (found["reason"], found["upstream_cluster"]) == (None, CLUSTER)
+    assert (found["route_name"], found["requested_server_name"]) == (None, None)
+
+
+LISTED = {
+    "t": "%START_TIME%",
+    "flow": ["%REQ(X-A)%", ["%REQ(:AUTHORITY)%", {"c": "%UPSTREAM_CLUSTER_RAW%"}], "%REQ(X-B)%"],
+}
+
+
+@pytest.mark.parametrize("gone", ["%REQ(X-A)%", "%REQ(X-B)%", "%REQ(:AUTHORITY)%"])
+def test_a_list_that_is_short_never_shifts_what_a_caller_wrote(gone: str) -> None:
+    """Without the cluster it is not known who called whom."""
+    values = {**dict.fromkeys(("%REQ(X-A)%", "%REQ(X-B)%"), "evil"), "%REQ(:AUTHORITY)%": "a"}
+    formats = log_format(json.dumps(LISTED))
+
+    whole = one(omitting(LISTED, values), formats)
+    short = one(omitting(LISTED, {**values, gone: None}), formats)
+
+    assert (whole["authority"], whole["upstream_cluster"]) == ("a", CLUSTER)
+    assert short["reason"] == AMBIGUOUS_TEXT
+
+
+def test_an_operator_outside_of_lists_is_preferred() -> None:
+    template = {
+        "t": "%START_TIME%",
+        "l": ["%UPSTREAM_CLUSTER_RAW%", "%DOWNSTREAM_LOCAL_ADDRESS%", "%REQ(X-A)%"],
+        "c": "%UPSTREAM_CLUSTER%",
+    }
+
+    found = one(omitting(template, {"%REQ(X-A)%": None}), log_format(json.dumps(template)))
+
+    assert found["upstream_cluster"] == TRUE_VALUES["%UPSTREAM_CLUSTER%"]
+    assert (found["reason"], found["downstream_local_address"]) == (None, None)
 
 
 def test_values_may_be_missing_empty_or_left_out() -> None:
@@ -121,9 +180,7 @@ def test_a_key_that_must_be_escaped_is_refused(key: str) -> None:
         log_format(json.dumps(template))
 
 
-@pytest.mark.parametrize(
-    "template", [{}, {"a": 1}, {"t": "%START_TIME%", "c": ["%UPSTREAM_CLUSTER%"]}]
-)
+@pytest.mark.parametrize("template", [{}, {"a": 1}, {"t": "%START_TIME%", "c": ["%REQ(X-A)%"]}])
 def test_json_that_lacks_what_is_needed_is_refused(template: object) -> None:
     with pytest.raises(UsageError):
         log_format(json.dumps(template) + ("" if "%" in json.dumps(template) else " %%"))

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -10,7 +11,7 @@ from recommender.access_logs.formats import (
     log_format,
 )
 from recommender.errors import UsageError
-from tests.access_logs.formats.rendering import START, TRUE_VALUES, one, render
+from tests.access_logs.formats.rendering import START, TRUE_VALUES, one, render, render_json
 
 CLUSTER = TRUE_VALUES["%UPSTREAM_CLUSTER_RAW%"]
 DEFAULT = (
@@ -161,6 +162,63 @@ def test_host_is_another_name_of_the_authority_but_other_headers_are_not() -> No
         custom = f"%START_TIME% %UPSTREAM_CLUSTER_RAW% %REQ({header})%"
         values = {f"%REQ({header})%": "evil"}
         assert read(custom, line(custom, values))["authority"] is None
+
+
+ALTERNATIVE = "%REQ(:AUTHORITY?X-FORWARDED-HOST)%"
+FALLS_BACK = f"%START_TIME% %RESPONSE_CODE% %UPSTREAM_CLUSTER_RAW% {ALTERNATIVE}"
+
+
+@pytest.mark.parametrize(
+    ("more", "authority"),
+    [
+        ({}, "reviews:9080"),
+        ({"%UPSTREAM_CLUSTER_RAW%": "PassthroughCluster"}, "reviews:9080"),
+        ({"%UPSTREAM_CLUSTER_RAW%": None, "%RESPONSE_CODE%": "404"}, None),
+        ({"%UPSTREAM_CLUSTER_RAW%": None, "%RESPONSE_CODE%": "400"}, None),
+        ({"%RESPONSE_CODE%": "400"}, None),
+        ({"%RESPONSE_CODE%": "426"}, None),
+        ({ALTERNATIVE: None}, None),
+    ],
+)
+@pytest.mark.parametrize("is_json", [False, True])
+def test_an_authority_with_an_alternative_is_believed_of_what_was_routed(
+    more: dict[str, str | None], authority: str | None, is_json: bool
+) -> None:
+    """Without an authority the caller writes what is logged, but Envoy finds no cluster then."""
+    values = {**TRUE_VALUES, ALTERNATIVE: "reviews:9080", **more}
+    labels = {f"k{place}": str(part) for place, part in enumerate(FALLS_BACK.split(" "))}
+    if is_json:
+        found = one(render_json(labels, values), log_format(json.dumps(labels))[:1])
+    else:
+        found = one(render(FALLS_BACK, values), log_format(FALLS_BACK))
+
+    assert (found["reason"], found["authority"]) == (None, authority)
+
+
+def test_a_caller_cannot_make_a_line_look_routed() -> None:
+    """What decides whether an alternative is believed has to be read in one way too."""
+    custom = f'%START_TIME% "%REQ(:PATH)%" %UPSTREAM_CLUSTER_RAW% "{ALTERNATIVE}" %DURATION%'
+    values = {
+        "%REQ(:PATH)%": '/" outbound|80||evil "evil" 1',
+        "%UPSTREAM_CLUSTER_RAW%": None,
+        ALTERNATIVE: 'evil" 1 "',
+    }
+
+    found = read(custom, render(custom, {**TRUE_VALUES, **values}))
+
+    assert found["reason"] is not None or found["authority"] is None
+
+
+def test_the_authority_by_itself_is_preferred_to_one_with_an_alternative() -> None:
+    custom = f"%START_TIME% %UPSTREAM_CLUSTER_RAW% {ALTERNATIVE} %REQ(:AUTHORITY)%"
+    values = {"%UPSTREAM_CLUSTER_RAW%": None, ALTERNATIVE: "evil"}
+
+    assert read(custom, line(custom, values))["authority"] == "reviews:9080"
+
+
+def test_an_alternative_without_the_cluster_is_no_authority() -> None:
+    with pytest.raises(UsageError, match=r"neither %UPSTREAM_CLUSTER% nor %REQ\(:AUTHORITY\)%"):
+        log_format(f"%START_TIME% %DOWNSTREAM_LOCAL_ADDRESS% {ALTERNATIVE}")
 
 
 def test_a_server_name_that_falls_back_to_a_header_is_none() -> None:
