@@ -26,6 +26,7 @@ from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
+_BATCH_BYTES: Final = 8 << 20
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ROW_SCHEMA: Final = pl.Schema(
     {
@@ -54,7 +55,7 @@ def read_access_logs(
     source_pod: SourcePod | None = None,
     storage: ObjectStorage | None = None,
     formats: Sequence[LogFormat] | None = None,
-    batch_bytes: int = PIECE_BYTES,
+    batch_bytes: int = _BATCH_BYTES,
     rows: Rows | None = None,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
@@ -76,7 +77,8 @@ def read_access_logs(
     if stdin is None and STANDARD_INPUT in map(str, sources):
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
     files, lost = find_log_files(sources, storage)
-    pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=batch_bytes))
+    size = min(batch_bytes, PIECE_BYTES)
+    pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=size))
     formats = formats or assumed_formats()
     return _Reader(formats, rows or rows_of(formats), source_pod, batch_bytes).batches(pieces, lost)
 

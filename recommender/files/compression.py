@@ -11,7 +11,7 @@ import zstandard
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
-_PLAIN_BLOCK: Final = 1 << 20
+_PLAIN_BLOCK: Final = 1 << 17
 # Small, because what such a block holds before a damaged byte is lost, and because a few packed
 # bytes may unpack to very many.
 _PACKED_BLOCK: Final = 1 << 12

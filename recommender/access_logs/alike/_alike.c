@@ -4,22 +4,28 @@
  * see text_cuts.py and json_keys.py. A line that no cut fits is a row of its own. Nothing here
  * knows what a line means: the first line of each row is read as any other line is.
  *
- * All text is hostile. Every pointer stays between the begin and the end of its line; lengths are
- * those of one piece of a file. Rows that collide too often become rows of their own.
+ * All text is hostile. Every pointer stays between the begin and the end of its line, but that a
+ * whole block may be read or written where less is wanted: PADDING bytes lie behind every text.
+ * Rows that collide too often become rows of their own.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* What becomes of a value; `Action` in actions.py says what each is for. */
 enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
 
 #define MOST_LINE (1 << 16)
 /* Of each byte of a line no more than one is needed, and for each value up to 8 more. */
-#define MOST_KEY (MOST_LINE * 9 + 64)
+#define MOST_KEY (MOST_LINE * 9 + 64 + PADDING)
 #define MOST_KEYS 250
 #define MOST_PROBES 64
+#define BLOCK 16
+#define PADDING 32
 #define TIME_LENGTH 24
 #define MINUTE_LENGTH 17
 #define DAY_LENGTH 10
@@ -35,11 +41,6 @@ typedef struct {
     Text at, end;
 } Span;
 
-typedef struct {
-    PyObject *owner; /* what the span is a part of */
-    Span span;
-} Literal;
-
 /* ---- what is to be found ---- */
 
 typedef struct {
@@ -48,7 +49,7 @@ typedef struct {
 } Value;
 
 typedef struct {
-    Literal begin, end;
+    Span begin, end;
     int separator; /* between its values */
     int is_request; /* method, path and protocol: the path may hold the separator */
     Py_ssize_t count;
@@ -62,7 +63,7 @@ typedef struct {
 } Cut;
 
 typedef struct {
-    Literal name; /* with its quotes and the colon */
+    Span name; /* with its quotes and the colon */
     int action;
     Py_ssize_t follower; /* the key that came after it last */
 } Key;
@@ -88,6 +89,7 @@ typedef struct {
     Py_ssize_t cut_count, last_cut;
     Key *known;
     Py_ssize_t known_count;
+    Buffer text; /* the lines to be added */
     Buffer keys, lines, rows;
     Buffer key; /* that of the line at hand; there is room for all of it */
     Span time, peer;
@@ -127,23 +129,65 @@ static int append(Buffer *buffer, const void *data, size_t length)
 
 static int is_digit(uint8_t sign) { return sign >= '0' && sign <= '9'; }
 
+/* Tell whether two texts are the same; both have PADDING behind them. */
+static int is_same(Text one, Text other, size_t length)
+{
+#ifdef __SSE2__
+    for (; length; one += BLOCK, other += BLOCK) {
+        __m128i block = _mm_loadu_si128((const __m128i *)one);
+        unsigned same = (unsigned)_mm_movemask_epi8(
+            _mm_cmpeq_epi8(block, _mm_loadu_si128((const __m128i *)other)));
+        if (length <= BLOCK)
+            return !((~same << (32 - length)) & ~0u);
+        if (same != 0xffff)
+            return 0;
+        length -= BLOCK;
+    }
+    return 1;
+#else
+    return !memcmp(one, other, length);
+#endif
+}
+
+/* Copy text; up to a block more than wanted is written. */
+static void copy(uint8_t *to, Text from, size_t length)
+{
+    memcpy(to, from, BLOCK);
+    for (size_t done = BLOCK; done < length; done += BLOCK)
+        memcpy(to + done, from + done, BLOCK);
+}
+
 static int starts_with(Span span, Span begin)
 {
     size_t length = begin.end - begin.at;
-    return (size_t)(span.end - span.at) >= length && !memcmp(span.at, begin.at, length);
+    return (size_t)(span.end - span.at) >= length && is_same(span.at, begin.at, length);
 }
 
 static int ends_with(Span span, Span end)
 {
     size_t length = end.end - end.at;
-    return (size_t)(span.end - span.at) >= length && !memcmp(span.end - length, end.at, length);
+    return (size_t)(span.end - span.at) >= length && is_same(span.end - length, end.at, length);
 }
 
 static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
 
+/* Find a sign that is likely to be near. */
 static Text find(Text at, Text end, int sign)
 {
+#ifdef __SSE2__
+    __m128i wanted = _mm_set1_epi8((char)sign);
+    for (; at < end; at += BLOCK) {
+        __m128i block = _mm_loadu_si128((const __m128i *)at);
+        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted));
+        if (found) {
+            at += __builtin_ctz(found);
+            return at < end ? at : NULL;
+        }
+    }
+    return NULL;
+#else
     return at < end ? memchr(at, sign, end - at) : NULL;
+#endif
 }
 
 /* Match `0` with any digit and everything else with itself. */
@@ -180,7 +224,7 @@ static void need(Alike *self, Text at, Text end)
 {
     uint32_t length = (uint32_t)(end - at);
     memcpy(self->key.data + self->key.length, &length, sizeof length);
-    memcpy(self->key.data + self->key.length + sizeof length, at, length);
+    copy(self->key.data + self->key.length + sizeof length, at, length);
     self->key.length += sizeof length + length;
 }
 
@@ -260,12 +304,12 @@ static int fits_request(Alike *self, const Piece *piece, Span inner)
 
 static int fits_piece(Alike *self, const Piece *piece, Span span)
 {
-    if (!starts_with(span, piece->begin.span))
+    if (!starts_with(span, piece->begin))
         return 0;
-    span.at = after(span.at, piece->begin.span);
-    if (!ends_with(span, piece->end.span))
+    span.at = after(span.at, piece->begin);
+    if (!ends_with(span, piece->end))
         return 0;
-    span.end -= piece->end.span.end - piece->end.span.at;
+    span.end -= piece->end.end - piece->end.at;
     if (!piece->count)
         return span.at == span.end;
     if (piece->is_request)
@@ -344,7 +388,7 @@ static Py_ssize_t known_key(const Alike *self, Py_ssize_t before, Span member)
 {
     Py_ssize_t place = self->known[before].follower;
     for (Py_ssize_t i = 0; i < self->known_count; i++) {
-        if (starts_with(member, self->known[place].name.span))
+        if (starts_with(member, self->known[place].name))
             return place;
         place = place + 1 < self->known_count ? place + 1 : 0;
     }
@@ -388,7 +432,7 @@ static int fits_keys(Alike *self, Span line)
         seen[key / 64] |= (uint64_t)1 << key % 64;
         self->known[before].follower = key;
         before = key;
-        Span raw = {after(member.at, self->known[key].name.span), NULL};
+        Span raw = {after(member.at, self->known[key].name), NULL};
         if (raw.at < end && *raw.at == '"') {
             Text close = find(raw.at + 1, end, '"');
             raw.end = close ? close + 1 : NULL;
@@ -578,8 +622,15 @@ static int add_line(Alike *self, Span line, int64_t number)
 
 static int add_lines(Alike *self, Span data, int64_t number)
 {
+    size_t length = data.end - data.at;
+    self->text.length = 0;
+    if (!reserve(&self->text, length + PADDING))
+        return 0;
+    append(&self->text, data.at, length);
+    memset(self->text.data + length, 0, PADDING);
+    data = (Span){self->text.data, self->text.data + length};
     while (data.at < data.end) {
-        Text feed = find(data.at, data.end, '\n');
+        Text feed = memchr(data.at, '\n', data.end - data.at);
         Span line = {data.at, feed ? feed : data.end};
         if (!add_line(self, line, number++))
             return 0;
@@ -590,14 +641,17 @@ static int add_lines(Alike *self, Span data, int64_t number)
 
 /* ---- what Python sees ---- */
 
-static int take_literal(Literal *literal, PyObject *bytes)
+static int take_literal(Span *literal, PyObject *bytes)
 {
-    char *at;
+    char *from;
     Py_ssize_t length;
-    if (PyBytes_AsStringAndSize(bytes, &at, &length) < 0)
+    if (PyBytes_AsStringAndSize(bytes, &from, &length) < 0)
         return 0;
-    literal->owner = Py_NewRef(bytes);
-    literal->span = (Span){(Text)at, (Text)at + length};
+    uint8_t *at = PyMem_Calloc(1, (size_t)length + PADDING);
+    if (!at)
+        return PyErr_NoMemory() != NULL;
+    memcpy(at, from, (size_t)length);
+    *literal = (Span){at, at + length};
     return 1;
 }
 
@@ -722,8 +776,8 @@ static void free_cut(Cut *cut)
         for (Py_ssize_t j = 0; j < piece->count; j++)
             PyMem_Free(piece->values[j].signs);
         PyMem_Free(piece->values);
-        Py_XDECREF(piece->begin.owner);
-        Py_XDECREF(piece->end.owner);
+        PyMem_Free((void *)piece->begin.at);
+        PyMem_Free((void *)piece->end.at);
     }
     PyMem_Free(cut->pieces);
 }
@@ -735,9 +789,10 @@ static void alike_free(PyObject *object)
     for (Py_ssize_t i = 0; i < self->cut_count; i++)
         free_cut(&self->cuts[i]);
     for (Py_ssize_t i = 0; i < self->known_count; i++)
-        Py_XDECREF(self->known[i].name.owner);
+        PyMem_Free((void *)self->known[i].name.at);
     PyMem_Free(self->cuts);
     PyMem_Free(self->known);
+    PyMem_RawFree(self->text.data);
     PyMem_RawFree(self->keys.data);
     PyMem_RawFree(self->lines.data);
     PyMem_RawFree(self->rows.data);
