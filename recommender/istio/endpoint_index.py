@@ -16,7 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recommender.istio.endpoints import by_namespace, is_address, is_hidden, live_pods
+from recommender.istio.endpoints import (
+    by_namespace,
+    is_address,
+    is_hidden,
+    live_pods,
+    selected_workload_entries,
+)
 from recommender.istio.registry import (
     RegistryPort,
     RegistryService,
@@ -31,7 +37,6 @@ from recommender.mesh.objects import (
     Pod,
     Service,
     ServiceEntry,
-    ServicePort,
     WorkloadEntry,
 )
 
@@ -171,12 +176,9 @@ class _Backends:
         if not slices:
             for endpoint in self._pods(namespace, selector, home):
                 yield from ((_PortKey(port.name, None), endpoint) for port in service.ports)
-        if service.headless or service.type == "ExternalName":
-            return
-        for entry in self._entries(namespace, selector, home):
-            for port in service.ports:
-                if is_address(entry.address) and _serves(entry, port):
-                    yield _PortKey(port.name, None), ServiceEndpoint(entry.address, entry.labels)
+        for name, entry in selected_workload_entries(service, self.workload_entries):
+            if is_address(entry.address):
+                yield _PortKey(name, None), ServiceEndpoint(entry.address, entry.labels)
 
     def _of_slices(self, slices: Iterable[EndpointSlice]) -> _Found:
         """Yield each endpoint once, unless it is terminating; one that is not ready is sent."""
@@ -219,15 +221,7 @@ class _Backends:
             if is_near and pod.ips and selector.items() <= pod.meta.labels.items():
                 yield _of_pod(pod)
 
-    def _entries(
-        self, namespace: str, selector: Labels, home: str | None = None
-    ) -> Iterator[WorkloadEntry]:
+    def _entries(self, namespace: str, selector: Labels) -> Iterator[WorkloadEntry]:
         for entry in self.workload_entries.get(namespace, ()):
-            is_near = home in (None, entry.meta.kubernetes_cluster)
-            if is_near and entry.address and selector.items() <= entry.labels.items():
+            if entry.address and selector.items() <= entry.labels.items():
                 yield entry
-
-
-def _serves(entry: WorkloadEntry, port: ServicePort) -> bool:
-    """Tell whether a WorkloadEntry has the port that a Service's port names."""
-    return not isinstance(port.target_port, str) or bool(entry.ports.get(port.target_port))

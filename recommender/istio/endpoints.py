@@ -6,6 +6,7 @@ Kubernetes cluster or network the endpoints are in.
 
 Source: istio model/endpointshards.go `CopyEndpoints`, model/push_context.go
 `ServiceEndpointsByPort`, serviceregistry/kube/controller/endpointslice.go,
+controller.go `serviceInstancesFromWorkloadInstances` and
 serviceregistry/serviceentry/conversion.go `convertServiceEntryToInstances`.
 """
 
@@ -24,6 +25,7 @@ from recommender.mesh.objects import (
     Pod,
     Service,
     ServiceEntry,
+    ServicePort,
     WorkloadEntry,
 )
 
@@ -47,6 +49,7 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
     counted = {
         (entry.meta.namespace, host) for entry in mesh.service_entries for host in entry.hosts
     } | {_place(service, mesh) for service in mesh.services if service.headless}
+    workloads = by_namespace(mesh.workload_entries)
     for service in mesh.services:
         place, meta = _place(service, mesh), service.meta
         if place not in counted or is_hidden(service):
@@ -54,7 +57,8 @@ def find_endpoints(mesh: Mesh) -> Endpoints:
         own = slices.get((meta.kubernetes_cluster, meta.namespace, meta.name), [])
         for port, addresses in _of_service(service, own, pods):
             found[place][port].update(addresses)
-    workloads = by_namespace(mesh.workload_entries)
+        for port, workload in selected_workload_entries(service, workloads):
+            found[place][port].add(workload.address)
     for entry in mesh.service_entries:
         for host in entry.hosts:
             for port, addresses in _of_service_entry(entry, host, pods, workloads):
@@ -105,6 +109,28 @@ def _of_service(
     for part in slices:
         addresses = [address for e in part.endpoints for address in e.addresses]
         yield from ((port.name, addresses) for port in part.ports)
+
+
+def selected_workload_entries(
+    service: Service, workloads: Mapping[str, list[WorkloadEntry]]
+) -> Iterator[tuple[str, WorkloadEntry]]:
+    """Yield the WorkloadEntries that a Service with a virtual IP selects, with each port's name.
+
+    They are of its own Kubernetes cluster. One without the port that the Service's port names is
+    left out there.
+    """
+    if not service.selector or service.headless or service.type == "ExternalName":
+        return
+    home, selector = service.meta.kubernetes_cluster, service.selector.items()
+    for workload in workloads.get(service.meta.namespace, ()):
+        is_near = workload.meta.kubernetes_cluster == home and workload.address
+        if is_near and selector <= workload.labels.items():
+            yield from ((p.name, workload) for p in service.ports if _serves(workload, p))
+
+
+def _serves(workload: WorkloadEntry, port: ServicePort) -> bool:
+    """Tell whether a WorkloadEntry has the port that a Service's port names."""
+    return not isinstance(port.target_port, str) or bool(workload.ports.get(port.target_port))
 
 
 def _of_service_entry(

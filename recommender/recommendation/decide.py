@@ -13,6 +13,7 @@ from recommender.errors import UsageError
 from recommender.istio.call import Fate
 from recommender.istio.discovery import hidden_namespaces
 from recommender.istio.extension_providers import provider_gaps
+from recommender.istio.registry import RegistryService
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.istio.telemetry import OutboundLogging, outbound_logging
 from recommender.istio.validation import egress_host_problem
@@ -102,9 +103,11 @@ class _Decider:
     views: Views
     taken: set[str]
     prover: Prover = field(init=False)
+    aliased: list[RegistryService] = field(init=False)
 
     def __post_init__(self) -> None:
         self.prover = Prover(self.views, self.rules.registry)
+        self.aliased = [each for each in self.rules.registry.services if each.aliases]
 
     def decide(self, workload: Workload) -> Recommendation | LeftOut:
         """Recommend a Sidecar for a workload, or say why not."""
@@ -184,7 +187,7 @@ class _Decider:
             notes += [*doubts, *proof.notes, *(note for need in needs for note in need.notes)]
             proved.append((view, needs))
             unproved += proof.unproved
-        fewer = without_covered(hosts)
+        fewer = without_covered(hosts, self.aliased)
         if len(views) > 1 or {need.host for need in fewer} != {need.host for need in hosts}:
             hosts, unproved = self._prove_again(proved, hosts, fewer)
         if unproved:

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import get_args
 
 from recommender.istio.host_names import is_subset
+from recommender.istio.registry import RegistryService
 from recommender.recommendation.model import (
     EMPTY_SCOPE,
     HostReason,
     ReasonKind,
     RecommendedHost,
 )
-from recommender.recommendation.needs import HostNeed
+from recommender.recommendation.needs import HostNeed, alias_host, service_host
 from recommender.service_graph import Evidence, merge_evidence
 
 _MOST_NAMES = 4
@@ -30,13 +31,37 @@ def recommended_hosts(needs: Iterable[HostNeed]) -> tuple[RecommendedHost, ...]:
     return tuple(RecommendedHost(host, merged_reasons(by_host[host])) for host in sorted(by_host))
 
 
-def without_covered(needs: Iterable[HostNeed]) -> list[HostNeed]:
-    """Move the reasons of entries that a wider entry covers to the wider one."""
+def without_covered(
+    needs: Iterable[HostNeed], aliased: Iterable[RegistryService] = ()
+) -> list[HostNeed]:
+    """Move the reasons of entries that a wider entry covers to the wider one.
+
+    A service of `aliased` that is asked for with an ExternalName stays in its namespace with that:
+    it keeps only those that are asked for in the namespace, its own or `*`, that imports it.
+    """
     each = list(needs)
     hosts = sorted({need.host for need in each})
     wildcards = [host for host in hosts if "*" in host]
-    wide = {host: next((w for w in wildcards if _covers(w, host)), host) for host in hosts}
+    together = _with_aliases(aliased, set(hosts))
+    wide = {
+        host: next(
+            (w for w in wildcards if _covers(w, host) and not (host in together and w[0] == "*")),
+            host,
+        )
+        for host in hosts
+    }
     return [HostNeed(wide[need.host], need.reason) for need in each]
+
+
+def _with_aliases(services: Iterable[RegistryService], hosts: set[str]) -> set[str]:
+    """List the entries for services that are asked for with an ExternalName, and for that."""
+    found: set[str] = set()
+    for service in services:
+        entry = service_host(service.key)
+        asked = {alias_host(service.key, alias) for alias in service.aliases} & hosts
+        if asked and entry in hosts:
+            found |= {entry, *asked}
+    return found
 
 
 def merged_reasons(reasons: Iterable[HostReason]) -> tuple[HostReason, ...]:

@@ -138,6 +138,14 @@ def service_host(key: ServiceKey) -> str:
     return host_entry(key.namespace, key.hostname)
 
 
+def alias_host(service: ServiceKey, alias: ServiceKey) -> str:
+    """Write the entry by which a service keeps an ExternalName that stands for it.
+
+    It is one of the service's own namespace. Source: istio model/sidecar.go `matchingAliasService`.
+    """
+    return host_entry(service.namespace, alias.hostname)
+
+
 def host_entry(namespace: str, host: str) -> str:
     """Write an `egress.hosts` entry for a host; all of the namespace if istiod refuses it."""
     entry = f"{namespace}/{host}"
@@ -149,9 +157,8 @@ def _met(resolution: Resolution, call: Call) -> Iterator[HostNeed]:
     if resolution.service is not None:
         yield _need(service_host(resolution.service), "called", _called_as(call), call)
     if resolution.alias is not None and resolution.service is not None:
-        alias = host_entry(resolution.service.namespace, resolution.alias.hostname)
         detail = f"ExternalName {resolution.alias} stands for {resolution.service.hostname}"
-        yield _need(alias, "alias", detail, call)
+        yield _need(alias_host(resolution.service, resolution.alias), "alias", detail, call)
     vs = resolution.virtual_service
     if vs is not None and resolution.host is not None:
         detail = f"{_name(vs)} decides for {resolution.host}: {_destinations(vs)}"
@@ -246,7 +253,8 @@ def _of_virtual_service(
 
     One host brings the VirtualService, the one that the log names as the authority, else the
     first. But it takes calls to the names of services alone that are imported too, each at its
-    ports (`separateVSHostsAndServices`), and a caller may have used any.
+    ports (`separateVSHostsAndServices`), and a caller may have used any, or an ExternalName that
+    stands for one.
     """
     named = [host for host in vs.hosts if host == call.authority]
     host = (named or sorted(vs.hosts))[0]
@@ -254,6 +262,8 @@ def _of_virtual_service(
     yield _need(host_entry(vs.meta.namespace, host), "possible", detail, call)
     for service in config.scope.named_by(vs, port):
         yield _need(service_host(service.key), "possible", detail, call)
+        for alias in service.aliases:
+            yield _need(alias_host(service.key, alias), "possible", detail, call)
 
 
 def _unrouted_in_log(

@@ -3,12 +3,17 @@
 import pytest
 
 from recommender.istio.registry import Registry, ServiceKey, build_registry, is_visible
-from tests.istio.helpers import external_name, fqdn, mesh_config, service, service_entry
-from tests.mesh.helpers import Object, mesh_of, mesh_of_objects
+from tests.istio.helpers import ISTIO, external_name, fqdn, mesh_config, service, service_entry
+from tests.mesh.helpers import Object, mesh_of, mesh_of_objects, obj
 
 
 def registry_of(*objects: Object) -> Registry:
     return build_registry(mesh_of_objects(*objects))
+
+
+def workload_entry(name: str, namespace: str, address: str, app: str) -> Object:
+    spec = {"address": address, "labels": {"app": app}, "ports": {"web": 8080}}
+    return obj(ISTIO, "WorkloadEntry", name, namespace, spec=spec)
 
 
 def hosts(registry: Registry, namespace: str) -> list[str]:
@@ -125,3 +130,27 @@ def test_external_names_in_a_loop_stand_for_nothing() -> None:
 def test_a_service_without_an_address_is_headless() -> None:
     registry = registry_of(service("db", "a", clusterIP="None"), service("cart", "a"))
     assert [(s.name, s.headless) for s in registry.services] == [("cart", False), ("db", True)]
+
+
+@pytest.mark.parametrize(
+    ("virtual_ip", "target_port", "shared"),
+    [
+        ("10.0.0.1", 8080, ("10.9.0.1",)),
+        ("10.0.0.1", "web", ("10.9.0.1",)),
+        ("10.0.0.1", "other", ()),
+        ("None", 8080, ()),
+    ],
+)
+def test_objects_of_a_host_share_the_workload_entries_that_its_service_selects(
+    virtual_ip: str, target_port: int | str, shared: tuple[str, ...]
+) -> None:
+    host, port = fqdn("db.a"), {"name": "x", "port": 80, "targetPort": target_port}
+    registry = registry_of(
+        service_entry("se", "a", host, resolution="NONE"),
+        service("db", "a", clusterIP=virtual_ip, selector={"app": "db"}, ports=[port]),
+        workload_entry("vm", "a", "10.9.0.1", app="db"),
+        workload_entry("elsewhere", "b", "10.9.0.2", app="db"),
+        workload_entry("another", "a", "10.9.0.3", app="web"),
+    )
+    (entry,) = (s for s in registry.objects[ServiceKey("a", host)] if not s.kubernetes)
+    assert entry.endpoints.get(80, ()) == shared

@@ -274,6 +274,42 @@ def test_every_name_that_a_rewriting_virtual_service_takes_calls_to_is_kept() ->
     assert {"shop/*.example", "other/www.ext.example", f"shop/{fqdn('cart.shop')}"} <= set(found)
 
 
+@pytest.mark.parametrize("address", [None, "10.9.1.1"])
+def test_every_external_name_of_what_a_rewriting_virtual_service_takes_is_kept(
+    address: str | None,
+) -> None:
+    """Also beside `*/host`, which a call to one of several addresses needs.
+
+    istiod looks for ExternalNames only among the hosts of the namespace that import a service.
+    """
+    spec = {
+        "addresses": ["10.9.0.0/28", "10.9.1.1"],
+        "ports": [
+            {"number": 80, "name": "http", "protocol": "HTTP"},
+            {"number": 5432, "name": "tcp", "protocol": "TCP"},
+        ],
+    }
+    rewriting = virtual_service(
+        "external",
+        hosts=["www.ext.example"],
+        http=[route_to(fqdn("cart.shop"), rewrite={"authority": "cart.shop"})],
+    )
+    objects = [
+        service("cart", port=80),
+        service("old", spec={"type": "ExternalName", "externalName": "www.ext.example"}),
+        service_entry("www", "other", ["www.ext.example"], **spec),
+        rewriting,
+    ]
+    calls = [http_call(WEB, "cart.shop", fqdn("cart.shop"), port=80, address="203.0.113.7")]
+    if address:
+        calls.append(tcp_call(WEB, address, 5432, "www.ext.example"))
+
+    found = set(web_calls(*objects, calls=calls))
+
+    assert {"other/www.ext.example", f"other/{fqdn('old.shop')}"} <= found
+    assert ("*/www.ext.example" in found) is (address is not None)
+
+
 def test_a_rewriting_virtual_service_may_lead_to_what_an_external_name_stands_for() -> None:
     """A log names the host behind the ExternalName, the route the ExternalName."""
     old = service("old", spec={"type": "ExternalName", "externalName": fqdn("cart.shop")}, port=80)
