@@ -99,6 +99,28 @@ def test_a_received_request_keeps_the_address_of_the_pod_but_no_port_of_stranger
     assert one(through)["destination_address"] == "[fd00::1]:0"
 
 
+@pytest.mark.parametrize(
+    ("logged", "kept"),
+    [
+        ("10.244.0.7:35662", "10.244.0.7"),
+        ("[fd00::7]:35662", "fd00::7"),
+        ("100.64.0.7:35662", "100.64.0.7"),
+        ("10.244.0.7:0", None),  # what x-forwarded-for named, which any caller may write
+        ("[fd00::7]:0", None),
+        ("203.0.113.7:35662", None),
+        ("127.0.0.6:35662", None),
+        ("envoy://internal_client_address/", None),
+        ("-", None),
+    ],
+)
+def test_a_peer_is_known_by_a_private_address_of_its_own(logged: str, kept: str | None) -> None:
+    remote = {"downstream_remote_address": logged}
+
+    assert one(text(upstream_cluster="inbound|9080||", **remote))["peer_address"] == kept
+    assert one(as_json(upstream_cluster="inbound|9080||", **remote))["peer_address"] == kept
+    assert one(text(**remote))["peer_address"] is None
+
+
 @pytest.mark.parametrize("cluster", ["-", ";", ""])
 def test_without_a_cluster_a_request_is_unrouted(cluster: str) -> None:
     row = one(text(upstream_cluster=cluster))
