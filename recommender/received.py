@@ -123,11 +123,9 @@ def received_requests(
     called, receivers = _receivers(inbound, index, workloads)
     address = pl.col("destination_address")
     rows = (
-        inbound.join(_peers(inbound, index, places), on=_PEER, how="left", nulls_equal=True)
+        with_callers(inbound, index, places)
         .join(receivers, on=_RECEIVER, nulls_equal=True)
         .with_columns(
-            _of_its_time("caller"),
-            _of_its_time("unknown_caller"),
             address.str.extract(_ADDRESS).alias("address"),
             address.str.extract(r":([1-9][0-9]*)$").cast(pl.Int32).alias("address_port"),
         )
@@ -141,6 +139,21 @@ def received_requests(
         ),
         called,
         tuple(BlindSpot(reason, requests) for reason, requests in counted.iter_rows()),
+    )
+
+
+def with_callers(
+    inbound: pl.DataFrame, index: MeshIndex, places: Mapping[WorkloadId, int]
+) -> pl.DataFrame:
+    """Add to received requests the place of the workload that sent them, or why it is not known.
+
+    The columns are `caller` and `unknown_caller`.
+    """
+    peers = _peers(inbound, index, places)
+    return (
+        inbound.join(peers, on=_PEER, how="left", nulls_equal=True)
+        .with_columns(_of_its_time("caller"), _of_its_time("unknown_caller"))
+        .drop("since", "caller_before", "unknown_caller_before")
     )
 
 
