@@ -35,7 +35,8 @@ def counts_of_rows(rows: Sequence[Sequence[Any]]) -> Counts:
         cluster, authority, server_name, address, route, code, flags = fields
         if cluster.startswith("inbound|"):
             # chosen by who called: it says nothing about whom the pod calls
-            authority = server_name = route = ""
+            authority = route = ""
+            server_name = server_name if server_name.startswith("outbound_.") else ""
         key = (str(day), cluster, _host(authority), server_name.lower(), address, route)
         failed = code.startswith("5") or not set(flags.split(",")).isdisjoint(FAILURE_FLAGS)
         before, errors = counts.get(key, (0, 0))

@@ -4,21 +4,27 @@ The graph is a `networkx.DiGraph`. Its nodes are
 
 - a `WorkloadId` for each workload whose proxies logged, with the attributes
   ``kind="workload"``, ``pods`` (the names of those that logged) and ``requests``,
-  ``first_seen``, ``last_seen`` over all its lines, received requests too;
+  ``first_seen``, ``last_seen`` over all its lines, received requests too; those of a workload
+  that logged nothing, and is there by what others received from it, are (), 0 and None;
 - a `str`, the host name called, with ``kind`` "service" (the registry has it, or an Envoy
   cluster of the log names it) or "unknown".
 
 An edge runs from a workload to a host and has ``requests``, ``errors``, ``first_seen``,
 ``last_seen`` (UTC), ``days`` (distinct UTC days with a request) and ``calls``, a tuple of `Call`,
-the distinct ways in which the host was called. The graph's own attribute ``unknown_pods`` is a
-tuple of `UnknownPod`: writers that no workload of the mesh can be found for.
+the distinct ways in which the host was called, and ``received``: True if only others tell of it,
+by the requests that they received from a workload which logged no call at all. Then ``calls`` is
+empty, and where several hosts may have been called there is an edge to each.
+
+The graph's own attributes are ``unknown_pods``, a tuple of `UnknownPod`: writers that no workload
+of the mesh can be found for; ``received``, which maps a workload to a tuple of `Received`, what
+others received from it and its own log does not show; and ``blind_spots``, a tuple of `BlindSpot`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -35,6 +41,7 @@ from recommender.mesh import (
     kubernetes_cluster_of_pod,
     workload_of_pod,
 )
+from recommender.received import Called, ReceivedRequests, received_requests
 
 Graph: TypeAlias = "nx.DiGraph[Any]"
 
@@ -98,6 +105,14 @@ class Call:
     kubernetes_cluster: str | None = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Describe requests that others received from a workload, and what they may have called."""
+
+    called: Called
+    evidence: Evidence
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class UnknownPod:
     """Name a pod that logged requests but belongs to no workload of the mesh."""
@@ -110,16 +125,19 @@ class UnknownPod:
 def build_service_graph(flows: Flows, mesh: Mesh) -> Graph:
     """Build the service graph of some flows over a mesh.
 
-    Lines of a proxy about requests that it received are evidence of logging, never a call.
+    Lines of a proxy about requests that it received are evidence of logging, never a call of its
+    own workload. They are evidence of calls of those that sent them, marked as received.
     """
     index = index_mesh(mesh)
     hostnames = build_registry(mesh).by_hostname
     writers = flows.writers
     workloads, unknown = _attribute(writers, index)
-    graph: Graph = nx.DiGraph(unknown_pods=unknown)
+    ids = sorted({*index.workloads, *workloads.values()})
+    places = {workload: place for place, workload in enumerate(ids)}
+    calls = _calls(flows.frame, index, workloads, places)
+    received = received_requests(flows.frame, index, workloads, places)
+    graph: Graph = nx.DiGraph(unknown_pods=unknown, blind_spots=received.blind_spots)
     _add_workloads(graph, writers, workloads)
-    ids = sorted(set(workloads.values()))
-    calls = _calls(flows.frame, index, workloads, ids)
     by_edge: dict[tuple[int, str], list[Call]] = defaultdict(list)
     for row in _evidence(calls, ["workload", "host", *_CALL_COLUMNS]).iter_rows(named=True):
         by_edge[row["workload"], row["host"]].append(_call(row))
@@ -128,7 +146,8 @@ def build_service_graph(flows: Flows, mesh: Mesh) -> Graph:
         known = host in hostnames or any(c.destination_host for c in found)
         graph.add_node(host, kind="service" if known else "unknown")
         evidence = {name: row[name] for name in _EVIDENCE_COLUMNS}
-        graph.add_edge(ids[row["workload"]], host, calls=found, **evidence)
+        graph.add_edge(ids[row["workload"]], host, calls=found, received=False, **evidence)
+    _add_received(graph, received, calls, ids)
     return graph
 
 
@@ -138,6 +157,17 @@ def calls_of(graph: Graph, workload: WorkloadId) -> tuple[Call, ...]:
         return ()
     hosts = sorted(graph.successors(workload))
     return tuple(call for host in hosts for call in graph.edges[workload, host]["calls"])
+
+
+def has_logged(graph: Graph, workload: WorkloadId) -> bool:
+    """Tell whether a pod of a workload logged anything."""
+    return workload in graph and bool(graph.nodes[workload]["pods"])
+
+
+def received_from(graph: Graph, workload: WorkloadId) -> tuple[Received, ...]:
+    """List what others received from a workload and its own log does not show."""
+    found: Mapping[WorkloadId, tuple[Received, ...]] = graph.graph["received"]
+    return found.get(workload, ())
 
 
 def merge_evidence(parts: Iterable[Evidence]) -> Evidence | None:
@@ -191,16 +221,18 @@ def _add_workloads(graph: Graph, writers: pl.DataFrame, workloads: _Attribution)
 
 
 def _calls(
-    flows: pl.DataFrame, index: MeshIndex, workloads: _Attribution, ids: list[WorkloadId]
+    flows: pl.DataFrame,
+    index: MeshIndex,
+    workloads: _Attribution,
+    places: Mapping[WorkloadId, int],
 ) -> pl.DataFrame:
-    """Keep the flows that a known workload sent, with its place in `ids` and the host called.
+    """Keep the flows that a known workload sent, with its place and the host called.
 
     The Kubernetes cluster of the pod is that of the dump, since a log does not tell it.
     """
-    position = {workload: place for place, workload in enumerate(ids)}
     sources = pl.DataFrame(
         [
-            (ns, pod, position[workload], kubernetes_cluster_of_pod(index, ns, pod))
+            (ns, pod, places[workload], kubernetes_cluster_of_pod(index, ns, pod))
             for (ns, pod), workload in workloads.items()
         ],
         schema=_SOURCE_SCHEMA,
@@ -244,6 +276,65 @@ def _own_addresses(flows: pl.DataFrame, index: MeshIndex) -> pl.DataFrame:
     )
     return (
         pl.concat([known, received.drop_nulls()]).unique().with_columns(pl.lit(True).alias("own"))
+    )
+
+
+def _add_received(
+    graph: Graph, received: ReceivedRequests, calls: pl.DataFrame, ids: list[WorkloadId]
+) -> None:
+    """Add what others received, as edges where the caller logged no call of its own."""
+    frame = _not_logged(received, calls)
+    found: dict[WorkloadId, list[Received]] = defaultdict(list)
+    for row in _evidence(frame, ["caller", "called"]).iter_rows(named=True):
+        evidence = Evidence(**{name: row[name] for name in _EVIDENCE_COLUMNS})
+        found[ids[row["caller"]]].append(Received(received.called[row["called"]], evidence))
+    graph.graph["received"] = {
+        id_: tuple(sorted(found[id_], key=lambda each: each.called.order)) for id_ in sorted(found)
+    }
+    silent = sorted(found.keys() - {ids[place] for place in calls["workload"].unique()})
+    for workload in silent:
+        if workload not in graph:
+            unseen = {"requests": 0, "first_seen": None, "last_seen": None}
+            graph.add_node(workload, kind="workload", pods=(), **unseen)
+        by_host: dict[str, list[Evidence]] = defaultdict(list)
+        for each in found[workload]:
+            for host in sorted({service.host for service in each.called.services}):
+                by_host[host].append(each.evidence)
+        for host, parts in sorted(by_host.items()):
+            graph.add_node(host, kind="service")
+            if (merged := merge_evidence(parts)) is not None:
+                graph.add_edge(workload, host, calls=(), received=True, **asdict(merged))
+
+
+def _not_logged(received: ReceivedRequests, calls: pl.DataFrame) -> pl.DataFrame:
+    """Keep what was received and the callers' own logs do not show.
+
+    They show it where they name one of the services that may have been called, or the one that the
+    server name asked for, or where the caller connected to the address of the pod itself.
+    """
+    own: dict[int, set[str]] = defaultdict(set)
+    named = calls.select("workload", "destination_host").drop_nulls().unique()
+    for workload, host in named.iter_rows():
+        own[workload].add(host)
+    logged = [
+        (caller, called)
+        for caller, called in received.frame.select("caller", "called").unique().iter_rows()
+        if not own[caller].isdisjoint(received.called[called].hosts)
+    ]
+    schema = dict.fromkeys(("caller", "called"), pl.Int64)
+    connected = (
+        calls.select(pl.col("workload").alias("caller"), "address", "address_port")
+        .filter(pl.col("address").is_not_null())
+        .unique()
+    )
+    at_port = received.frame.join(
+        pl.DataFrame(logged, schema=schema, orient="row"), on=["caller", "called"], how="anti"
+    ).join(connected, on=["caller", "address", "address_port"], how="anti")
+    return at_port.join(
+        connected.with_columns(pl.lit(None, pl.Int32).alias("address_port")),
+        on=["caller", "address", "address_port"],
+        how="anti",
+        nulls_equal=True,
     )
 
 

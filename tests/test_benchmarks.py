@@ -107,11 +107,12 @@ def test_json_lines_have_the_types_of_istio(tiny: Path) -> None:
 
 
 def test_the_mesh_explains_every_call_in_the_logs(small: Path) -> None:
+    """What is sent and what is received are drawn each for itself: some calls show there alone."""
     answer = recommended(small)
 
     assert {left.reason for left in answer.left_out} <= {"logged nothing"}
     notes = {note.name for one in answer.recommended for note in one.notes}
-    assert notes <= {"unknown destination", "silent pods"}
+    assert notes <= {"unknown destination", "silent pods", "unlogged call"}
     reasons = {r.kind for one in answer.recommended for host in one.hosts for r in host.reasons}
     assert {"called", "virtual service", "own service", "provider"} <= reasons
 

@@ -10,6 +10,7 @@ import pytest
 from fixtures.shop import shop
 from recommender.errors import InputError, UsageError
 from recommender.pipeline import Sources, read_flows, read_mesh, recommend_sidecars
+from recommender.report import Report
 from recommender.settings import Settings
 from tests.mesh.helpers import Object, obj
 
@@ -51,6 +52,25 @@ def test_no_sidecar_is_written_that_would_carry_over_what_istiod_refuses(tmp_pat
     assert report.written is not None
     assert not (tmp_path / "out" / "shop").exists()
     assert (tmp_path / "out" / "loyalty").exists()
+
+
+def test_a_workload_whose_log_is_lost_keeps_its_file_and_is_listed(tmp_path: Path) -> None:
+    """What others received from it tells of its calls, but not of those that leave the mesh."""
+    whole = recommend_sidecars(Sources((SHOP / "logs",), (SHOP / "mesh",)), tmp_path / "out")
+    others = [path for path in (SHOP / "logs").rglob("*.log") if "frontend" not in str(path)]
+    answer = recommend_sidecars(Sources((*others,), (SHOP / "mesh",)), tmp_path / "out")
+
+    def names(report: Report) -> set[str]:
+        return {r.workload.name for r in report.recommendations.recommended}
+
+    assert names(whole) - names(answer) == {"frontend"}
+    (lost,) = [o for o in answer.recommendations.left_out if o.reason == "calls only received"]
+    assert lost.workload.name == "frontend"
+    called = {service.host.split(".")[0] for r in lost.received for service in r.called.services}
+    assert called == {"cart-v2", "catalog", "checkout", "users"}
+    assert answer.written is not None
+    assert answer.written.kept == ("shop/frontend.yaml",)
+    assert (answer.written.changed, answer.written.removed) == ((), ())
 
 
 def mesh_that_logs(folder: Path, text: str) -> Path:

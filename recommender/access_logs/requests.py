@@ -29,7 +29,8 @@ REQUEST_SCHEMA: Final = pl.Schema(
         "destination_subset": pl.String(),
         # host name or address, lower case, without port and trailing dot; null when inbound
         "authority": pl.String(),
-        # the server name of the TLS handshake, lower case; null when inbound
+        # the server name of the TLS handshake, lower case; when inbound only one that proxies
+        # send, `outbound_.port_.subset_.host`
         "server_name": pl.String(),
         # downstream_local_address, `ip:port`; the port is 0 where it is not logged, and for a
         # received request without a cluster of its own, because strangers choose it
@@ -61,6 +62,8 @@ _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IP_AND_PORT: Final = rf"^(?:(?:{_BYTE}\.){{3}}{_BYTE}|\[[0-9a-fA-F:.]{{2,45}}\]):[0-9]{{1,5}}$"
 _MOST_PORT: Final = 65535
 _OUTBOUND: Final = r"^outbound(?:\||_\.)"
+# What a proxy asks another one for; whoever speaks TLS can ask for the same.
+_ASKED_BY_PROXY: Final = r"^outbound_\.[0-9]{1,5}_\.[^|]*?_\.[^|]+$"
 # Addresses for private use (RFC 1918, 6598, 4193): pods have them, people outside have not.
 _PRIVATE: Final = (
     r"^(?:10\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\."
@@ -101,11 +104,15 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
         .pipe(
             _with_facts,
             "requested_server_name",
-            lambda f: f.with_columns(server_name.alias("server_name")),
+            lambda f: f.with_columns(
+                server_name.alias("server_name"),
+                server_name.str.contains(_ASKED_BY_PROXY).alias("is_asked_by_proxy"),
+            ),
         )
         .with_columns(_direction_without_cluster())
         .with_columns(*_nothing_of_inbound(), *_of_inbound())
         .with_columns(pl.coalesce("reason", _reason()).alias("reason"))
+        .drop("is_asked_by_proxy")
         .collect()
     )
 
@@ -203,9 +210,14 @@ def _protocol() -> pl.Expr:
 
 
 def _nothing_of_inbound() -> list[pl.Expr]:
-    """Drop what the callers of a pod choose: it says nothing about whom the pod calls."""
-    names = ("authority", "server_name", "route")
-    return [pl.when(pl.col("direction") != "inbound").then(name).alias(name) for name in names]
+    """Drop what the callers of a pod choose: it says nothing about whom the pod calls.
+
+    The server name that their proxies send stays: it says by which name they called the pod.
+    """
+    is_sent = pl.col("direction") != "inbound"
+    names = [pl.when(is_sent).then(name).alias(name) for name in ("authority", "route")]
+    of_proxy = pl.col("is_asked_by_proxy").fill_null(value=False)
+    return [*names, pl.when(is_sent | of_proxy).then("server_name").alias("server_name")]
 
 
 def _destination_address() -> pl.Expr:

@@ -119,13 +119,13 @@ class SidecarScope:
         indexes = (made.index().virtual_services for made in self.listeners)
         return _distinct(vs for each in indexes for vs in each.rewriting_to(authority))
 
-    def named_by(self, vs: VirtualService, port: int) -> list[RegistryService]:
-        """List the services at a port, imported by a listener, that a VirtualService names."""
+    def named_by(self, vs: VirtualService, port: int | None = None) -> list[RegistryService]:
+        """List the imported services that a VirtualService names, at a port or at any."""
         near = (made.named_by(vs).values() for made in self.listeners)
         return [
             service
             for service in chain.from_iterable(near)
-            if service.port(port) is not None
+            if (port is None or service.port(port) is not None)
             and any(overlaps(host.lower(), service.hostname.lower()) for host in vs.hosts)
         ]
 

@@ -96,7 +96,7 @@ class Workload:
     controller object was in the dump. `proxy` is what the template's containers show, before
     injection: usually None for a sidecar; `injection` is the pod template's
     `sidecar.istio.io/inject` label or annotation, None when absent. Istio never injects a
-    `host_network` pod.
+    `host_network` pod. `service_account` is the template's too.
     """
 
     id: WorkloadId
@@ -107,6 +107,7 @@ class Workload:
     proxy: ProxyKind | None = None
     injection: str | None = None
     host_network: bool = False
+    service_account: str = "default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class PodTemplate:
     annotations: Labels
     proxy: ProxyKind | None
     host_network: bool
+    service_account: str
     versions: VersionEvidence
 
 
@@ -85,7 +86,6 @@ class PodObject:
     owner: Owner | None
     ips: tuple[str, ...]
     phase: str
-    service_account: str
     template: PodTemplate
 
 
@@ -133,7 +133,6 @@ def pod(meta: ObjectMeta, document: Fields) -> PodObject:
         owner=_owner(document),
         ips=fields.addresses({"podIPs": [a for a in addresses if a]}, "podIPs"),
         phase=fields.text(status, "phase"),
-        service_account=fields.text(spec, "serviceAccountName") or "default",
         template=_template(meta.labels, meta.annotations, spec),
     )
 
@@ -223,6 +222,7 @@ def _template(labels: Labels, annotations: Labels, spec: Fields) -> PodTemplate:
         annotations=annotations,
         proxy=proxy_kind(labels, annotations, spec),
         host_network=fields.flag(spec, "hostNetwork") or False,
+        service_account=fields.text(spec, "serviceAccountName") or "default",
         versions=version_evidence(labels, spec),
     )
 
@@ -234,7 +234,7 @@ def _pod(workload: WorkloadId, p: PodObject) -> Pod:
         ips=p.ips,
         proxy=p.template.proxy,
         phase=p.phase,
-        service_account=p.service_account,
+        service_account=p.template.service_account,
         host_network=p.template.host_network,
     )
 
@@ -249,6 +249,7 @@ def _workload(c: Controller) -> Workload:
         proxy=c.template.proxy,
         injection=injection(c.template.labels, c.template.annotations),
         host_network=c.template.host_network,
+        service_account=c.template.service_account,
     )
 
 
@@ -264,6 +265,7 @@ def _workload_of_pods(id_: WorkloadId, p: PodObject) -> Workload:
         ),
         injection=injection(p.meta.labels, p.meta.annotations),
         host_network=p.template.host_network,
+        service_account=p.template.service_account,
     )
 
 

@@ -22,10 +22,11 @@ from recommender.recommendation.entries import recommended_hosts, without_covere
 from recommender.recommendation.existing import Plan, names_for, names_in_use, plan, shadowed
 from recommender.recommendation.guards import Guards, build_guards
 from recommender.recommendation.hosts import Prover
-from recommender.recommendation.injection import proxy_to_come
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
+from recommender.recommendation.left_out import left_alone, silent, unscoped
 from recommender.recommendation.model import LeftOut, Note, Recommendation, Recommendations
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
+from recommender.recommendation.received import needs_of_received, unexplained
 from recommender.recommendation.selectors import Selection, select_pods
 from recommender.recommendation.views import (
     View,
@@ -35,7 +36,15 @@ from recommender.recommendation.views import (
     is_own,
     proxy_labels,
 )
-from recommender.service_graph import Call, Graph, calls_of, merge_evidence
+from recommender.service_graph import (
+    Call,
+    Graph,
+    Received,
+    calls_of,
+    has_logged,
+    merge_evidence,
+    received_from,
+)
 from recommender.settings import Settings
 
 
@@ -59,7 +68,7 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
         rules,
         settings,
         build_guards(rules, index, settings),
-        graph.number_of_edges() > 0,
+        any(not edge["received"] for _, _, edge in graph.edges(data=True)),
     )
     view_rules, taken = build_view_rules(rules), names_in_use(mesh.sidecars)
     hidden = hidden_namespaces(mesh)
@@ -76,6 +85,7 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
         tuple(a for a in answers if isinstance(a, Recommendation)),
         tuple(sorted(a for a in answers if isinstance(a, LeftOut))),
         graph.graph["unknown_pods"],
+        graph.graph["blind_spots"],
     )
 
 
@@ -112,9 +122,22 @@ class _Decider:
     def decide(self, workload: Workload) -> Recommendation | LeftOut:
         """Recommend a Sidecar for a workload, or say why not."""
         answer = self._decided(workload)
-        if isinstance(answer, LeftOut) and answer.reason in _WITHOUT_EVIDENCE:
-            return replace(answer, keeps=self._names_in_force(workload.id))
+        if isinstance(answer, LeftOut):
+            keeps = answer.reason in _WITHOUT_EVIDENCE
+            return replace(
+                answer,
+                keeps=self._names_in_force(workload.id) if keeps else (),
+                received=self._only_received(workload.id),
+            )
         return answer
+
+    def _only_received(self, id_: WorkloadId) -> tuple[Received, ...]:
+        """List what others received from a workload that logged no call."""
+        if calls_of(self.graph, id_):
+            return ()
+        labels = [labels for _, labels in proxy_labels(self.index, id_)]
+        by_proxies = self.guards.called_by_proxies(id_.namespace, labels)
+        return tuple(unexplained(received_from(self.graph, id_), (), by_proxies))
 
     def _names_in_force(self, id_: WorkloadId) -> tuple[str, ...]:
         """List the names that a Sidecar of this tool for a workload bears, or may bear."""
@@ -126,9 +149,12 @@ class _Decider:
     def _decided(self, workload: Workload) -> Recommendation | LeftOut:
         id_ = workload.id
         pods = self.index.pods_by_workload.get(id_, ())
-        reason = _unscoped(id_, pods, self.index, logged=id_ in self.graph)
+        logged, received = has_logged(self.graph, id_), self._only_received(id_)
+        reason = unscoped(id_, pods, self.index, logged=logged)
         if reason is not None:
             return reason
+        if not logged:
+            return silent(id_, pods, received)
         proxies = proxy_labels(self.index, id_)
         reason = self._unlogged(id_, [labels for _, labels in proxies])
         if reason is not None:
@@ -136,10 +162,12 @@ class _Decider:
         views = self.views.of_pods(proxies, ipv6_only(pods))
         planned = plan(self.index, id_, views, self.taken, adopt=self.settings.adopt)
         if planned.hand_made is not None:
-            return _left_alone(id_, planned)
+            return left_alone(id_, planned)
         selection = select_pods(self.index, id_)
         if selection.problem:
             return LeftOut(id_, "no selector of its own", selection.problem)
+        if received:
+            return silent(id_, pods, received, "no call")
         answer = self._recommend(id_, views, planned, selection)
         if isinstance(answer, Recommendation):
             self.taken.add(planned.name)
@@ -173,19 +201,20 @@ class _Decider:
             name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
             detail = f"{name} selects it too; istiod ignores it while an older one does"
             notes.append(Note("shadowed Sidecar", detail))
-        proved: list[tuple[View, list[CallNeeds]]] = []
+        proved = [(view, self._needs(read, view)) for view in views]
+        unlogged = unexplained(
+            received_from(self.graph, id_),
+            proved,
+            self.guards.called_by_proxies(id_.namespace, labels),
+        )
         unproved: list[CallNeeds] = []
-        for view in views:
-            needs = [
-                needs_of(call, view, self.rules)
-                for call in read
-                if can_be_made(call, view.proxy, self.rules.registry)
-            ]
+        for view, needs in proved:
             kept, doubts = self.guards.of(id_, labels, view)
-            proof = self.prover.prove(view, needs, kept)
+            more, unseen = needs_of_received(unlogged, view)
+            proof = self.prover.prove(view, needs, [*kept, *more])
             hosts += proof.hosts
-            notes += [*doubts, *proof.notes, *(note for need in needs for note in need.notes)]
-            proved.append((view, needs))
+            seen = (note for need in needs for note in need.notes)
+            notes += [*doubts, *unseen, *proof.notes, *seen]
             unproved += proof.unproved
         fewer = without_covered(hosts, self.aliased)
         if len(views) > 1 or {need.host for need in fewer} != {need.host for need in hosts}:
@@ -218,6 +247,14 @@ class _Decider:
             annotations=planned.annotations,
             notes=tuple(sorted(set(notes))),
         )
+
+    def _needs(self, calls: Iterable[Call], view: View) -> list[CallNeeds]:
+        """Work out what those calls need in a view that can be made there."""
+        return [
+            needs_of(call, view, self.rules)
+            for call in calls
+            if can_be_made(call, view.proxy, self.rules.registry)
+        ]
 
     def _read(self, call: Call, views: list[View]) -> list[Call]:
         """List a call as made in each Kubernetes cluster where that explains where it went."""
@@ -311,8 +348,14 @@ def _depends_on_service(need: CallNeeds) -> bool:
     return met.fate is Fate.ROUTED and met.virtual_service is None and met.alias is None
 
 
-_WITHOUT_EVIDENCE = ("logged nothing", "calls not logged", "logs filtered", "provider unknown")
-_GUARDS = {"own service", "provider", "egress proxy", "pinned"}
+_WITHOUT_EVIDENCE = (
+    "logged nothing",
+    "calls only received",
+    "calls not logged",
+    "logs filtered",
+    "provider unknown",
+)
+_GUARDS = {"own service", "provider", "egress proxy", "pinned", "received"}
 _DROPPABLE = {
     "virtual service",
     "destination",
@@ -322,37 +365,6 @@ _DROPPABLE = {
     "beside",
     "widened",
 }
-_INTERCEPTION = "sidecar.istio.io/interceptionMode"
-
-
-def _unscoped(
-    id_: WorkloadId, pods: Iterable[Pod], index: MeshIndex, *, logged: bool
-) -> LeftOut | None:
-    """Say why a workload is none that a Sidecar can or may scope."""
-    pods, copies = list(pods), index.copies[id_]
-    kinds = {pod.proxy for pod in pods if pod.proxy is not None}
-    annotations = [pod.meta.annotations for pod in pods]
-    annotations += [copy.template_annotations for copy in copies]
-    kinds |= set() if pods else {copy.proxy for copy in copies if copy.proxy}
-    for kind in ("gateway", "waypoint", "ztunnel"):
-        if kind in kinds:
-            return LeftOut(id_, kind, "Istio ignores Sidecars there")
-    if any(_INTERCEPTION in each and each[_INTERCEPTION] == "NONE" for each in annotations):
-        return LeftOut(id_, "calls not captured", f"{_INTERCEPTION} is NONE")
-    if logged:
-        return None
-    if not kinds and (pods or not any(proxy_to_come(copy, index) for copy in copies)):
-        return LeftOut(id_, "no proxy", "nothing to scope")
-    silent = [pod for pod in pods if pod.proxy is not None]
-    detail = f"{len(silent)} with a proxy" if silent else "no pod now"
-    return LeftOut(id_, "logged nothing", f"silence is no evidence; {detail}")
-
-
-def _left_alone(id_: WorkloadId, planned: Plan) -> LeftOut:
-    sidecar = planned.hand_made
-    name = f"{sidecar.meta.namespace}/{sidecar.meta.name}" if sidecar else ""
-    hint = planned.obstacle or "--adopt takes it over"
-    return LeftOut(id_, "hand-made Sidecar", f"{name} selects it; {hint}")
 
 
 def _unproved_detail(unproved: list[CallNeeds]) -> str:

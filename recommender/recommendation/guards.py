@@ -41,6 +41,11 @@ class Guards:
         hosts += [HostNeed(host, pinned) for host in self.settings.pinned_hosts]
         return hosts, notes
 
+    def called_by_proxies(self, namespace: str, labels: Iterable[Labels]) -> set[str]:
+        """Name the services that the proxies of a workload call by themselves, and never log."""
+        services = (provider_services(self.rules, namespace, one) for one in labels)
+        return {key.hostname for found in services for key in found}
+
     def _own(self, namespace: str, labels: list[Labels], view: View) -> Iterator[HostNeed]:
         """Yield the services whose endpoints the pods are, where they can see them today."""
         known = self.own_hostnames.get(namespace)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recommender.mesh import WorkloadId
-from recommender.service_graph import Evidence, UnknownPod
+from recommender.received import BlindSpot
+from recommender.service_graph import Evidence, Received, UnknownPod
 
 EMPTY_SCOPE = "~/*"
 
@@ -21,6 +22,7 @@ ReasonKind = Literal[
     "beside",
     "widened",
     "possible",
+    "received",
     "own service",
     "provider",
     "egress proxy",
@@ -87,19 +89,25 @@ class Recommendation:
 class LeftOut:
     """Name a workload that gets no Sidecar, and why.
 
-    `keeps` are the names that its Sidecar may bear where only evidence lacks for a new one.
+    `keeps` are the names that its Sidecar may bear where only evidence lacks for a new one;
+    `received` is what others received from a workload whose own log shows no call.
     """
 
     workload: WorkloadId
     reason: str
     detail: str = ""
     keeps: tuple[str, ...] = ()
+    received: tuple[Received, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """Hold the answer for every workload of a mesh, sorted by workload."""
+    """Hold the answer for every workload of a mesh, sorted by workload.
+
+    `blind_spots` are received requests that do not tell who called what.
+    """
 
     recommended: tuple[Recommendation, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unknown_pods: tuple[UnknownPod, ...] = ()
+    blind_spots: tuple[BlindSpot, ...] = ()

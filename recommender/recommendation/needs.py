@@ -224,6 +224,13 @@ def _through_virtual_services(
         yield from _of_virtual_service(vs, call, port, config, f"can lead to {destination}")
 
 
+def leading_to(destination: str, config: ProxyConfig) -> Iterator[tuple[str, str]]:
+    """Yield entries of each VirtualService that can lead to a destination, with its name."""
+    for vs in config.scope.leading_to(*_names_of(destination, config)):
+        for entry in _taking_calls(vs, min(vs.hosts), config):
+            yield entry, _name(vs)
+
+
 def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]:
     """Yield hosts whose VirtualService may have put the logged authority in place of another.
 
@@ -251,19 +258,28 @@ def _of_virtual_service(
 ) -> Iterator[HostNeed]:
     """Yield a host of a VirtualService, and the services that it takes the calls to.
 
-    One host brings the VirtualService, the one that the log names as the authority, else the
-    first. But it takes calls to the names of services alone that are imported too, each at its
-    ports (`separateVSHostsAndServices`), and a caller may have used any, or an ExternalName that
-    stands for one.
+    The host is the one that the log names as the authority, else the first.
     """
     named = [host for host in vs.hosts if host == call.authority]
     host = (named or sorted(vs.hosts))[0]
-    detail = f"{_name(vs)} {does}"
-    yield _need(host_entry(vs.meta.namespace, host), "possible", detail, call)
+    for entry in _taking_calls(vs, host, config, port):
+        yield _need(entry, "possible", f"{_name(vs)} {does}", call)
+
+
+def _taking_calls(
+    vs: VirtualService, host: str, config: ProxyConfig, port: int | None = None
+) -> Iterator[str]:
+    """Yield what brings a VirtualService and the calls that it takes, at a port or any.
+
+    One host brings the VirtualService. But it takes calls to the names of services alone that are
+    imported too, each at its ports (`separateVSHostsAndServices`), and a caller may have used any,
+    or an ExternalName that stands for one.
+    """
+    yield host_entry(vs.meta.namespace, host)
     for service in config.scope.named_by(vs, port):
-        yield _need(service_host(service.key), "possible", detail, call)
+        yield service_host(service.key)
         for alias in service.aliases:
-            yield _need(alias_host(service.key, alias), "possible", detail, call)
+            yield alias_host(service.key, alias)
 
 
 def _unrouted_in_log(

@@ -5,15 +5,16 @@ changes:
 
 ```
 schema           1
-flows[]          {source: {namespace, kind, name}, destination, port, kind, protocol,
-                  requests, errors, first_seen, last_seen}
+flows[]          {source: {namespace, kind, name}, peer: {namespace, kind, name}, destination,
+                  port, kind, protocol, requests, errors, first_seen, last_seen}
 lines            {read, used, skipped: [{reason, lines, example}]}
 unknown_pods     how many pods the mesh has no workload for; null without a mesh
 mesh_notes[]     {reason, where, count, is_loss}
 ```
 
-`source` is null in received requests. CSV and Parquet have the same as columns (FLOW_ROW_SCHEMA).
-Times are ISO 8601 in UTC.
+`source` is null in received requests. `peer` tells who sent these, null where that is not known:
+the same requests are often there a second time, as those that it sent. CSV and Parquet have the
+same as columns (FLOW_ROW_SCHEMA). Times are ISO 8601 in UTC.
 """
 
 from __future__ import annotations
@@ -48,13 +49,15 @@ def render_flows_json(report: FlowReport) -> str:
 
 
 def _flow(row: dict[str, Any]) -> Json:
-    source = {
-        "namespace": row.pop("source_namespace"),
-        "kind": row.pop("source_kind"),
-        "name": row.pop("source_name"),
-    }
+    ends = {end: _workload(row, end) for end in ("source", "peer")}
     seen = {name: time_in_json(row[name]) for name in ("first_seen", "last_seen")}
-    return {"source": source if source["name"] else None, **row, **seen}
+    return {**ends, **row, **seen}
+
+
+def _workload(row: dict[str, Any], end: str) -> Json | None:
+    """Take a workload out of a row, if there is one."""
+    found: Json = {name: row.pop(f"{end}_{name}") for name in ("namespace", "kind", "name")}
+    return found if found["name"] else None
 
 
 def render_flows_csv(report: FlowReport) -> str:

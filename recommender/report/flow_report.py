@@ -9,7 +9,8 @@ import polars as pl
 
 from recommender.access_logs import LineCounts
 from recommender.flows import Flows
-from recommender.mesh import Mesh, MeshNote, index_mesh, workload_of_pod
+from recommender.mesh import Mesh, MeshIndex, MeshNote, index_mesh, workload_of_pod
+from recommender.received import with_callers
 
 FLOW_ROW_SCHEMA: Final = pl.Schema(
     {
@@ -18,6 +19,10 @@ FLOW_ROW_SCHEMA: Final = pl.Schema(
         "source_namespace": pl.String(),
         "source_kind": pl.String(),
         "source_name": pl.String(),
+        # who sent a received request, as far as a mesh tells it by the peer
+        "peer_namespace": pl.String(),
+        "peer_kind": pl.String(),
+        "peer_name": pl.String(),
         # the host of the Envoy cluster; without one the authority, server name or address; in
         # received requests `namespace/kind/name` of who received them
         "destination": pl.String(),
@@ -38,6 +43,7 @@ _SUMS: Final = ("requests", "errors", "first_seen", "last_seen")
 _KEYS: Final = tuple(name for name in FLOW_ROW_SCHEMA if name not in _SUMS)
 _WRITER: Final = ["source_namespace", "source_pod"]
 _SOURCE: Final = ("source_namespace", "source_kind", "source_name")
+_PEER: Final = ("peer_namespace", "peer_kind", "peer_name")
 _POD: Final = "Pod"
 
 
@@ -62,11 +68,13 @@ class FlowReport:
 
 def flow_report(flows: Flows, mesh: Mesh | None = None) -> FlowReport:
     """Sum flows up by source and destination; with a mesh, pods become their workloads."""
-    writers = _writers(flows, mesh)
+    index = index_mesh(mesh) if mesh else None
+    writers = _writers(flows, index)
     received = pl.col("direction") == "inbound"
     writer = pl.concat_str(*_SOURCE, separator="/")
     rows = (
-        flows.frame.lazy()
+        _with_peers(flows.frame, index)
+        .lazy()
         .join(writers.lazy(), on=_WRITER, how="left")
         .with_columns(
             _kind().alias("kind"),
@@ -90,9 +98,26 @@ def flow_report(flows: Flows, mesh: Mesh | None = None) -> FlowReport:
     return FlowReport(rows, flows.lines, mesh is not None, int(unknown), notes)
 
 
-def _writers(flows: Flows, mesh: Mesh | None) -> pl.DataFrame:
+def _with_peers(flows: pl.DataFrame, index: MeshIndex | None) -> pl.DataFrame:
+    """Name the workload that sent each received request, where a mesh tells it."""
+    none = [pl.lit(None, pl.String).alias(name) for name in _PEER]
+    if index is None:
+        return flows.with_columns(none)
+    ids = sorted(index.workloads)
+    names = pl.DataFrame(
+        [(place, id_.namespace, id_.kind, id_.name) for place, id_ in enumerate(ids)],
+        schema={"caller": pl.Int64, **dict.fromkeys(_PEER, pl.String)},
+        orient="row",
+    )
+    is_received = pl.col("direction") == "inbound"
+    places = {id_: place for place, id_ in enumerate(ids)}
+    received = with_callers(flows.filter(is_received), index, places)
+    named = received.join(names, on="caller", how="left").drop("caller", "unknown_caller")
+    return pl.concat([flows.filter(~is_received).with_columns(none), named])
+
+
+def _writers(flows: Flows, index: MeshIndex | None) -> pl.DataFrame:
     """Name the workload of each pod that logged, or the pod."""
-    index = index_mesh(mesh) if mesh else None
     named = []
     for namespace, pod in flows.writers.select(_WRITER).iter_rows():
         workload = workload_of_pod(index, namespace, pod) if index else None

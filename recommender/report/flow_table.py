@@ -18,6 +18,7 @@ _NOTES: Final = {
     "passthrough": "passes through: no service",
     "black hole": "goes nowhere: no service",
     "unrouted": "no Envoy cluster",
+    "received": "known by what was received: the source logged no call",
     "other": "an Envoy cluster without a host",
 }
 _Flow = dict[str, Any]
@@ -31,10 +32,15 @@ def render_flows_table(
     flows = report.rows.to_dicts()
     sent = [flow for flow in flows if flow["kind"] != "received"]
     received = [flow for flow in flows if flow["kind"] == "received"]
-    _add_summary(page, report, sent, received)
-    if sent:
+    callers = {_workload(flow, "source") for flow in sent}
+    # What a workload logged itself is not listed twice.
+    silent = [f for f in received if f["peer_name"] and _workload(f, "peer") not in callers]
+    others = [f for f in received if not f["peer_name"] or _workload(f, "peer") in callers]
+    _add_summary(page, report, sent, others)
+    listed = [*sent, *map(_as_sent, silent)]
+    if listed:
         page.lines.append("")
-        page.table(_HEAD, list(_rows(sent)))
+        page.table(_HEAD, list(_rows(sorted(listed, key=lambda f: _workload(f, "source")))))
     add_lines(page, report.lines)
     return page.text()
 
@@ -56,7 +62,7 @@ def _add_summary(
         by = counted(receivers, "workload" if report.has_mesh else "pod")
         page.paragraph(
             f"Not listed: {counted(total, 'request')} received by {by}, "
-            "whose lines do not name the caller"
+            "whose callers logged calls themselves or are not known"
         )
     for warning in line_warnings(report.lines):
         page.warning(warning)
@@ -70,6 +76,16 @@ def _rows(flows: Sequence[_Flow]) -> Iterable[Row]:
         yield Row(source, _figures(called))
         for flow in called:
             yield Row(f"  {_destination(flow)}", _figures([flow]), _NOTES.get(flow["kind"], ""))
+
+
+def _workload(flow: _Flow, end: str) -> tuple[str | None, ...]:
+    return tuple(flow[f"{end}_{name}"] for name in ("namespace", "kind", "name"))
+
+
+def _as_sent(flow: _Flow) -> _Flow:
+    """Put the peer of a received request as the source."""
+    names = ("namespace", "kind", "name")
+    return flow | {f"source_{name}": flow[f"peer_{name}"] for name in names}
 
 
 def _source(flow: _Flow) -> str:

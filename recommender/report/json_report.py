@@ -12,8 +12,11 @@ recommended[]    {workload: {namespace, kind, name}, sidecar: {namespace, name},
                   selector: {label: value}, hosts: [{host, reasons: [{kind, detail, evidence}]}],
                   kept_fields: [name], evidence, calls, services_before, services_after,
                   pods, pods_logged, notes: [{name, detail}]}
-left_out[]       {workload: {namespace, kind, name}, reason, detail}
+left_out[]       {workload: {namespace, kind, name}, reason, detail,
+                  received: [{by: {namespace, kind, name}, port, called: [{host, port}],
+                              asked_for, evidence}]}
 unknown_pods[]   {namespace, name, requests}
+blind_spots[]    {reason, requests}
 lines            {read, used, skipped: [{reason, lines, example}]}
 mesh_notes[]     {reason, where, count, is_loss}
 out              the folder of the Sidecars, or null
@@ -21,6 +24,10 @@ written          {created, changed, refreshed, unchanged, kept, removed: [file]}
 ```
 
 `evidence` is `{requests, errors, first_seen, last_seen, days}` or null. Times are ISO 8601 in UTC.
+`received` is what others received from a workload whose own log shows no call: at a port of theirs,
+null if that is not known, by a call to one of the services in `called`. `asked_for` is the host
+that the server name tells if it is none of these, else null. `blind_spots` are received requests
+that do not tell who called what.
 `is_loss` marks objects that were meant to count and could not be used.
 `origin` is `new`, `own` (replaces a Sidecar of this tool) or `adopted` (takes over another one,
 whose fields in `kept_fields` stay). Text from logs and manifests is as it was found.
@@ -36,7 +43,7 @@ from recommender.access_logs import LineCounts
 from recommender.mesh import WorkloadId
 from recommender.recommendation.model import Recommendation, RecommendedHost
 from recommender.report.model import Report, totals_of
-from recommender.service_graph import Evidence
+from recommender.service_graph import Evidence, Received
 
 SCHEMA = 1
 Json = dict[str, object]
@@ -52,12 +59,20 @@ def render_json(report: Report) -> str:
         "totals": {**asdict(totals_of(found)), "left_out": len(found.left_out)},
         "recommended": [_recommendation(r) for r in found.recommended],
         "left_out": [
-            {"workload": _workload(w.workload), "reason": w.reason, "detail": w.detail}
+            {
+                "workload": _workload(w.workload),
+                "reason": w.reason,
+                "detail": w.detail,
+                "received": [_received(each) for each in w.received],
+            }
             for w in found.left_out
         ],
         "unknown_pods": [
             {"namespace": pod.namespace, "name": pod.name, "requests": pod.requests}
             for pod in found.unknown_pods
+        ],
+        "blind_spots": [
+            {"reason": spot.reason, "requests": spot.requests} for spot in found.blind_spots
         ],
         "lines": json_of_lines(report.lines),
         "mesh_notes": [
@@ -102,6 +117,17 @@ def _recommendation(recommendation: Recommendation) -> Json:
 
 def _workload(workload: WorkloadId) -> Json:
     return {"namespace": workload.namespace, "kind": workload.kind, "name": workload.name}
+
+
+def _received(received: Received) -> Json:
+    called = received.called
+    return {
+        "by": _workload(called.receiver),
+        "port": called.port,
+        "called": [{"host": each.host, "port": each.port} for each in called.services],
+        "asked_for": called.asked_for,
+        "evidence": _evidence(received.evidence),
+    }
 
 
 def _host(host: RecommendedHost) -> Json:

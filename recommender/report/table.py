@@ -21,7 +21,7 @@ _WIDTH: Final = 120
 _MOST_NAMES: Final = 8
 _MOST_SENTENCES: Final = 10
 _MOST_ROWS: Final = 20
-_URGENT: Final = ("not proved", "missed call", "disagreement", "gone")
+_URGENT: Final = ("not proved", "missed call", "disagreement", "gone", "unlogged call")
 """Names of notes and reasons that say that something is wrong; others say what was done."""
 _ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel")
 _ORDINARY: Final = len(_URGENT)
@@ -43,6 +43,7 @@ def render_table(report: Report, *, width: int | None = None, colour: bool = Fal
     _add_notes(page, report)
     _add_left_out(page, report)
     _add_unknown_pods(page, report)
+    _add_blind_spots(page, report)
     add_lines(page, report.lines)
     _add_mesh(page, report)
     _add_files(page, report)
@@ -193,6 +194,15 @@ def _add_unknown_pods(page: Page, report: Report) -> None:
     )
     rows = [(f"{pod.requests:,}", f"{pod.namespace}/{pod.name}") for pod in pods]
     _add_tallies(page, rows)
+
+
+def _add_blind_spots(page: Page, report: Report) -> None:
+    """Add how many received requests do not tell who called what, and why."""
+    spots = sorted(report.recommendations.blind_spots, key=lambda spot: (-spot.requests, spot))
+    if spots:
+        requests = counted(sum(spot.requests for spot in spots), "request")
+        page.heading(f"Received, but not known who called what: {requests}")
+        _add_tallies(page, [(f"{spot.requests:,}", spot.reason) for spot in spots])
 
 
 def add_lines(page: Page, lines: LineCounts) -> None:

@@ -67,6 +67,29 @@ def test_of_a_received_request_nothing_is_kept_that_a_caller_chose(cluster: str)
     assert {row[name] for name in names} == {None}
 
 
+@pytest.mark.parametrize(
+    ("server_name", "kept"),
+    [
+        ("outbound_.9080_.v1_.Reviews.default", "outbound_.9080_.v1_.reviews.default"),
+        ("outbound_.9080_._.a_.b", "outbound_.9080_._.a_.b"),
+        ("outbound_.9080_._.", None),
+        ("outbound_.http_._.reviews", None),
+        ("outbound_.9080_.reviews", None),
+        ("inbound_.9080_._.reviews", None),
+        ("x.outbound_.9080_._.reviews", None),
+        ("reviews.default", None),
+        ("-", None),
+    ],
+)
+def test_of_a_received_request_the_server_name_that_proxies_send_is_kept(
+    server_name: str, kept: str | None
+) -> None:
+    inbound = {"upstream_cluster": "inbound|9080||", "requested_server_name": server_name}
+
+    assert one(text(**inbound))["server_name"] == kept
+    assert one(as_json(**inbound))["server_name"] == kept
+
+
 def test_a_received_request_keeps_the_address_of_the_pod_but_no_port_of_strangers() -> None:
     address = "downstream_local_address"
     inbound = text(upstream_cluster="inbound|9080||", **{address: "10.0.0.1:9080"})
@@ -74,6 +97,28 @@ def test_a_received_request_keeps_the_address_of_the_pod_but_no_port_of_stranger
 
     assert one(inbound)["destination_address"] == "10.0.0.1:9080"
     assert one(through)["destination_address"] == "[fd00::1]:0"
+
+
+@pytest.mark.parametrize(
+    ("logged", "kept"),
+    [
+        ("10.244.0.7:35662", "10.244.0.7"),
+        ("[fd00::7]:35662", "fd00::7"),
+        ("100.64.0.7:35662", "100.64.0.7"),
+        ("10.244.0.7:0", None),  # what x-forwarded-for named, which any caller may write
+        ("[fd00::7]:0", None),
+        ("203.0.113.7:35662", None),
+        ("127.0.0.6:35662", None),
+        ("envoy://internal_client_address/", None),
+        ("-", None),
+    ],
+)
+def test_a_peer_is_known_by_a_private_address_of_its_own(logged: str, kept: str | None) -> None:
+    remote = {"downstream_remote_address": logged}
+
+    assert one(text(upstream_cluster="inbound|9080||", **remote))["peer_address"] == kept
+    assert one(as_json(upstream_cluster="inbound|9080||", **remote))["peer_address"] == kept
+    assert one(text(**remote))["peer_address"] is None
 
 
 @pytest.mark.parametrize("cluster", ["-", ";", ""])

@@ -47,6 +47,35 @@ def test_a_table_lists_destinations_below_their_source(capsys: pytest.CaptureFix
     assert "Log lines: 670 read, 550 used, 120 skipped" in lines
 
 
+def test_a_workload_without_a_log_is_listed_with_what_others_received(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for path in Path(LOGS).rglob("*.log"):
+        if "frontend" not in str(path):
+            write(tmp_path / path.relative_to(LOGS), path.read_bytes())
+
+    lines = run(capsys, "--mesh", MESH, logs=str(tmp_path)).splitlines()
+    place = lines.index(next(line for line in lines if line.startswith("shop/deployment/frontend")))
+    assert lines[place].split()[1] == "72"
+    assert lines[place + 1].split()[:2] == ["shop/Deployment/catalog-v1:8080", "24"]
+    assert any("the source logged no call" in line for line in lines[place + 1 : place + 3])
+    # Without a mesh nothing tells whose an address is.
+    assert "shop/frontend" not in run(capsys, logs=str(tmp_path))
+
+
+def test_received_requests_tell_their_peer_where_it_is_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = json.loads(run(capsys, "--mesh", MESH, "--output", "json"))["flows"]
+    users = [flow for flow in found if flow["destination"] == "payments/Deployment/users"]
+
+    assert sorted(flow["peer"]["name"] for flow in users) == ["fraud", "payment"]
+    assert all(flow["source"] is None for flow in users)
+    assert all(flow["peer"] is None for flow in found if flow["kind"] != "received")
+    through_gateway = [f for f in found if f["destination"] == "shop/Deployment/frontend"]
+    assert [flow["peer"] for flow in through_gateway] == [None]
+
+
 def test_without_a_mesh_sources_are_pods(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys)
 

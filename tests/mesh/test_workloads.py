@@ -144,6 +144,15 @@ def test_a_pods_fields_are_kept() -> None:
     assert mesh_of_objects(pod("p")).pods[0].service_account == "default"
 
 
+def test_a_workload_tells_the_service_account_of_its_pods_to_come() -> None:
+    for made, account in (
+        (deployment(serviceAccountName="cart"), "cart"),
+        (deployment(), "default"),
+        (pod("p", spec={"serviceAccountName": "cart"}), "cart"),
+    ):
+        assert mesh_of_objects(made).workloads[0].service_account == account
+
+
 def proxy(*arguments: str, **more: Any) -> Object:
     return {"name": "istio-proxy", "args": list(arguments), **more}
 

@@ -161,14 +161,16 @@ def tcp_call(source: str, address: str, port: int, to: str | None = None, **more
     return call | {"protocol": "tcp", "authority": None, "route": None} | more
 
 
-def received(source: str, port: int = 8080) -> Flow:
-    """Make the flow of requests that a pod's proxy received."""
+def received(source: str, port: int = 8080, peer: str | None = None, **more: Any) -> Flow:
+    """Make the flow of requests that a pod's proxy received, from a `peer` at an address."""
     return {
         **_flow(source),
         "direction": "inbound",
         "protocol": "http",
         "cluster": f"inbound|{port}||",
         "destination_address": f"10.244.9.9:{port}",
+        "peer_address": peer,
+        **more,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from recommender.access_logs import LineCounts, SkippedLines
 from recommender.mesh import MeshNote, WorkloadId
+from recommender.received import BlindSpot, Called, CalledPort
 from recommender.recommendation.model import (
     EMPTY_SCOPE,
     LeftOut,
@@ -15,7 +16,7 @@ from recommender.recommendation.model import (
     Recommendations,
 )
 from recommender.report import Report
-from recommender.service_graph import UnknownPod
+from recommender.service_graph import Received, UnknownPod
 from recommender.sidecars import WrittenFiles
 from tests.sidecars.helpers import evidence, recommendation
 
@@ -57,6 +58,10 @@ _PLAIN = {
 def example() -> Report:
     """Make a report that has everything a report can have."""
     pods = (UnknownPod("shop", "canary-7d9f8b6c5-x2x4z", 1204), UnknownPod("tmp", "debug", 3))
+    spots = (
+        BlindSpot("the peer's address is of a node", 312),
+        BlindSpot("the peer's address is of no pod in the mesh dump", 48_201),
+    )
     skipped = (
         SkippedLines("not an access log line", 14_001, "logs/shop/frontend.log:17"),
         SkippedLines("cut short", 2, "logs/data/kafka-0.log.gz:99120"),
@@ -68,7 +73,7 @@ def example() -> Report:
     )
     return Report(
         recommendations=Recommendations(
-            tuple(sorted(_recommended(), key=lambda r: r.workload)), _left_out(), pods
+            tuple(sorted(_recommended(), key=lambda r: r.workload)), _left_out(), pods, spots
         ),
         lines=LineCounts(3_214_003, 3_200_000, skipped),
         mesh_notes=tuple(sorted(notes)),
@@ -113,10 +118,23 @@ def _recommended() -> list[Recommendation]:
     return made
 
 
+def received_by(receiver: str | WorkloadId, host: str) -> Received:
+    """Make what a workload received, by a call to a host or to an alias of it."""
+    by = workload(receiver) if isinstance(receiver, str) else receiver
+    services = (CalledPort(host, 9092), CalledPort(f"alias.{host}", 9093))
+    return Received(Called(by, 19092, services, f"asked.{host}"), evidence(731))
+
+
 def _left_out() -> tuple[LeftOut, ...]:
     hand_made = "Sidecar data/default selects it too; merge them or run with --adopt"
     return (
         LeftOut(workload("data/StatefulSet/postgres"), "hand-made Sidecar", hand_made),
+        LeftOut(
+            workload("payments/Deployment/ledger"),
+            "calls only received",
+            "others received its calls to kafka.data.svc.cluster.local; it logged nothing",
+            received=(received_by("data/StatefulSet/kafka", "kafka.data.svc.cluster.local"),),
+        ),
         LeftOut(workload("payments/Deployment/payment"), "logged nothing"),
         LeftOut(workload("shop/DaemonSet/agent"), "logged nothing"),
         LeftOut(workload("shop/Deployment/search"), "not proved", "a call to x.example"),

@@ -99,9 +99,10 @@ def test_every_number_and_name_of_the_table_is_in_it() -> None:
     }
     skipped = document["lines"]["read"] - document["lines"]["used"]
     logged = sum(pod["requests"] for pod in document["unknown_pods"])
+    unseen = sum(spot["requests"] for spot in document["blind_spots"])
 
     assert len(figures) > 15
-    assert figures <= known | {str(skipped), str(logged)}
+    assert figures <= known | {str(skipped), str(logged), str(unseen)}
     for entry in (*document["recommended"], *document["left_out"]):
         workload = entry["workload"]
         assert f"{workload['namespace']}/{workload['kind'].lower()}/{workload['name']}" in table

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from recommender.access_logs import OTHER_OUTPUT, LineCounts, SkippedLines
 from recommender.mesh import MeshNote, WorkloadId
+from recommender.received import BlindSpot
 from recommender.recommendation.model import LeftOut, Note, Recommendations
 from recommender.report import Report, render_table
 from recommender.service_graph import UnknownPod
 from recommender.sidecars import WrittenFiles
-from tests.report.helpers import LEGACY, example, report, workload
+from tests.report.helpers import LEGACY, example, received_by, report, workload
 from tests.sidecars.helpers import HOSTILE, recommendation
 
 EXAMPLE = Path(__file__).with_name("example.txt")
@@ -179,7 +180,10 @@ def hostile_report(text: str) -> Report:
     made = recommendation(hosts=[text], notes=(Note(text, text),), name=text, workload=id_)
     return Report(
         recommendations=Recommendations(
-            (made,), (LeftOut(made.workload, text, text),), (UnknownPod(text, text, 1),)
+            (made,),
+            (LeftOut(id_, text, text, received=(received_by(id_, text),)),),
+            (UnknownPod(text, text, 1),),
+            (BlindSpot(text, 1),),
         ),
         lines=LineCounts(2, 1, (SkippedLines(text, 1, text),)),
         mesh_notes=(MeshNote(text, text),),
