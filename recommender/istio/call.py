@@ -13,7 +13,7 @@ Source: istio pilot/pkg/simulation/traffic.go, networking/core/listener_builder.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -213,6 +213,8 @@ def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
 
 def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
     """Tell where a call goes."""
+    if call.headless_host and call.headless_host not in config.rules.registry.headless:
+        call = replace(call, headless_host=None)  # it decides nothing, and most calls name one
     if call not in config.resolved:
         config.resolved[call] = _resolve(config, call)
     return config.resolved[call]

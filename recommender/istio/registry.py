@@ -124,7 +124,8 @@ class Registry:
 
     `by_hostname` holds for each namespace the one object istiod's index keeps (the oldest,
     Kubernetes preferred); `objects` all of them. `virtual_ips` tells in a mesh of several
-    Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address.
+    Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address;
+    `headless` names the hosts with a headless service.
     """
 
     services: tuple[RegistryService, ...]
@@ -133,6 +134,7 @@ class Registry:
     public: tuple[RegistryService, ...]
     exported: Mapping[str, tuple[RegistryService, ...]]
     virtual_ips: Mapping[tuple[str, str], RegistryService] = field(default_factory=dict)
+    headless: frozenset[str] = frozenset()
 
     def visible_from(self, namespace: str) -> tuple[RegistryService, ...]:
         """List what a client namespace may import, in istiod's order of preference.
@@ -335,4 +337,5 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
             for cluster, addresses in service.addresses_in.items()
             for address in addresses
         },
+        frozenset(service.hostname for service in services if service.headless),
     )
