@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from recommender.istio.authority import limited_to
+from recommender.istio.authority import Authority, limited_to
 from recommender.istio.filter_chains import FilterChain
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listener
@@ -32,13 +32,26 @@ from recommender.mesh.objects import EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
-PlainHosts = dict[
-    tuple[tuple[str, str], tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts
-]
-"""Virtual hosts by the services, the port, and of proxies what counts there.
 
-That is their namespace and Kubernetes cluster, and their addresses.
-"""
+@dataclass(slots=True)
+class SharedHosts:
+    """Hold what the proxies of one namespace have in common whatever they import.
+
+    `plain` are the virtual hosts of services that no VirtualService concerns, by the Kubernetes
+    cluster and the addresses of proxies, the port and the services.
+    """
+
+    plain: dict[tuple[str, tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts] = (
+        field(default_factory=dict)
+    )
+    _authorities: dict[str, Authority] = field(default_factory=dict)
+
+    def authority(self, text: str, namespace: str, domain: str) -> Authority:
+        """Return an authority with the names that it may stand for."""
+        found = self._authorities.get(text)
+        if found is None:
+            found = self._authorities[text] = Authority.of(text, namespace, domain)
+        return found
 
 
 class Fate(Enum):
@@ -127,15 +140,14 @@ class Resolution:
 class ProxyConfig:
     """Hold what istiod sends to a proxy, made port by port when it is first asked for.
 
-    `resolved` remembers where calls go. `plain_hosts`, which proxies may share, are the virtual
-    hosts of services that no VirtualService concerns: the same whatever else is imported.
+    `resolved` remembers where calls go; proxies of one namespace may have the same `shared`.
     """
 
     rules: ScopeRules
     scope: SidecarScope
     proxy: Proxy
     outbound_traffic_policy: str = ALLOW_ANY
-    plain_hosts: PlainHosts = field(default_factory=dict)
+    shared: SharedHosts = field(default_factory=SharedHosts)
     resolved: dict[OutboundCall, Resolution] = field(default_factory=dict)
     _listeners: dict[tuple[str, int], OutboundListener | None] = field(default_factory=dict)
     _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
@@ -164,14 +176,14 @@ class ProxyConfig:
         return self._virtual_hosts[authority, port]
 
     def _made(self, whole: ListenerScope, port: int, authority: str) -> VirtualHosts:
-        part = limited_to(whole, authority, self.proxy.namespace, self.domain)
-        home = (self.proxy.namespace, self.proxy.kubernetes_cluster)
-        key = (home, self.proxy.addresses, port, part.services)
-        if not part.virtual_services and key in self.plain_hosts:
-            return self.plain_hosts[key]
-        made = index_virtual_hosts(virtual_hosts(part, self.proxy, port, self.domain, whole))
-        if not part.virtual_services:
-            self.plain_hosts[key] = made
+        proxy = self.proxy
+        part = limited_to(whole, self.shared.authority(authority, proxy.namespace, self.domain))
+        key = (proxy.kubernetes_cluster, proxy.addresses, port, part.services)
+        made = None if part.virtual_services else self.shared.plain.get(key)
+        if made is None:
+            made = index_virtual_hosts(virtual_hosts(part, proxy, port, self.domain, whole))
+            if not part.virtual_services:
+                self.shared.plain[key] = made
         return made
 
     @property

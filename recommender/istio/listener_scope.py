@@ -107,12 +107,11 @@ class ListenerScope:
 
     def named(self, *names: str) -> dict[int, RegistryService]:
         """Find the services of lower-case host names, and those that they are aliases of."""
-        parts = self.index().parts
-        return _together(part.by_name.get(name) for part in parts for name in names)
+        return _together(part.by_name.get(name) for part in self.index().parts for name in names)
 
-    def is_headless(self, name: str) -> bool:
-        """Tell whether some service of a lower-case host name, or alias, is headless."""
-        return any(name in part.headless for part in self.index().parts)
+    def headless_among(self, names: frozenset[str]) -> set[str]:
+        """Find the lower-case host names, or aliases, of which some service is headless."""
+        return {name for part in self.index().parts for name in part.headless & names}
 
     def addressed(self, address: str) -> dict[int, RegistryService]:
         """Find the services with a virtual IP."""
@@ -167,9 +166,10 @@ class ListenerScope:
         """List what wants to listen at an address and port of a proxy."""
         if self.listener.port not in (None, port):
             return []
-        parts = (part.bound(proxy, port).get(address, ()) for part in self.index().parts)
-        found = sorted(chain.from_iterable(parts), key=itemgetter(0))
-        return [at for _, at in found]
+        found: list[tuple[int, ServiceAtPort]] = []
+        for part in self.index().parts:
+            found += part.bound(proxy, port).get(address, ())
+        return [at for _, at in sorted(found, key=itemgetter(0))]
 
     def places_for(self, name: str) -> set[int]:
         """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""
@@ -181,4 +181,7 @@ class ListenerScope:
 
 
 def _together(found: Iterable[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
-    return {place: service for each in found if each for place, service in each.items()}
+    together: dict[int, RegistryService] = {}
+    for each in found:
+        together.update(each or {})
+    return together

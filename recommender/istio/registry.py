@@ -87,18 +87,21 @@ class RegistryService:
     kubernetes: bool
     ports: tuple[RegistryPort, ...] = ()
     addresses: tuple[str, ...] = ()
-    addresses_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    addresses_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     resolution: Resolution = Resolution.CLIENT_SIDE_LB
-    endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    selector: Labels | None = field(default=None, hash=False)
-    resolved_labels: tuple[Labels, ...] | None = field(default=None, hash=False)
-    labels: Labels = field(default_factory=dict, hash=False)
+    endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    selector: Labels | None = None
+    resolved_labels: tuple[Labels, ...] | None = None
+    labels: Labels = field(default_factory=dict)
     export_to: frozenset[str] = frozenset({PUBLIC})
     declared_export_to: frozenset[str] | None = None
     created: datetime = NO_TIME
     alias_for: str | None = None
     aliases: tuple[ServiceKey, ...] = ()
     mesh_external: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.hostname, self.namespace))  # of all fields it would take far longer
 
     @property
     def key(self) -> ServiceKey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import PlainHosts, ProxyConfig
+from recommender.istio.call import ProxyConfig, SharedHosts
 from recommender.istio.kubernetes_clusters import CLUSTER_LABEL, further_istiods
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.registry import build_registry
@@ -62,7 +62,7 @@ class Views:
         default_factory=dict
     )
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
-    _plain_hosts: PlainHosts = field(default_factory=dict)
+    _shared: SharedHosts = field(default_factory=SharedHosts)
     _latest: tuple[View, tuple[EgressListener, ...], ProxyConfig] | None = None
 
     @property
@@ -112,7 +112,7 @@ class Views:
             rules = self.given.as_seen_by(view.proxy)
             scope = sidecar_scope(rules, self.namespace, egress)
             policy = view.baseline.outbound_traffic_policy
-            config = ProxyConfig(rules, scope, view.proxy, policy, self._plain_hosts)
+            config = ProxyConfig(rules, scope, view.proxy, policy, self._shared)
             self._latest = latest = (view, egress, config)
         return latest[2]
 
@@ -122,7 +122,7 @@ class Views:
         key = _key(proxy, egress, mode)
         if key not in self._configs:
             rules, scope = self.given.as_seen_by(proxy), self._scope(proxy, egress)
-            self._configs[key] = ProxyConfig(rules, scope, proxy, mode, self._plain_hosts)
+            self._configs[key] = ProxyConfig(rules, scope, proxy, mode, self._shared)
         return self._configs[key]
 
     def _scope(self, proxy: Proxy, egress: tuple[EgressListener, ...]) -> SidecarScope:
