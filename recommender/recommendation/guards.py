@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from recommender.istio.extension_providers import provider_gaps, provider_services
+from recommender.istio.extension_providers import MeshExtensions
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, MeshIndex, WorkloadId
@@ -21,7 +21,7 @@ from recommender.settings import Settings
 class Guards:
     """Keep hosts in a mesh; `own_hostnames` finds by namespace whose endpoints some pods are."""
 
-    rules: ScopeRules
+    extensions: MeshExtensions
     settings: Settings
     own_hostnames: Mapping[str, SelectorIndex[str]]
 
@@ -60,8 +60,9 @@ class Guards:
         needed: dict[ServiceKey, tuple[str, ...]] = {}
         absent: dict[tuple[str, str], str] = {}
         for one in labels:
-            needed |= provider_services(self.rules, namespace, one)
-            absent |= provider_gaps(self.rules, namespace, one).absent
+            found = self.extensions.of(namespace, one)
+            needed |= found.services
+            absent |= found.gaps.absent
         for key, reasons in sorted(needed.items()):
             if view.baseline.scope.services.get(key.hostname) is None:
                 detail = f"{key} ({', '.join(reasons)}) is not in today's scope either"
@@ -80,9 +81,10 @@ class Guards:
         return hosts, notes
 
 
-def build_guards(rules: ScopeRules, index: MeshIndex, settings: Settings) -> Guards:
+def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:
     """Prepare the guards of a mesh."""
-    return Guards(rules, settings, selectors_by(_endpoint_selectors(rules, index)))
+    selectors = selectors_by(_endpoint_selectors(extensions.rules, index))
+    return Guards(extensions, settings, selectors)
 
 
 def _endpoint_selectors(rules: ScopeRules, index: MeshIndex) -> Iterator[tuple[str, Labels, str]]:
