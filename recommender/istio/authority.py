@@ -6,7 +6,7 @@ what can have the authority among its domains decides which: the rest need not b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from recommender.istio.host_names import is_subset, is_wildcard
@@ -50,10 +50,16 @@ def limited_to(listener: ListenerScope, authority: Authority) -> ListenerScope:
     and the other services of those VirtualServices, without which they would have no routes.
     """
     services = _services(listener, authority)
+    if not listener.virtual_services:
+        return _part(listener, services, ())
     rules = listener.places_for(authority.text) | _rules(listener, services)
     if rules:
         services |= _concerned(listener, rules)
         rules |= _rules(listener, services)
+    return _part(listener, services, rules)
+
+
+def _part(listener: ListenerScope, services: _Services, rules: Iterable[int]) -> ListenerScope:
     return ListenerScope(
         listener.listener,
         tuple(services[place] for place in sorted(services)),

@@ -153,6 +153,7 @@ class ProxyConfig:
     _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
     _imported: dict[str, RegistryService] = field(default_factory=dict)
     _http_services: dict[int, list[RegistryService]] = field(default_factory=dict)
+    _bound: tuple[EgressListener, ...] | None = None
     _service_count: int | None = None
 
     @property
@@ -185,6 +186,13 @@ class ProxyConfig:
             if not part.virtual_services:
                 self.shared.plain[key] = made
         return made
+
+    def takes_bound(self, port: int) -> bool:
+        """Tell whether an egress listener that is bound may take calls to a port."""
+        if self._bound is None:
+            listeners = (imported.listener for imported in self.scope.listeners)
+            self._bound = tuple(filter(is_bound, listeners))
+        return any(listener.port in (None, port) for listener in self._bound)
 
     @property
     def service_count(self) -> int:
@@ -225,15 +233,19 @@ def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
 
 def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
     """Tell where a call goes."""
-    if call.headless_host and call.headless_host not in config.rules.registry.headless:
-        call = replace(call, headless_host=None)  # it decides nothing, and most calls name one
-    if call not in config.resolved:
-        config.resolved[call] = _resolve(config, call)
-    return config.resolved[call]
+    found = config.resolved.get(call)
+    if found is None:
+        if call.headless_host and call.headless_host not in config.rules.registry.headless:
+            # It decides nothing then, and most calls name one.
+            found = resolve_call(config, replace(call, headless_host=None))
+        else:
+            found = _resolve(config, call)
+        config.resolved[call] = found
+    return found
 
 
 def _resolve(config: ProxyConfig, call: OutboundCall) -> Resolution:
-    if _takes_bound(config.scope, call.port):
+    if config.takes_bound(call.port):
         return Resolution(Fate.NOT_MODELLED, VIRTUAL_OUTBOUND)
     listener = _find_listener(config, call)
     if listener is None:
@@ -267,12 +279,6 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
             if found is not None:
                 return found
     return config.listener(config.proxy.wildcard, call.port)
-
-
-def _takes_bound(scope: SidecarScope, port: int) -> bool:
-    """Tell whether a bound egress listener may take a call."""
-    listeners = (imported.listener for imported in scope.listeners)
-    return any(each.port in (None, port) and is_bound(each) for each in listeners)
 
 
 def is_bound(listener: EgressListener) -> bool:

@@ -169,7 +169,9 @@ class ListenerScope:
         found: list[tuple[int, ServiceAtPort]] = []
         for part in self.index().parts:
             found += part.bound(proxy, port).get(address, ())
-        return [at for _, at in sorted(found, key=itemgetter(0))]
+        if len(found) > 1:
+            found.sort(key=itemgetter(0))
+        return [at for _, at in found]
 
     def places_for(self, name: str) -> set[int]:
         """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""

@@ -128,7 +128,7 @@ class Registry:
     `by_hostname` holds for each namespace the one object istiod's index keeps (the oldest,
     Kubernetes preferred); `objects` all of them. `virtual_ips` tells in a mesh of several
     Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address;
-    `headless` names the hosts with a headless service.
+    `headless` names the hosts with a headless service, `several` those with more than one object.
     """
 
     services: tuple[RegistryService, ...]
@@ -138,6 +138,7 @@ class Registry:
     exported: Mapping[str, tuple[RegistryService, ...]]
     virtual_ips: Mapping[tuple[str, str], RegistryService] = field(default_factory=dict)
     headless: frozenset[str] = frozenset()
+    several: frozenset[ServiceKey] = frozenset()
 
     def visible_from(self, namespace: str) -> tuple[RegistryService, ...]:
         """List what a client namespace may import, in istiod's order of preference.
@@ -341,4 +342,5 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
             for address in addresses
         },
         frozenset(service.hostname for service in services if service.headless),
+        frozenset(key for key, found in objects.items() if len(found) > 1),
     )
