@@ -70,7 +70,7 @@ def _part(listener: ListenerScope, services: _Services, rules: Iterable[int]) ->
 def _services(listener: ListenerScope, authority: Authority) -> _Services:
     # Of several objects of a name the last counts, so all of them stay.
     names = (*authority.names, *listener.headless_among(authority.above))
-    found = listener.addressed(authority.text.strip("[]")) | listener.named(*names)
+    found = listener.reached(authority.text.strip("[]"), names)
     for place, service in listener.wildcards().items():
         host = service.hostname.lower()
         patterns = (host, *alternative_names(host, authority.namespace, authority.domain))

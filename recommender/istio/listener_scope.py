@@ -6,7 +6,7 @@ Source: istio model/sidecar.go (`IstioEgressListenerWrapper`, `getConfigsForHost
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -105,17 +105,22 @@ class ListenerScope:
             self._index.append(ListenerIndex((services,), virtual_services))
         return self._index[0]
 
-    def named(self, *names: str) -> dict[int, RegistryService]:
-        """Find the services of lower-case host names, and those that they are aliases of."""
-        return _together(part.by_name.get(name) for part in self.index().parts for name in names)
+    def named(self, name: str) -> dict[int, RegistryService]:
+        """Find the services of a lower-case host name, and those that it is an alias of."""
+        return _together(part.by_name.get(name) for part in self.index().parts)
+
+    def reached(self, address: str, names: Sequence[str]) -> dict[int, RegistryService]:
+        """Find the services with a virtual IP, and those of lower-case host names, or aliases."""
+        found: dict[int, RegistryService] = {}
+        for part in self.index().parts:
+            for each in (part.by_address.get(address), *map(part.by_name.get, names)):
+                if each:
+                    found.update(each)
+        return found
 
     def headless_among(self, names: frozenset[str]) -> set[str]:
         """Find the lower-case host names, or aliases, of which some service is headless."""
         return {name for part in self.index().parts for name in part.headless & names}
-
-    def addressed(self, address: str) -> dict[int, RegistryService]:
-        """Find the services with a virtual IP."""
-        return _together(part.by_address.get(address) for part in self.index().parts)
 
     def wildcards(self) -> dict[int, RegistryService]:
         """Find the services whose host name is a pattern."""
@@ -185,5 +190,6 @@ class ListenerScope:
 def _together(found: Iterable[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
     together: dict[int, RegistryService] = {}
     for each in found:
-        together.update(each or {})
+        if each:
+            together.update(each)
     return together
