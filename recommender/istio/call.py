@@ -27,7 +27,12 @@ from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.route_match import Request
 from recommender.istio.routes import BuiltRoute, possible_routes
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
-from recommender.istio.virtual_hosts import VirtualHosts, index_virtual_hosts, virtual_hosts
+from recommender.istio.virtual_hosts import (
+    VirtualHosts,
+    index_virtual_hosts,
+    virtual_hosts,
+    what_decides,
+)
 from recommender.mesh.objects import EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
@@ -37,13 +42,10 @@ VIRTUAL_OUTBOUND = "virtualOutbound"
 class SharedHosts:
     """Hold what the proxies of one namespace have in common whatever they import.
 
-    `plain` are the virtual hosts of services that no VirtualService concerns, by the Kubernetes
-    cluster and the addresses of proxies, the port and the services.
+    `hosts` are virtual hosts by all that decides about them.
     """
 
-    plain: dict[tuple[str, tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts] = (
-        field(default_factory=dict)
-    )
+    hosts: dict[tuple[object, ...], VirtualHosts] = field(default_factory=dict)
     _authorities: dict[str, Authority] = field(default_factory=dict)
 
     def authority(self, text: str, namespace: str, domain: str) -> Authority:
@@ -179,12 +181,12 @@ class ProxyConfig:
     def _made(self, whole: ListenerScope, port: int, authority: str) -> VirtualHosts:
         proxy = self.proxy
         part = limited_to(whole, self.shared.authority(authority, proxy.namespace, self.domain))
-        key = (proxy.kubernetes_cluster, proxy.addresses, port, part.services)
-        made = None if part.virtual_services else self.shared.plain.get(key)
+        key = what_decides(part, proxy, port, whole)
+        made = self.shared.hosts.get(key) if key is not None else None
         if made is None:
             made = index_virtual_hosts(virtual_hosts(part, proxy, port, self.domain, whole))
-            if not part.virtual_services:
-                self.shared.plain[key] = made
+            if key is not None:
+                self.shared.hosts[key] = made
         return made
 
     def takes_bound(self, port: int) -> bool:

@@ -262,7 +262,7 @@ def _imported(
         service = replace(service, ports=(port,))
     if service.aliases:
         kept = tuple(a for a in service.aliases if patterns.imports(a.hostname))
-        service = replace(service, aliases=kept)
+        service = service if kept == service.aliases else replace(service, aliases=kept)
     return service
 
 

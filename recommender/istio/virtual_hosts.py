@@ -129,6 +129,27 @@ def virtual_hosts(
     return tuple(built)
 
 
+def what_decides(
+    part: ListenerScope, proxy: Proxy, port: int, whole: ListenerScope
+) -> tuple[object, ...] | None:
+    """Return all that decides about virtual hosts of a namespace's proxies, None if it is too much.
+
+    Of `whole` only aliases among the destinations count, unless a host is a wildcard. There is one
+    object of each VirtualService in a mesh, by which it is known here.
+    """
+    decides = (proxy.kubernetes_cluster, proxy.addresses, port, part.services)
+    if not part.virtual_services:
+        return decides
+    if any(is_wildcard(host) for vs in part.virtual_services for host in vs.hosts):
+        return None
+    routes = [route for vs in part.virtual_services for route in vs.routes]
+    hosts = dict.fromkeys(d.host for route in routes for d in route.destinations + route.mirrors)
+    found = [whole.at_port_named(port, host) for host in hosts]
+    aliases = tuple(service.alias_for if service else None for service in found)
+    labels = tuple(proxy.labels.items())
+    return (*decides, labels, tuple(map(id, part.virtual_services)), aliases)
+
+
 def _contested(candidates: Iterable[_Candidate]) -> frozenset[str]:
     """List the domains that more than one service without a VirtualService wants."""
     wanted = Counter(
