@@ -3,7 +3,8 @@
 Only the deciding is measured, from mesh and service graph to recommendations, on one core: what it
 takes to load a mesh and to read its logs, `python -m benchmarks.stages` tells. Times are those of
 one run on this machine, and nothing is asserted. CPU seconds are those of all threads; what else
-the machine does lengthens them less than it lengthens seconds.
+the machine does lengthens them less than it lengthens seconds. Python looks for garbage as rarely
+as in the command.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks.measure import Measured, Stopwatch
 from benchmarks.plan import Sizes
 from benchmarks.stages import print_machine, working_folder
 from benchmarks.synthetic import LOGS, MESH, size_options
+from recommender.cli.main import collect_rarely
 from recommender.mesh import Mesh, Service, load_mesh
 from recommender.pipeline import Sources, read_flows, read_mesh, write_recommendations
 from recommender.recommendation import Recommendations, recommend
@@ -70,6 +72,7 @@ def main(arguments: Sequence[str] | None = None, scales: Sequence[Scale] = SCALE
     keep = "where to keep what is generated; what is there already is used"
     parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
     options = parser.parse_args(arguments)
+    collect_rarely()
     with working_folder(options.keep) as folder:
         print_machine()
         _print_header()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from typing import Final
 
 import click
 
 from recommender.errors import RecommenderError
 
 DONE, FAILED = 0, 2
+_NEW_OBJECTS: Final = 20_000
+"""How many more objects there may be before Python looks for garbage among them."""
 _COMMANDS = {
     "flows": "Print who called whom.",
     "recommend": "Write a minimal Sidecar per workload.",
@@ -47,6 +51,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; errors become one sentence on stderr."""
+    collect_rarely()
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         # A terminal may not have the letters of a host name or a dash: better escaped than not.
@@ -73,6 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"recommend-sidecars: cannot print the result: {error.strerror}", err=True)
         return FAILED
     return status if isinstance(status, int) else DONE
+
+
+def collect_rarely() -> None:
+    """Let Python look for objects that hold each other less often than after every 700 new ones.
+
+    A mesh and what is made of it are millions of objects, of which hardly any do: looking through
+    them took an eighth of the time, and freed nothing.
+    """
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _drop_the_rest() -> None:

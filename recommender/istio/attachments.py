@@ -46,6 +46,12 @@ class Attachments:
         """List the EnvoyFilters that apply to a proxy, by namespace and name."""
         return self._applying(self.envoy_filters, namespace, labels)
 
+    def signature(self, namespace: str, labels: Labels) -> tuple[int, ...]:
+        """Return what proxies have in common to which the same is attached."""
+        telemetries = self.telemetries(namespace, labels)
+        policies = self.authorizers_of(namespace, labels)
+        return tuple(map(id, (*telemetries, *policies, *self.envoy_filters_of(namespace, labels))))
+
     def _applying(self, objects: _ByNamespace[T], namespace: str, labels: Labels) -> list[T]:
         homes = sorted({self.root_namespace, namespace})
         return [

@@ -6,7 +6,8 @@ what can have the authority among its domains decides which: the rest need not b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from recommender.istio.host_names import is_subset, is_wildcard
 from recommender.istio.listener_scope import ListenerScope
@@ -16,18 +17,49 @@ from recommender.istio.virtual_hosts import alternative_names
 _Services = dict[int, RegistryService]
 
 
-def limited_to(
-    listener: ListenerScope, authority: str, namespace: str, domain: str
-) -> ListenerScope:
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Hold an authority with the host names by which it may mean a service to a namespace.
+
+    `names` are those it may be itself, `above` those that it is below: a headless service has
+    every name below its own.
+    """
+
+    text: str
+    namespace: str
+    domain: str
+    names: tuple[str, ...]
+    above: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str, namespace: str, domain: str) -> Authority:
+        """Work out the names."""
+        above: set[str] = set()
+        parent = text
+        while "." in parent:
+            parent = parent.partition(".")[2]
+            above.update(_full_names(parent, namespace, domain))
+        names = tuple(_full_names(text, namespace, domain))
+        return cls(text, namespace, domain, names, frozenset(above))
+
+
+def limited_to(listener: ListenerScope, authority: Authority) -> ListenerScope:
     """Return a listener with only what could take an authority, in the same order.
 
     That is the services of its name; the VirtualServices that concern these or the name itself;
     and the other services of those VirtualServices, without which they would have no routes.
     """
-    services = _services(listener, authority, namespace, domain)
-    rules = listener.places_for(authority) | _rules(listener, services)
-    services |= _concerned(listener, rules)
-    rules = rules | _rules(listener, services)
+    services = _services(listener, authority)
+    if not listener.virtual_services:
+        return _part(listener, services, ())
+    rules = listener.places_for(authority.text) | _rules(listener, services)
+    if rules:
+        services |= _concerned(listener, rules)
+        rules |= _rules(listener, services)
+    return _part(listener, services, rules)
+
+
+def _part(listener: ListenerScope, services: _Services, rules: Iterable[int]) -> ListenerScope:
     return ListenerScope(
         listener.listener,
         tuple(services[place] for place in sorted(services)),
@@ -35,19 +67,14 @@ def limited_to(
     )
 
 
-def _services(listener: ListenerScope, authority: str, namespace: str, domain: str) -> _Services:
-    names = list(_full_names(authority, namespace, domain))
-    parent = authority
-    while "." in parent:
-        # A headless service has every name below its own. Of several objects of a name the last
-        # counts, so all of them stay.
-        parent = parent.partition(".")[2]
-        names += filter(listener.is_headless, _full_names(parent, namespace, domain))
-    found = listener.addressed(authority.strip("[]")) | listener.named(*names)
+def _services(listener: ListenerScope, authority: Authority) -> _Services:
+    # Of several objects of a name the last counts, so all of them stay.
+    names = (*authority.names, *listener.headless_among(authority.above))
+    found = listener.reached(authority.text.strip("[]"), names)
     for place, service in listener.wildcards().items():
         host = service.hostname.lower()
-        patterns = (host, *alternative_names(host, namespace, domain))
-        if any(p == authority or is_subset(authority, p) for p in patterns):
+        patterns = (host, *alternative_names(host, authority.namespace, authority.domain))
+        if any(p == authority.text or is_subset(authority.text, p) for p in patterns):
             found[place] = service
     return found
 

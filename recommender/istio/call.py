@@ -13,11 +13,11 @@ Source: istio pilot/pkg/simulation/traffic.go, networking/core/listener_builder.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from recommender.istio.authority import limited_to
+from recommender.istio.authority import Authority, limited_to
 from recommender.istio.filter_chains import FilterChain
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listener
@@ -27,18 +27,33 @@ from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.route_match import Request
 from recommender.istio.routes import BuiltRoute, possible_routes
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope
-from recommender.istio.virtual_hosts import VirtualHosts, index_virtual_hosts, virtual_hosts
+from recommender.istio.virtual_hosts import (
+    VirtualHosts,
+    index_virtual_hosts,
+    virtual_hosts,
+    what_decides,
+)
 from recommender.mesh.objects import EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
-PlainHosts = dict[
-    tuple[tuple[str, str], tuple[str, ...], int, tuple[RegistryService, ...]], VirtualHosts
-]
-"""Virtual hosts by the services, the port, and of proxies what counts there.
 
-That is their namespace and Kubernetes cluster, and their addresses.
-"""
+@dataclass(slots=True)
+class SharedHosts:
+    """Hold what the proxies of one namespace have in common whatever they import.
+
+    `hosts` are virtual hosts by all that decides about them.
+    """
+
+    hosts: dict[tuple[object, ...], VirtualHosts] = field(default_factory=dict)
+    _authorities: dict[str, Authority] = field(default_factory=dict)
+
+    def authority(self, text: str, namespace: str, domain: str) -> Authority:
+        """Return an authority with the names that it may stand for."""
+        found = self._authorities.get(text)
+        if found is None:
+            found = self._authorities[text] = Authority.of(text, namespace, domain)
+        return found
 
 
 class Fate(Enum):
@@ -127,20 +142,20 @@ class Resolution:
 class ProxyConfig:
     """Hold what istiod sends to a proxy, made port by port when it is first asked for.
 
-    `resolved` remembers where calls go. `plain_hosts`, which proxies may share, are the virtual
-    hosts of services that no VirtualService concerns: the same whatever else is imported.
+    `resolved` remembers where calls go; proxies of one namespace may have the same `shared`.
     """
 
     rules: ScopeRules
     scope: SidecarScope
     proxy: Proxy
     outbound_traffic_policy: str = ALLOW_ANY
-    plain_hosts: PlainHosts = field(default_factory=dict)
+    shared: SharedHosts = field(default_factory=SharedHosts)
     resolved: dict[OutboundCall, Resolution] = field(default_factory=dict)
     _listeners: dict[tuple[str, int], OutboundListener | None] = field(default_factory=dict)
     _virtual_hosts: dict[tuple[str, int], VirtualHosts] = field(default_factory=dict)
     _imported: dict[str, RegistryService] = field(default_factory=dict)
     _http_services: dict[int, list[RegistryService]] = field(default_factory=dict)
+    _bound: tuple[EgressListener, ...] | None = None
     _service_count: int | None = None
 
     @property
@@ -164,15 +179,22 @@ class ProxyConfig:
         return self._virtual_hosts[authority, port]
 
     def _made(self, whole: ListenerScope, port: int, authority: str) -> VirtualHosts:
-        part = limited_to(whole, authority, self.proxy.namespace, self.domain)
-        home = (self.proxy.namespace, self.proxy.kubernetes_cluster)
-        key = (home, self.proxy.addresses, port, part.services)
-        if not part.virtual_services and key in self.plain_hosts:
-            return self.plain_hosts[key]
-        made = index_virtual_hosts(virtual_hosts(part, self.proxy, port, self.domain, whole))
-        if not part.virtual_services:
-            self.plain_hosts[key] = made
+        proxy = self.proxy
+        part = limited_to(whole, self.shared.authority(authority, proxy.namespace, self.domain))
+        key = what_decides(part, proxy, port, whole)
+        made = self.shared.hosts.get(key) if key is not None else None
+        if made is None:
+            made = index_virtual_hosts(virtual_hosts(part, proxy, port, self.domain, whole))
+            if key is not None:
+                self.shared.hosts[key] = made
         return made
+
+    def takes_bound(self, port: int) -> bool:
+        """Tell whether an egress listener that is bound may take calls to a port."""
+        if self._bound is None:
+            listeners = (imported.listener for imported in self.scope.listeners)
+            self._bound = tuple(filter(is_bound, listeners))
+        return any(listener.port in (None, port) for listener in self._bound)
 
     @property
     def service_count(self) -> int:
@@ -213,13 +235,19 @@ def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
 
 def resolve_call(config: ProxyConfig, call: OutboundCall) -> Resolution:
     """Tell where a call goes."""
-    if call not in config.resolved:
-        config.resolved[call] = _resolve(config, call)
-    return config.resolved[call]
+    found = config.resolved.get(call)
+    if found is None:
+        if call.headless_host and call.headless_host not in config.rules.registry.headless:
+            # It decides nothing then, and most calls name one.
+            found = resolve_call(config, replace(call, headless_host=None))
+        else:
+            found = _resolve(config, call)
+        config.resolved[call] = found
+    return found
 
 
 def _resolve(config: ProxyConfig, call: OutboundCall) -> Resolution:
-    if _takes_bound(config.scope, call.port):
+    if config.takes_bound(call.port):
         return Resolution(Fate.NOT_MODELLED, VIRTUAL_OUTBOUND)
     listener = _find_listener(config, call)
     if listener is None:
@@ -253,12 +281,6 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
             if found is not None:
                 return found
     return config.listener(config.proxy.wildcard, call.port)
-
-
-def _takes_bound(scope: SidecarScope, port: int) -> bool:
-    """Tell whether a bound egress listener may take a call."""
-    listeners = (imported.listener for imported in scope.listeners)
-    return any(each.port in (None, port) and is_bound(each) for each in listeners)
 
 
 def is_bound(listener: EgressListener) -> bool:

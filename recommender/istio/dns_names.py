@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_LABEL: Final = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?", re.ASCII)
+_LABEL: Final = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?", re.ASCII)
+_LABELS: Final = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.ASCII)
 _WILDCARD_LABEL: Final = re.compile(rf"\*|(\*-?)?{_LABEL.pattern}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
 _MOST_LABEL, _MOST_NAME, _MOST_NUMBER = 63, 255, 2**63 - 1
@@ -19,7 +20,7 @@ _MOST_SHOWN: Final = 100
 
 def is_dns_label(text: str) -> bool:
     """Tell whether a text is a DNS label; capitals are allowed."""
-    return len(text) <= _MOST_LABEL and _LABEL.fullmatch(text) is not None
+    return _LABEL.fullmatch(text) is not None
 
 
 def fqdn_problem(name: str) -> str | None:
@@ -48,13 +49,14 @@ def _length_problem(name: str) -> str | None:
 
 def _labels_problem(name: str, labels: str) -> str | None:
     """Check the labels; the last may be empty, and a number only where Go has no such integer."""
-    each = labels.split(".")
-    if _NUMBER.fullmatch(each[-1]) and int(each[-1]) <= _MOST_NUMBER:
+    last = labels.rpartition(".")[2]
+    if _NUMBER.fullmatch(last) and int(last) <= _MOST_NUMBER:
         return f"{name[:_MOST_SHOWN]} is an address or ends in a number"
-    if not each[-1]:
-        each.pop()
-    wrong = next((label for label in each if not is_dns_label(label)), None)
-    return None if wrong is None else _bad_label(name, wrong)
+    checked = labels if last else labels[:-1]
+    if not labels or _LABELS.fullmatch(checked):
+        return None
+    wrong = next(label for label in checked.split(".") if not is_dns_label(label))
+    return _bad_label(name, wrong)
 
 
 def _bad_label(name: str, label: str) -> str:

@@ -7,8 +7,6 @@ exported to it alone, and the host names that several namespaces have, of which 
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from recommender.istio.export_to import PUBLIC
@@ -48,9 +46,9 @@ class Everything:
         index = ListenerIndex((ServiceIndex(EVERYTHING, own), self.alike), visible)
         return ListenerScope(EVERYTHING, exported + public, visible.ordered, [index])
 
-    def scope_services(self, namespace: str) -> MutableMapping[str, RegistryService]:
+    def scope_services(self, namespace: str) -> dict[str, RegistryService]:
         """Merge the services of a namespace by host name, as far as listeners import them."""
-        services = ChainMap[str, RegistryService]({}, self.merged)
+        services = self.merged.copy()
         for service in self._own(namespace).values():
             add_service(services, service)
         return services

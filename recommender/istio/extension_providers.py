@@ -8,11 +8,16 @@ reference dangles (istio#53701). Source: istio model/telemetry_logging.go
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
-from recommender.istio.telemetry import access_log_providers, tracing_providers
+from recommender.istio.telemetry import (
+    OutboundLogging,
+    access_log_providers,
+    outbound_logging,
+    tracing_providers,
+)
 from recommender.mesh.objects import ExtensionProvider, Labels
 
 
@@ -59,6 +64,35 @@ def provider_gaps(rules: ScopeRules, namespace: str, labels: Labels) -> Provider
         if hostname not in rules.registry.by_hostname:
             absent["*", hostname] = envoy_filter
     return ProviderGaps(tuple(unknown), absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """Hold what Telemetries, policies and EnvoyFilters mean for a proxy."""
+
+    logging: OutboundLogging
+    services: Mapping[ServiceKey, tuple[str, ...]]
+    gaps: ProviderGaps
+
+
+@dataclass(frozen=True, slots=True)
+class MeshExtensions:
+    """Find what is attached to proxies; most have the same, which is worked out once."""
+
+    rules: ScopeRules
+    _found: dict[tuple[int, ...], Extensions] = field(default_factory=dict)
+
+    def of(self, namespace: str, labels: Labels) -> Extensions:
+        """Return what holds for a proxy."""
+        key = self.rules.attachments.signature(namespace, labels)
+        found = self._found.get(key)
+        if found is None:
+            asked = (self.rules, namespace, labels)
+            found = Extensions(
+                outbound_logging(*asked), provider_services(*asked), provider_gaps(*asked)
+            )
+            self._found[key] = found
+        return found
 
 
 def lookup_service(registry: Registry, provider: ExtensionProvider) -> ServiceKey | None:

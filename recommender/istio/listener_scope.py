@@ -6,7 +6,7 @@ Source: istio model/sidecar.go (`IstioEgressListenerWrapper`, `getConfigsForHost
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -105,18 +105,22 @@ class ListenerScope:
             self._index.append(ListenerIndex((services,), virtual_services))
         return self._index[0]
 
-    def named(self, *names: str) -> dict[int, RegistryService]:
-        """Find the services of lower-case host names, and those that they are aliases of."""
-        parts = self.index().parts
-        return _together(part.by_name.get(name) for part in parts for name in names)
+    def named(self, name: str) -> dict[int, RegistryService]:
+        """Find the services of a lower-case host name, and those that it is an alias of."""
+        return _together(part.by_name.get(name) for part in self.index().parts)
 
-    def is_headless(self, name: str) -> bool:
-        """Tell whether some service of a lower-case host name, or alias, is headless."""
-        return any(name in part.headless for part in self.index().parts)
+    def reached(self, address: str, names: Sequence[str]) -> dict[int, RegistryService]:
+        """Find the services with a virtual IP, and those of lower-case host names, or aliases."""
+        found: dict[int, RegistryService] = {}
+        for part in self.index().parts:
+            for each in (part.by_address.get(address), *map(part.by_name.get, names)):
+                if each:
+                    found.update(each)
+        return found
 
-    def addressed(self, address: str) -> dict[int, RegistryService]:
-        """Find the services with a virtual IP."""
-        return _together(part.by_address.get(address) for part in self.index().parts)
+    def headless_among(self, names: frozenset[str]) -> set[str]:
+        """Find the lower-case host names, or aliases, of which some service is headless."""
+        return {name for part in self.index().parts for name in part.headless & names}
 
     def wildcards(self) -> dict[int, RegistryService]:
         """Find the services whose host name is a pattern."""
@@ -167,8 +171,11 @@ class ListenerScope:
         """List what wants to listen at an address and port of a proxy."""
         if self.listener.port not in (None, port):
             return []
-        parts = (part.bound(proxy, port).get(address, ()) for part in self.index().parts)
-        found = sorted(chain.from_iterable(parts), key=itemgetter(0))
+        found: list[tuple[int, ServiceAtPort]] = []
+        for part in self.index().parts:
+            found += part.bound(proxy, port).get(address, ())
+        if len(found) > 1:
+            found.sort(key=itemgetter(0))
         return [at for _, at in found]
 
     def places_for(self, name: str) -> set[int]:
@@ -181,4 +188,8 @@ class ListenerScope:
 
 
 def _together(found: Iterable[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
-    return {place: service for each in found if each for place, service in each.items()}
+    together: dict[int, RegistryService] = {}
+    for each in found:
+        if each:
+            together.update(each)
+    return together

@@ -32,6 +32,7 @@ class OutboundListener:
 
     def join(self, chains: Iterable[FilterChain]) -> None:
         """Take the chains that match what none of the others does."""
+        self.matched = self.matched or {chain.matched() for chain in self.chains}
         for chain in chains:
             if chain.matched() not in self.matched:
                 self.chains.append(chain)
@@ -67,7 +68,9 @@ def outbound_listener(
     listeners: dict[str, OutboundListener] = {}
     for imported in scope.listeners:
         bound = imported.bound_at(proxy, port, address)
-        if bound and imported.listener.port is None:
+        if not bound:
+            continue
+        if imported.listener.port is None:
             for listener in listeners.values():
                 listener.locked = True
         context = ChainContext(proxy, imported, scope.services, domain)
@@ -114,7 +117,6 @@ def _add(
     if current is None or (protocol is Protocol.SNIFFED and current.protocol is Protocol.HTTP):
         made = OutboundListener(at.bind, at.port.number, becomes)
         made.chains += chains
-        made.matched.update(chain.matched() for chain in chains)
         listeners.update((address, made) for address in (at.bind, *at.extra))
         return
     current.join(chains)

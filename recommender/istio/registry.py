@@ -87,18 +87,21 @@ class RegistryService:
     kubernetes: bool
     ports: tuple[RegistryPort, ...] = ()
     addresses: tuple[str, ...] = ()
-    addresses_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    addresses_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     resolution: Resolution = Resolution.CLIENT_SIDE_LB
-    endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    selector: Labels | None = field(default=None, hash=False)
-    resolved_labels: tuple[Labels, ...] | None = field(default=None, hash=False)
-    labels: Labels = field(default_factory=dict, hash=False)
+    endpoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    selector: Labels | None = None
+    resolved_labels: tuple[Labels, ...] | None = None
+    labels: Labels = field(default_factory=dict)
     export_to: frozenset[str] = frozenset({PUBLIC})
     declared_export_to: frozenset[str] | None = None
     created: datetime = NO_TIME
     alias_for: str | None = None
     aliases: tuple[ServiceKey, ...] = ()
     mesh_external: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.hostname, self.namespace))  # of all fields it would take far longer
 
     @property
     def key(self) -> ServiceKey:
@@ -124,7 +127,8 @@ class Registry:
 
     `by_hostname` holds for each namespace the one object istiod's index keeps (the oldest,
     Kubernetes preferred); `objects` all of them. `virtual_ips` tells in a mesh of several
-    Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address.
+    Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address;
+    `headless` names the hosts with a headless service, `several` those with more than one object.
     """
 
     services: tuple[RegistryService, ...]
@@ -133,6 +137,8 @@ class Registry:
     public: tuple[RegistryService, ...]
     exported: Mapping[str, tuple[RegistryService, ...]]
     virtual_ips: Mapping[tuple[str, str], RegistryService] = field(default_factory=dict)
+    headless: frozenset[str] = frozenset()
+    several: frozenset[ServiceKey] = frozenset()
 
     def visible_from(self, namespace: str) -> tuple[RegistryService, ...]:
         """List what a client namespace may import, in istiod's order of preference.
@@ -335,4 +341,6 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
             for cluster, addresses in service.addresses_in.items()
             for address in addresses
         },
+        frozenset(service.hostname for service in services if service.headless),
+        frozenset(key for key, found in objects.items() if len(found) > 1),
     )

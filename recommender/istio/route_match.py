@@ -20,6 +20,7 @@ Answer = bool | None
 
 ANY_PATH: Final = StringMatch("prefix", "/")
 _ANY_TEXT: Final = ".*"
+_ANY_PATH_REGEX: Final = StringMatch("regex", _ANY_TEXT)
 _PRESENT_REGEX: Final = "*"
 _METACHARACTERS: Final = frozenset(r"\.+*?()|[]{}^$")
 _ESCAPABLE: Final = frozenset(punctuation)
@@ -41,7 +42,7 @@ class Request:
 def is_catch_all(match: RequestMatch) -> bool:
     """Tell whether istiod takes a match for one that every request has, and stops there."""
     uri = _uri(match)
-    any_path = uri in (ANY_PATH, StringMatch("regex", _ANY_TEXT))
+    any_path = uri in (ANY_PATH, _ANY_PATH_REGEX)
     asked = (match.method, match.authority, match.scheme)
     named = (match.headers, match.without_headers, match.query_params)
     return any_path and asked == (None, None, None) and not any(named)
@@ -75,7 +76,7 @@ def _path_matches(match: StringMatch, path: str | None, ignore_case: bool) -> An
     No route takes a request whose path does not begin with a slash, such as `OPTIONS *`.
     """
     if path is None:
-        every = (ANY_PATH, StringMatch("prefix"), StringMatch("regex", _ANY_TEXT))
+        every = (ANY_PATH, StringMatch("prefix"), _ANY_PATH_REGEX)
         return True if match in every else None
     if not path.startswith("/"):
         return False

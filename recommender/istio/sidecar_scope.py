@@ -176,14 +176,13 @@ def _left_to_chance(
     rules: ScopeRules, namespace: str, listeners: Iterable[ListenerScope]
 ) -> frozenset[ServiceKey]:
     """List the hosts with several objects that listeners of exact hosts import one of."""
-    if rules.version < (1, 31):
+    if rules.version < (1, 31) or not rules.registry.several:
         return frozenset()
     found: set[ServiceKey] = set()
     for made in listeners:
         if made.listener == EVERYTHING:
             continue
-        keys = {service.key for service in made.services}
-        several = {key for key in keys if len(rules.registry.objects[key]) > 1}
+        several = rules.registry.several.intersection(s.key for s in made.services)
         if several and is_exact(parse_hosts(made.listener.hosts, namespace, rules.version)):
             found |= several
     return frozenset(found)
@@ -263,7 +262,7 @@ def _imported(
         service = replace(service, ports=(port,))
     if service.aliases:
         kept = tuple(a for a in service.aliases if patterns.imports(a.hostname))
-        service = replace(service, aliases=kept)
+        service = service if kept == service.aliases else replace(service, aliases=kept)
     return service
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from recommender.istio.host_names import is_subset, is_wildcard, overlaps
 from recommender.istio.listener_scope import ListenerScope
@@ -75,6 +76,16 @@ class _Group:
     routes: tuple[BuiltRoute, ...]
 
 
+class _Candidate(NamedTuple):
+    """Hold a host with its domains; `alternative` are those that are only alternative names."""
+
+    group: _Group
+    host: str
+    service: RegistryService | None
+    domains: list[str]
+    alternative: set[str]
+
+
 def virtual_hosts(
     listener: ListenerScope,
     proxy: Proxy,
@@ -86,7 +97,7 @@ def virtual_hosts(
 
     `whole` is what the listener has in all, where it is limited to some of it.
     """
-    imported = {s.hostname.lower(): s for s in listener.at_port(port)}
+    imported = {s.hostname.lower(): s for s in listener.services if s.port(port) is not None}
     services = {
         lower: s if s.hostname == lower else replace(s, hostname=lower)
         for lower, s in imported.items()
@@ -96,39 +107,56 @@ def virtual_hosts(
     built: list[VirtualHost] = []
     names: set[str] = set()
     taken: set[str] = set()
-    claims = _contested(groups, proxy, domain)
-    for group in groups:
-        for host, service in _named(group):
-            name = f"{host}:{port}"
-            if name in names:
-                continue
-            names.add(name)
-            domains, alternative = _domains(host, service, proxy, domain)
-            kept = tuple(
-                d
-                for d in dict.fromkeys(domains)
-                if d.lower() not in taken and not (d in alternative and d in known)
-            )
-            taken.update(d.lower() for d in kept)
-            if kept:
-                aliases = _alias_domains(service, kept, proxy, domain) if service else {}
-                key = imported[host].key if service else None
-                vs = group.virtual_service
-                contested = claims.intersection(kept) if vs is None else frozenset()
-                built.append(
-                    VirtualHost(name, host, kept, group.routes, key, vs, aliases, contested)
-                )
+    candidates = [candidate for group in groups for candidate in _named(group, proxy, domain)]
+    claims = _contested(candidates)
+    for group, host, service, domains, alternative in candidates:
+        name = f"{host}:{port}"
+        if name in names:
+            continue
+        names.add(name)
+        kept = tuple(
+            d
+            for d in dict.fromkeys(domains)
+            if d.lower() not in taken and not (d in alternative and d in known)
+        )
+        taken.update(d.lower() for d in kept)
+        if kept:
+            aliases = _alias_domains(service, kept, proxy, domain) if service else {}
+            key = imported[host].key if service else None
+            vs = group.virtual_service
+            contested = claims.intersection(kept) if vs is None else frozenset()
+            built.append(VirtualHost(name, host, kept, group.routes, key, vs, aliases, contested))
     return tuple(built)
 
 
-def _contested(groups: Iterable[_Group], proxy: Proxy, domain: str) -> frozenset[str]:
+def what_decides(
+    part: ListenerScope, proxy: Proxy, port: int, whole: ListenerScope
+) -> tuple[object, ...] | None:
+    """Return all that decides about virtual hosts of a namespace's proxies, None if it is too much.
+
+    Of `whole` only aliases among the destinations count, unless a host is a wildcard. There is one
+    object of each VirtualService in a mesh, by which it is known here.
+    """
+    decides = (proxy.kubernetes_cluster, proxy.addresses, port, part.services)
+    if not part.virtual_services:
+        return decides
+    if any(is_wildcard(host) for vs in part.virtual_services for host in vs.hosts):
+        return None
+    routes = [route for vs in part.virtual_services for route in vs.routes]
+    hosts = dict.fromkeys(d.host for route in routes for d in route.destinations + route.mirrors)
+    found = [whole.at_port_named(port, host) for host in hosts]
+    aliases = tuple(service.alias_for if service else None for service in found)
+    labels = tuple(proxy.labels.items())
+    return (*decides, labels, tuple(map(id, part.virtual_services)), aliases)
+
+
+def _contested(candidates: Iterable[_Candidate]) -> frozenset[str]:
     """List the domains that more than one service without a VirtualService wants."""
     wanted = Counter(
         name
-        for group in groups
-        if group.virtual_service is None
-        for service in group.services
-        for name in set(_domains(service.hostname, service, proxy, domain)[0])
+        for candidate in candidates
+        if candidate.group.virtual_service is None
+        for name in set(candidate.domains)
     )
     return frozenset(name for name, count in wanted.items() if count > 1)
 
@@ -263,9 +291,13 @@ class _MostSpecific:
         return found is not None and found.meta == vs.meta
 
 
-def _named(group: _Group) -> Iterator[tuple[str, RegistryService | None]]:
-    yield from ((host, None) for host in group.hosts)
-    yield from ((service.hostname, service) for service in group.services)
+def _named(group: _Group, proxy: Proxy, domain: str) -> Iterator[_Candidate]:
+    """Yield the hosts of a group that have no service, then its services."""
+    for host in group.hosts:
+        yield _Candidate(group, host, None, [host], set())
+    for service in group.services:
+        domains, alternative = _domains(service, proxy, domain)
+        yield _Candidate(group, service.hostname, service, domains, alternative)
 
 
 def _alias_domains(
@@ -279,15 +311,11 @@ def _alias_domains(
     }
 
 
-def _domains(
-    host: str, service: RegistryService | None, proxy: Proxy, domain: str
-) -> tuple[list[str], set[str]]:
-    """List the domains of a virtual host, and which of them are only alternative names."""
-    if service is None:
-        return [host], set()
+def _domains(service: RegistryService, proxy: Proxy, domain: str) -> tuple[list[str], set[str]]:
+    """List the domains of a service, and which of them are only alternative names."""
     domains: list[str] = []
     alternative: list[str] = []
-    for name in (host, *(alias.hostname for alias in service.aliases)):
+    for name in (service.hostname, *(alias.hostname for alias in service.aliases)):
         others = alternative_names(name, proxy.namespace, domain)
         domains += [name, *others]
         alternative += others

@@ -44,9 +44,11 @@ class VirtualServiceIndex:
 
     def overlapping(self, name: str) -> set[int]:
         """Find the places of those with a host that overlaps a name in lower case."""
-        others = self.by_host if is_wildcard(name) else self._wildcard_hosts
-        near = [name, *(host for host in others if overlaps(host, name))]
-        return {place for host in near for place in self.by_host.get(host, ())}
+        found = set(self.by_host.get(name, ()))
+        for host in self.by_host if is_wildcard(name) else self._wildcard_hosts:
+            if overlaps(host, name):
+                found |= self.by_host[host]
+        return found
 
     def leading_to(self, host: str) -> Sequence[VirtualService]:
         """List those with a route or mirror whose destination is a host."""

@@ -12,10 +12,10 @@ from operator import attrgetter
 from recommender.errors import UsageError
 from recommender.istio.call import Fate
 from recommender.istio.discovery import hidden_namespaces
-from recommender.istio.extension_providers import provider_gaps
+from recommender.istio.extension_providers import MeshExtensions
 from recommender.istio.registry import RegistryService
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
-from recommender.istio.telemetry import OutboundLogging, outbound_logging
+from recommender.istio.telemetry import OutboundLogging
 from recommender.istio.validation import egress_host_problem
 from recommender.mesh import Labels, Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
 from recommender.recommendation.entries import recommended_hosts, without_covered
@@ -67,7 +67,7 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
         index,
         rules,
         settings,
-        build_guards(rules, index, settings),
+        build_guards(MeshExtensions(rules), index, settings),
         any(not edge["received"] for _, _, edge in graph.edges(data=True)),
     )
     view_rules, taken = build_view_rules(rules), names_in_use(mesh.sidecars)
@@ -175,14 +175,14 @@ class _Decider:
 
     def _unlogged(self, id_: WorkloadId, labels: list[Labels]) -> LeftOut | None:
         """Refuse logs or a dump that by the mesh's own configuration cannot tell everything."""
-        found = {outbound_logging(self.rules, id_.namespace, one) for one in labels}
+        each = [self.guards.extensions.of(id_.namespace, one) for one in labels]
+        found = {extensions.logging for extensions in each}
         if OutboundLogging.NONE in found:
             return LeftOut(id_, "calls not logged", "Telemetry switches its client logs off")
         if OutboundLogging.FILTERED in found and not self.settings.accept_filtered_logs:
             detail = "Telemetry filters its logs; the setting accept_filtered_logs takes them whole"
             return LeftOut(id_, "logs filtered", detail)
-        gaps = [provider_gaps(self.rules, id_.namespace, one) for one in labels]
-        unknown = {provider for gap in gaps for provider in gap.unknown}
+        unknown = {provider for extensions in each for provider in extensions.gaps.unknown}
         if unknown:
             detail = f"no MeshConfig in the dump defines the {', '.join(sorted(unknown))}"
             return LeftOut(id_, "provider unknown", detail)

@@ -66,8 +66,11 @@ def _with_aliases(services: Iterable[RegistryService], hosts: set[str]) -> set[s
 
 def merged_reasons(reasons: Iterable[HostReason]) -> tuple[HostReason, ...]:
     """Merge reasons of a kind: names that a host was called by, and equal details."""
+    each = tuple(reasons)
+    if len(each) == 1:
+        return each
     grouped: dict[tuple[ReasonKind, str], list[HostReason]] = defaultdict(list)
-    for reason in reasons:
+    for reason in each:
         detail = "as " if _is_name(reason) else reason.detail
         grouped[reason.kind, detail].append(reason)
     merged = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from recommender.istio.extension_providers import provider_gaps, provider_services
+from recommender.istio.extension_providers import MeshExtensions
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, MeshIndex, WorkloadId
@@ -21,7 +21,7 @@ from recommender.settings import Settings
 class Guards:
     """Keep hosts in a mesh; `own_hostnames` finds by namespace whose endpoints some pods are."""
 
-    rules: ScopeRules
+    extensions: MeshExtensions
     settings: Settings
     own_hostnames: Mapping[str, SelectorIndex[str]]
 
@@ -43,7 +43,7 @@ class Guards:
 
     def called_by_proxies(self, namespace: str, labels: Iterable[Labels]) -> set[str]:
         """Name the services that the proxies of a workload call by themselves, and never log."""
-        services = (provider_services(self.rules, namespace, one) for one in labels)
+        services = (self.extensions.of(namespace, one).services for one in labels)
         return {key.hostname for found in services for key in found}
 
     def _own(self, namespace: str, labels: list[Labels], view: View) -> Iterator[HostNeed]:
@@ -65,8 +65,9 @@ class Guards:
         needed: dict[ServiceKey, tuple[str, ...]] = {}
         absent: dict[tuple[str, str], str] = {}
         for one in labels:
-            needed |= provider_services(self.rules, namespace, one)
-            absent |= provider_gaps(self.rules, namespace, one).absent
+            found = self.extensions.of(namespace, one)
+            needed |= found.services
+            absent |= found.gaps.absent
         for key, reasons in sorted(needed.items()):
             if view.baseline.scope.services.get(key.hostname) is None:
                 detail = f"{key} ({', '.join(reasons)}) is not in today's scope either"
@@ -85,9 +86,10 @@ class Guards:
         return hosts, notes
 
 
-def build_guards(rules: ScopeRules, index: MeshIndex, settings: Settings) -> Guards:
+def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:
     """Prepare the guards of a mesh."""
-    return Guards(rules, settings, selectors_by(_endpoint_selectors(rules, index)))
+    selectors = selectors_by(_endpoint_selectors(extensions.rules, index))
+    return Guards(extensions, settings, selectors)
 
 
 def _endpoint_selectors(rules: ScopeRules, index: MeshIndex) -> Iterator[tuple[str, Labels, str]]:

@@ -7,14 +7,19 @@ the one that the same Service has elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Final
 
 from recommender.istio.endpoints import is_address
 from recommender.istio.proxy import Proxy
 from recommender.istio.registry import Registry, RegistryService
 from recommender.service_graph import Call
+
+_BYTE: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"{_BYTE}(\.{_BYTE}){{3}}", re.ASCII)
 
 
 def readings(call: Call, registry: Registry, clusters: Iterable[str]) -> list[Call]:
@@ -35,6 +40,8 @@ def can_be_made(call: Call, proxy: Proxy, registry: Registry) -> bool:
 
     It does not if its address is a virtual IP to this proxy alone.
     """
+    if not registry.virtual_ips:
+        return True
     address = valid_address(call.address)
     return (
         (proxy.kubernetes_cluster, address) not in registry.virtual_ips
@@ -69,6 +76,8 @@ def _own_address(service: RegistryService, proxy: Proxy, address: str) -> str:
 
 def valid_address(text: str | None) -> str | None:
     """Write an address as the mesh does, None for what is none."""
+    if text and _IPV4.fullmatch(text):
+        return text
     try:
         return str(ip_address(text)) if text else None
     except ValueError:

@@ -236,8 +236,9 @@ def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]
 
     Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
     """
-    names = _names_of(call.destination_host or "", config)
-    for vs in config.scope.rewriting_to(call.authority or ""):
+    rewriting = config.scope.rewriting_to(call.authority or "")
+    names = _names_of(call.destination_host or "", config) if rewriting else ()
+    for vs in rewriting:
         if any(
             without_port(route.rewrite_authority or "") == call.authority
             and any(d.host in names for d in route.destinations)

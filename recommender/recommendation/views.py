@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import PlainHosts, ProxyConfig
+from recommender.istio.call import ProxyConfig, SharedHosts
 from recommender.istio.kubernetes_clusters import CLUSTER_LABEL, further_istiods
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.registry import build_registry
@@ -62,8 +62,8 @@ class Views:
         default_factory=dict
     )
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
-    _plain_hosts: PlainHosts = field(default_factory=dict)
-    _latest: tuple[View, tuple[str, ...], ProxyConfig] | None = None
+    _shared: SharedHosts = field(default_factory=SharedHosts)
+    _latest: tuple[View, tuple[EgressListener, ...], ProxyConfig] | None = None
 
     @property
     def rules(self) -> ScopeRules:
@@ -101,25 +101,28 @@ class Views:
 
     def with_hosts(self, view: View, hosts: Iterable[str]) -> ProxyConfig:
         """Return what a view's proxies would see with these hosts and nothing else changed."""
-        asked = tuple(sorted(hosts))
+        egress = (EgressListener(tuple(sorted(hosts)) or ("~/*",)),)
+        in_force = self._configs.get(
+            _key(view.proxy, egress, view.baseline.outbound_traffic_policy)
+        )
+        if in_force is not None:
+            return in_force
         latest = self._latest
-        if latest is None or latest[0] is not view or latest[1] != asked:
+        if latest is None or latest[0] is not view or latest[1] != egress:
             rules = self.given.as_seen_by(view.proxy)
-            scope = sidecar_scope(rules, self.namespace, (EgressListener(asked or ("~/*",)),))
+            scope = sidecar_scope(rules, self.namespace, egress)
             policy = view.baseline.outbound_traffic_policy
-            config = ProxyConfig(rules, scope, view.proxy, policy, self._plain_hosts)
-            self._latest = latest = (view, asked, config)
+            config = ProxyConfig(rules, scope, view.proxy, policy, self._shared)
+            self._latest = latest = (view, egress, config)
         return latest[2]
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
         egress = sidecar.egress if sidecar else ()
-        scope = self._scope(proxy, egress)
-        labels = tuple(proxy.labels.items())
-        key = (labels, proxy.addresses, proxy.kubernetes_cluster, egress, mode)
+        key = _key(proxy, egress, mode)
         if key not in self._configs:
-            rules = self.given.as_seen_by(proxy)
-            self._configs[key] = ProxyConfig(rules, scope, proxy, mode, self._plain_hosts)
+            rules, scope = self.given.as_seen_by(proxy), self._scope(proxy, egress)
+            self._configs[key] = ProxyConfig(rules, scope, proxy, mode, self._shared)
         return self._configs[key]
 
     def _scope(self, proxy: Proxy, egress: tuple[EgressListener, ...]) -> SidecarScope:
@@ -130,6 +133,12 @@ class Views:
             rules = self.given.as_seen_by(proxy)
             self._scopes[key] = sidecar_scope(rules, self.namespace, egress)
         return self._scopes[key]
+
+
+def _key(proxy: Proxy, egress: tuple[EgressListener, ...], mode: str) -> tuple[object, ...]:
+    """Return what tells the configurations of a namespace's proxies apart."""
+    labels = tuple(proxy.labels.items())
+    return (labels, proxy.addresses, proxy.kubernetes_cluster, egress, mode)
 
 
 def build_view_rules(rules: ScopeRules) -> ViewRules:
