@@ -275,6 +275,7 @@ class _Cutter:
         self._size = size
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._has_newline = False
         self._line = 1
         self._in_long_line = False
         self._skipped: list[SkippedLines] = []
@@ -287,17 +288,13 @@ class _Cutter:
         self._hold(block)
         if self._held_bytes < self._size:
             return None
-        if end := block.rfind(b"\n") + 1:
-            self._held[-1] = block[:end]
-            return self._cut(block[end:])
-        held = b"".join(self._held)
-        if end := held.rfind(b"\n") + 1:
-            self._held = [held[:end]]
+        if self._has_newline:
+            held = block if b"\n" in block else b"".join(self._held)
+            end = held.rfind(b"\n") + 1
+            self._held = [*self._held[:-1], held[:end]] if held is block else [held[:end]]
             return self._cut(held[end:])
-        self._held = [held]
-        is_document = _DOCUMENT.match(held) is not None
-        if len(held) > (MOST_DOCUMENT_BYTES if is_document else MOST_LINE_BYTES):
-            self._drop_long_line(DOCUMENT_TOO_LONG if is_document else LINE_TOO_LONG)
+        if self._held_bytes > MOST_LINE_BYTES:
+            self._drop_long_line()
         return None
 
     def end(self, lost: SkippedLines | None) -> Piece:
@@ -311,6 +308,10 @@ class _Cutter:
     def _hold(self, block: bytes) -> None:
         self._held.append(block)
         self._held_bytes += len(block)
+        self._has_newline = self._has_newline or b"\n" in block
+
+    def _forget(self) -> None:
+        self._held, self._held_bytes, self._has_newline = [], 0, False
 
     def _cut(self, rest: bytes, *, is_last: bool = False) -> Piece:
         """Make a piece of what is held, and hold the rest."""
@@ -319,14 +320,17 @@ class _Cutter:
         piece = Piece(self._file, data, self._line, lines, is_last, tuple(self._skipped))
         self._line += lines
         self._skipped.clear()
-        self._held, self._held_bytes = [], 0
+        self._forget()
         self._hold(rest)
         return piece
 
-    def _drop_long_line(self, reason: str) -> None:
+    def _drop_long_line(self) -> None:
         """Drop the start of a line that no log has, and count it, so that memory stays bounded."""
-        where = f"{self._file.name}:{self._line}"
-        self._skipped.append(SkippedLines(reason, 1, where))
-        self._held, self._held_bytes = [], 0
+        is_document = _DOCUMENT.match(b"".join(self._held[:2])) is not None
+        if is_document and self._held_bytes <= MOST_DOCUMENT_BYTES:
+            return
+        reason = DOCUMENT_TOO_LONG if is_document else LINE_TOO_LONG
+        self._skipped.append(SkippedLines(reason, 1, f"{self._file.name}:{self._line}"))
+        self._forget()
         self._line += 1
         self._in_long_line = True
