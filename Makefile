@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format conformance record record-logs benchmark benchmark-logs benchmark-scale clean
+.PHONY: help demo test lint format conformance fuzz record record-logs benchmark benchmark-logs benchmark-scale clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -48,6 +48,9 @@ format: $(VENV)/.tools ## put the format right
 N ?= 200
 conformance: $(VENV)/.tools ## compare the model with istiod on N fresh random meshes (SEED= repeats): Go
 	$(BIN)/python -m tests.istio.conformance --n $(N) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/.tools ## read spoiled logs for SECONDS= (180) from SEED= (1) on
+	$(BIN)/python -m tests.access_logs.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 benchmark: $(VENV)/.tools ## time and memory of each stage on a large synthetic mesh
 	$(BIN)/python -m benchmarks.stages

@@ -42,7 +42,9 @@ def without_covered(
     each = list(needs)
     hosts = sorted({need.host for need in each})
     wildcards = [host for host in hosts if "*" in host]
-    together = _with_aliases(aliased, set(hosts))
+    # One that was called is a service of its own, too.
+    names = {need.host for need in each if need.reason.kind != "called"}
+    together = _with_aliases(aliased, set(hosts), names)
     wide = {
         host: next(
             (w for w in wildcards if _covers(w, host) and not (host in together and w[0] == "*")),
@@ -53,12 +55,14 @@ def without_covered(
     return [HostNeed(wide[need.host], need.reason) for need in each]
 
 
-def _with_aliases(services: Iterable[RegistryService], hosts: set[str]) -> set[str]:
+def _with_aliases(
+    services: Iterable[RegistryService], hosts: set[str], names: set[str]
+) -> set[str]:
     """List the entries for services that are asked for with an ExternalName, and for that."""
     found: set[str] = set()
     for service in services:
         entry = service_host(service.key)
-        asked = {alias_host(service.key, alias) for alias in service.aliases} & hosts
+        asked = {alias_host(service.key, alias) for alias in service.aliases} & names
         if asked and entry in hosts:
             found |= {entry, *asked}
     return found

@@ -191,7 +191,7 @@ def _records(parts: pl.DataFrame) -> list[pl.DataFrame]:
     kinds = rows.select(_kind()).to_series()
     found = [parts_of(rows.filter(kinds.is_null()), wrapper="text")]
     for name, kind in _KINDS.items():
-        chosen = kinds == name
+        chosen = kinds.eq_missing(name)
         if chosen.any():
             record = rows if chosen.all() else rows.filter(chosen)
             outer = record.select(kind.outer.alias("line"))
