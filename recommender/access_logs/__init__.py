@@ -1,4 +1,4 @@
-"""Access logs -> requests: one row per usable line, every other line counted by reason."""
+"""Access logs -> requests: a row for usable lines that are alike, all others counted by reason."""
 
 from recommender.access_logs.files import OTHER_CONTAINER
 from recommender.access_logs.formats import (
