@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
@@ -19,12 +19,20 @@ from recommender.access_logs.container_paths import PROXY_CONTAINER, ContainerLo
 from recommender.access_logs.line_counts import SkippedLines
 from recommender.access_logs.object_storage import ObjectStorage, StoredObject, is_object_url
 from recommender.errors import InputError
-from recommender.files import DamagedStreamError, FileKind, find_files, shown, unpacked, unreadable
+from recommender.files import (
+    DamagedStreamError,
+    FileKind,
+    find_files,
+    is_packed_start,
+    shown,
+    unpacked,
+    unreadable,
+)
 
 STANDARD_INPUT: Final = "-"
 
 # What fits the cache of a processor is looked at faster.
-PIECE_BYTES: Final = 1 << 17
+PIECE_BYTES: Final = 1 << 18
 MOST_LINE_BYTES: Final = 4 << 20
 # An answer of Loki or Elasticsearch, or a batch of OpenTelemetry, is one line.
 MOST_DOCUMENT_BYTES: Final = 64 << 20
@@ -85,16 +93,14 @@ class Piece:
     Attributes:
         file: The file that they come from.
         data: The lines; only the last of a file may lack its newline.
-        first_line: The number of the first line, from 1.
-        lines: How many they are.
+        dropped: Why lines between the piece before and this one were dropped, one after another.
         is_last: No piece of the file follows.
-        skipped: What was lost in front of this piece or, in the last one, behind it.
+        skipped: What was lost behind the last one.
     """
 
     file: LogFile
     data: bytes
-    first_line: int
-    lines: int
+    dropped: tuple[str, ...] = ()
     is_last: bool = False
     skipped: tuple[SkippedLines, ...] = ()
 
@@ -208,17 +214,24 @@ def read_pieces(
     storage: ObjectStorage | None = None,
     *,
     size: int = PIECE_BYTES,
+    section: tuple[int, int | None] | None = None,
 ) -> Iterator[Piece]:
     """Yield a file in pieces of about `size` bytes; the last one says so, even if it is empty.
 
     A file that cannot be read or unpacked to its end is read as far as possible. The rest of it
-    counts as one skipped line.
+    counts as one skipped line. A section is the lines that begin between two bytes of a file for
+    which `is_plain_log` holds.
     """
     cutter = _Cutter(file, size)
     lost: SkippedLines | None = None
     try:
         with _opened(file, stdin, storage) as stream:
-            for block in _with_documents_on_lines(unpacked(stream)):
+            blocks = (
+                _section(stream, *section)
+                if section
+                else _with_documents_on_lines(unpacked(stream))
+            )
+            for block in blocks:
                 if piece := cutter.add(block):
                     yield piece
     except DamagedStreamError as error:
@@ -228,6 +241,36 @@ def read_pieces(
     except OSError as error:
         lost = SkippedLines(f"the file cannot be read on: {error.strerror}", 1, file.name)
     yield cutter.end(lost)
+
+
+def _section(stream: BinaryIO, begin: int, end: int | None) -> Iterator[bytes]:
+    """Read the lines that begin between two bytes of a file, or before its end."""
+    at = max(0, begin - 1)
+    stream.seek(at)
+    is_inside = begin == 0
+    while block := stream.read(PIECE_BYTES):
+        start, at = at, at + len(block)
+        if not is_inside:
+            first = block.find(b"\n") + 1
+            if not first:
+                continue
+            start, block, is_inside = start + first, block[first:], True
+            if end is not None and start >= end:
+                return
+        if end is not None and at >= end:
+            last = block.find(b"\n", max(0, end - 1 - start)) + 1
+            if last:
+                yield block[:last]
+                return
+        yield block
+
+
+def is_plain_log(path: Path) -> bool:
+    """Tell whether each line of a file can be read by itself, without what is before it."""
+    with path.open("rb") as stream:
+        start = stream.read(_START_BYTES)
+    is_packed = is_packed_start(start) or any(start.startswith(sign) for sign in _NOT_READ)
+    return not is_packed and _INDENTED.match(start) is None
 
 
 def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -276,9 +319,8 @@ class _Cutter:
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._has_newline = False
-        self._line = 1
         self._in_long_line = False
-        self._skipped: list[SkippedLines] = []
+        self._dropped: list[str] = []
 
     def add(self, block: bytes) -> Piece | None:
         """Take a block; give a piece once there is enough for one."""
@@ -302,8 +344,7 @@ class _Cutter:
         if lost:
             held = b"".join(self._held)
             self._held = [held[: held.rfind(b"\n") + 1]]
-            self._skipped.append(lost)
-        return self._cut(b"", is_last=True)
+        return replace(self._cut(b""), is_last=True, skipped=(lost,) if lost else ())
 
     def _hold(self, block: bytes) -> None:
         self._held.append(block)
@@ -313,13 +354,10 @@ class _Cutter:
     def _forget(self) -> None:
         self._held, self._held_bytes, self._has_newline = [], 0, False
 
-    def _cut(self, rest: bytes, *, is_last: bool = False) -> Piece:
+    def _cut(self, rest: bytes) -> Piece:
         """Make a piece of what is held, and hold the rest."""
-        data = b"".join(self._held)
-        lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-        piece = Piece(self._file, data, self._line, lines, is_last, tuple(self._skipped))
-        self._line += lines
-        self._skipped.clear()
+        piece = Piece(self._file, b"".join(self._held), tuple(self._dropped))
+        self._dropped.clear()
         self._forget()
         self._hold(rest)
         return piece
@@ -329,8 +367,6 @@ class _Cutter:
         is_document = _DOCUMENT.match(b"".join(self._held[:2])) is not None
         if is_document and self._held_bytes <= MOST_DOCUMENT_BYTES:
             return
-        reason = DOCUMENT_TOO_LONG if is_document else LINE_TOO_LONG
-        self._skipped.append(SkippedLines(reason, 1, f"{self._file.name}:{self._line}"))
+        self._dropped.append(DOCUMENT_TOO_LONG if is_document else LINE_TOO_LONG)
         self._forget()
-        self._line += 1
         self._in_long_line = True

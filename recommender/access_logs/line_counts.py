@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 _MANY_ENTRIES: Final = 10_000
@@ -64,6 +64,12 @@ def _merge_skipped(skipped: Iterable[SkippedLines]) -> tuple[SkippedLines, ...]:
         )
         for reason, entries in sorted(by_reason.items())
     )
+
+
+def moved(entry: SkippedLines, before: int) -> SkippedLines:
+    """Number the line of an example behind so many others of its file."""
+    file, line = _place(entry.example)
+    return replace(entry, example=f"{file}:{line + before}") if line else entry
 
 
 def _place(example: str) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -19,9 +19,16 @@ from recommender.access_logs.files import (
     read_pieces,
 )
 from recommender.access_logs.formats import LogFormat, assumed_formats, parse_lines, text_starts
-from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines
+from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines, moved
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
+from recommender.access_logs.sections import (
+    SECTION_BYTES,
+    Section,
+    add_piece,
+    can_be_cut,
+    read_sections,
+)
 from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
@@ -56,7 +63,8 @@ def read_access_logs(
     storage: ObjectStorage | None = None,
     formats: Sequence[LogFormat] | None = None,
     batch_bytes: int = _BATCH_BYTES,
-    rows: Rows | None = None,
+    section_bytes: int = SECTION_BYTES,
+    new_rows: Callable[[], Rows] | None = None,
 ) -> Iterator[LogBatch]:
     """Read access logs as batches of requests; every line is either a request or counted.
 
@@ -68,7 +76,8 @@ def read_access_logs(
         storage: What finds and opens objects; without it S3 is found as boto3 does, but no OSS.
         formats: The log formats that lines may have; the known defaults if None.
         batch_bytes: How much text to hold at a time, about.
-        rows: What finds lines that are alike to all formats; by default the best there is.
+        section_bytes: How large the sections of a large file are that are read side by side.
+        new_rows: Makes what finds lines that are alike to all formats; the best there is if None.
 
     Raises:
         InputError: Nothing at all can be read.
@@ -77,10 +86,19 @@ def read_access_logs(
     if stdin is None and STANDARD_INPUT in map(str, sources):
         raise InputError("there is no standard input to read", where=STANDARD_INPUT)
     files, lost = find_log_files(sources, storage)
-    size = min(batch_bytes, PIECE_BYTES)
-    pieces = (p for file in files for p in read_pieces(file, stdin, storage, size=size))
     formats = formats or assumed_formats()
-    return _Reader(formats, rows or rows_of(formats), source_pod, batch_bytes).batches(pieces, lost)
+    new_rows = new_rows or rows_of(formats)
+    size = min(batch_bytes, PIECE_BYTES)
+    parts = (
+        (file, part)
+        for file in files
+        for part in (
+            read_sections(file, new_rows, section_bytes)
+            if can_be_cut(file, section_bytes)
+            else read_pieces(file, stdin, storage, size=size)
+        )
+    )
+    return _Reader(formats, new_rows(), source_pod, batch_bytes).batches(parts, lost)
 
 
 class _Reader:
@@ -97,6 +115,7 @@ class _Reader:
         self._source_pod = source_pod
         self._batch_bytes = batch_bytes
         self._rows = rows
+        self._lines = 0
         self._begun = no_parts()
         self._files: list[LogFile] = []
         self._taken: list[pl.DataFrame] = []
@@ -104,23 +123,32 @@ class _Reader:
         self._lost: list[SkippedLines] = []
 
     def batches(
-        self, pieces: Iterator[Piece], skipped: Sequence[SkippedLines]
+        self, parts: Iterator[tuple[LogFile, Piece | Section]], skipped: Sequence[SkippedLines]
     ) -> Iterator[LogBatch]:
-        """Read all pieces; `skipped` was lost before."""
+        """Read the parts of all files; `skipped` was lost before."""
         self._lost += skipped
-        for piece in pieces:
-            if self._files[-1:] != [piece.file]:
-                self._files.append(piece.file)
-            self._lost += piece.skipped
-            self._rows.add(piece.data, piece.first_line)
-            if piece.is_last:
+        for file, part in parts:
+            if self._files[-1:] != [file]:
+                self._files.append(file)
+            self._add(part)
+            if part.is_last:
                 self._take()
                 self._rows.end_file()
             if self._taken_bytes + self._rows.size >= self._batch_bytes:
                 self._take()
-                yield self._batch(unfinished=None if piece.is_last else len(self._files) - 1)
+                yield self._batch(unfinished=None if part.is_last else len(self._files) - 1)
         if self._files or self._lost:
             yield self._batch(unfinished=None)
+
+    def _add(self, part: Piece | Section) -> None:
+        if isinstance(part, Section):
+            self._rows.merge(part.rows, self._lines)
+            self._lost += (moved(entry, self._lines) for entry in part.skipped)
+            self._lines += part.lines
+        else:
+            self._lines = add_piece(self._rows, part, self._lines, self._lost)
+        if part.is_last:
+            self._lines = 0
 
     def _take(self) -> None:
         """Take the rows of the file that was read last."""

@@ -40,9 +40,14 @@ def unpacked(stream: BinaryIO) -> Iterator[bytes]:
     start = _read(stream, len(_ZSTD))
     if start.startswith(_GZIP):
         return _from_gzip(_blocks(stream, start, _PACKED_BLOCK))
-    if start == _ZSTD or start[1:] == _ZSTD_SKIPPABLE:
+    if is_packed_start(start):
         return _from_zstd(_blocks(stream, start, _PACKED_BLOCK))
     return _blocks(stream, start, _PLAIN_BLOCK)
+
+
+def is_packed_start(start: bytes) -> bool:
+    """Tell by its first bytes whether a file is packed."""
+    return start.startswith((_GZIP, _ZSTD)) or start[1:4] == _ZSTD_SKIPPABLE
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

@@ -1,10 +1,10 @@
 """Read logs whose bytes are spoiled: `python -m tests.access_logs.fuzz --seconds 180 --seed 1`.
 
 Recorded logs, bare and in all wrappers, plain and packed, are cut, joined and changed at random.
-Whatever comes of them is read in two ways: lines that are alike together and each by itself, and in
-batches of different sizes. Nothing may be raised but an error that says what is wrong, both must
-find the same, and a case that takes longer than a minute ends the run with what it does. The same
-seed gives the same cases.
+Whatever comes of them is read in several ways: lines that are alike together and each by itself, in
+batches of different sizes, as a whole and in sections. Nothing may be raised but an error that says
+what is wrong, all must find the same, and a case that takes longer than a minute ends the run with
+what it does. The same seed gives the same cases.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import gzip
 import io
 import random
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -104,26 +105,39 @@ def _case(draw: random.Random, logs: Sequence[list[bytes]]) -> bytes:
     return _packed(draw, data)
 
 
-def _read(data: bytes, *, alone: bool, size: int) -> LogBatch | str:
-    rows = LinesAlone() if alone else rows_of(assumed_formats())
+def _read(source: bytes | Path, *, alone: bool, size: int) -> LogBatch | str:
+    """Read a file, or data from the standard input; sections of a file are small."""
+    new_rows = LinesAlone if alone else rows_of(assumed_formats())
+    stdin = None if isinstance(source, Path) else io.BytesIO(source)
     try:
         return merged(
             read_access_logs(
-                ["-"], stdin=io.BytesIO(data), source_pod=POD, batch_bytes=size, rows=rows
+                ["-" if isinstance(source, bytes) else source],
+                stdin=stdin,
+                source_pod=POD,
+                batch_bytes=size,
+                section_bytes=1 << 11,
+                new_rows=new_rows,
             )
         )
     except InputError as error:
         return str(error)
 
 
-def _problem(data: bytes, size: int) -> str | None:
-    together, alone = _read(data, alone=False, size=size), _read(data, alone=True, size=1 << 23)
-    if isinstance(together, str) or isinstance(alone, str):
-        return None if together == alone else f"errors differ: {together} / {alone}"
-    if together.lines != alone.lines:
-        return f"counts differ: {together.lines} / {alone.lines}"
-    same = summed(together.requests).equals(summed(alone.requests))
-    return None if same else "requests differ"
+def _problem(data: bytes, size: int, folder: Path) -> str | None:
+    """Read data in three ways; return how these differ."""
+    file = folder / "stdin.log"
+    file.write_bytes(data)
+    alone = _read(data, alone=True, size=1 << 23)
+    for found in (_read(data, alone=False, size=size), _read(file, alone=False, size=size)):
+        if isinstance(found, str) or isinstance(alone, str):
+            return None if found == alone else f"errors differ: {found} / {alone}"
+        lines = str(found.lines).replace(str(file), "stdin")
+        if lines != str(alone.lines):
+            return f"counts differ: {lines} / {alone.lines}"
+        if not summed(found.requests).equals(summed(alone.requests)):
+            return "requests differ"
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,6 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, default=Path("out"), help="where a bad case goes")
     options = parser.parse_args(arguments)
     logs = _logs()
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        return _run(options, logs, Path(name))
+
+
+def _run(options: argparse.Namespace, logs: Sequence[list[bytes]], folder: Path) -> int:
     ends = time.monotonic() + options.seconds
     seen: Counter[str] = Counter()
     seed = options.seed
@@ -141,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         draw = random.Random(seed)  # noqa: S311 - nothing is secret
         data, size = _case(draw, logs), draw.choice((1, 1000, 1 << 23))
         faulthandler.dump_traceback_later(_HANGS, exit=True)
-        problem = _problem(data, size)
+        problem = _problem(data, size, folder)
         faulthandler.cancel_dump_traceback_later()
         seen["cases"] += 1
         seen["bytes"] += len(data)

@@ -220,7 +220,7 @@ def found(
             source_pod=POD,
             formats=formats,
             batch_bytes=batch_bytes,
-            rows=LinesAlone() if alone else rows_of(formats or assumed_formats()),
+            new_rows=LinesAlone if alone else rows_of(formats or assumed_formats()),
         )
     )
 
@@ -289,7 +289,7 @@ def test_bytes_that_are_no_text_disturb_nothing() -> None:
 def test_lines_that_differ_in_nothing_that_is_needed_are_one_row(
     write: Callable[..., str], prefix: Callable[[str], str]
 ) -> None:
-    rows = rows_of(assumed_formats())
+    rows = rows_of(assumed_formats())()
     lines = [
         prefix(write(start_time=f"2026-11-23T12:16:{n:02}.401Z", path=f"/{n}", bytes_sent=str(n)))
         for n in (20, 3, 11)
@@ -308,14 +308,14 @@ def test_lines_that_differ_in_nothing_that_is_needed_are_one_row(
 )
 def test_lines_are_alike_whatever_is_not_needed(field: str, rows: int) -> None:
     for write in WRITERS:
-        summed_up = rows_of(assumed_formats())
+        summed_up = rows_of(assumed_formats())()
         summed_up.add(f"{write(**{field: '1'})}\n{write(**{field: '2'})}".encode(), 1)
         assert len(summed_up.take()[0]) == rows
 
 
 @needs_it
 def test_the_end_of_a_split_line_is_not_taken_for_a_line() -> None:
-    rows = rows_of(assumed_formats())
+    rows = rows_of(assumed_formats())()
     usual, part = cri(text()), cri("x" * 100, "P")
     rows.add(f"{usual}\n{part}\n".encode(), 1)
     rows.add(f"{usual}\n{usual}".encode(), 3)
@@ -326,7 +326,7 @@ def test_the_end_of_a_split_line_is_not_taken_for_a_line() -> None:
 @needs_it
 def test_rows_that_collide_stay_apart() -> None:
     """Whatever a caller writes, lines with different authorities are never one row."""
-    rows = rows_of(assumed_formats())
+    rows = rows_of(assumed_formats())()
     lines = [text(authority=f"h{number}") for number in range(20_000)] * 2
     rows.add("\n".join(lines).encode(), 1)
 

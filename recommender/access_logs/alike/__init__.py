@@ -14,9 +14,10 @@ rivals      which lines only one of several formats can read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import repeat
-from typing import Protocol
+from typing import Protocol, Self
 
 from recommender.access_logs.alike.json_keys import keys_of
 from recommender.access_logs.alike.rivals import is_unrivalled
@@ -42,8 +43,14 @@ class Rows(Protocol):
     def size(self) -> int:
         """Say how many bytes the rows take."""
 
-    def add(self, lines: bytes, number: int, /) -> None:
-        """Add lines of a file, the first of which has a number."""
+    def add(self, lines: bytes, number: int, /) -> int:
+        """Add lines of a file, the first of which has a number; returns how many they are."""
+
+    def begin_inside(self) -> None:
+        """Say that the lines to come are not the first of their file."""
+
+    def merge(self, other: Self, before: int, /) -> None:
+        """Add the rows of lines of the same file that follow so many others."""
 
     def end_file(self) -> None:
         """Say that what comes is of another file."""
@@ -65,12 +72,24 @@ class LinesAlone:
         """Say how many bytes the rows take."""
         return self._size
 
-    def add(self, lines: bytes, number: int, /) -> None:
-        """Add lines of a file, the first of which has a number."""
+    def add(self, lines: bytes, number: int, /) -> int:
+        """Add lines of a file, the first of which has a number; returns how many they are."""
         found = lines.removesuffix(b"\n").split(b"\n") if lines else []
         self._numbers += range(number, number + len(found))
         self._lines += found
         self._size += len(lines)
+        return len(found)
+
+    def begin_inside(self) -> None:
+        """Say that the lines to come are not the first of their file."""
+
+    def merge(self, other: LinesAlone, before: int, /) -> None:
+        """Add the rows of lines of the same file that follow so many others."""
+        size = other.size
+        numbers, lines, *_ = other.take()
+        self._numbers += (before + number for number in numbers)
+        self._lines += lines
+        self._size += size
 
     def end_file(self) -> None:
         """Say that what comes is of another file."""
@@ -83,13 +102,13 @@ class LinesAlone:
         return numbers, lines, [1] * len(lines), none, none
 
 
-def rows_of(formats: Sequence[LogFormat]) -> Rows:
-    """Make what finds lines that are alike to all of some formats."""
+def rows_of(formats: Sequence[LogFormat]) -> Callable[[], Rows]:
+    """Prepare to find lines that are alike to all of some formats; what comes back makes rows."""
     if not IS_BUILT:
-        return LinesAlone()
+        return LinesAlone
     cuts = tuple(_plain(cut) for cut in text_cuts_of(formats))
-    keys = ((f'"{key}":'.encode(), int(action)) for key, action in keys_of(formats).items())
-    return _alike.Alike(cuts=cuts, keys=tuple(keys))
+    keys = [(f'"{key}":'.encode(), int(action)) for key, action in keys_of(formats).items()]
+    return partial(_alike.Alike, cuts=cuts, keys=tuple(keys))
 
 
 def text_cuts_of(formats: Sequence[LogFormat]) -> list[TextCut]:

@@ -30,6 +30,8 @@ enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
 #define MINUTE_LENGTH 17
 #define DAY_LENGTH 10
 #define NO_ROW UINT32_MAX
+/* In the middle of a file it is not known whether a line goes on. */
+#define UNKNOWN 2
 /* Signs that are the number of no cut and no key. */
 #define IS_JSON 255
 #define IS_PEER 254
@@ -97,7 +99,7 @@ typedef struct {
     int is_received;
     uint32_t *places;
     size_t place_count, held;
-    int goes_on; /* a part of a line was seen whose end was not */
+    int goes_on; /* whether a part of a line was seen whose end was not */
 } Alike;
 
 static int reserve(Buffer *buffer, size_t more)
@@ -519,28 +521,80 @@ static void count_line(Alike *self, Row *row)
         memcpy(row->last, self->time.at, TIME_LENGTH);
 }
 
+/* Find the place of a row with a key, or a free one; NULL if too many others are in the way. */
+static uint32_t *place_of(Alike *self, uint64_t hash, const uint8_t *key, size_t length)
+{
+    size_t place = hash & (self->place_count - 1);
+    for (int probe = 0; probe < MOST_PROBES; probe++) {
+        uint32_t *found = &self->places[place];
+        if (*found == NO_ROW)
+            return found;
+        Row *row = row_at(self, *found);
+        if (row->hash == hash && row->key_length == length &&
+            !memcmp(self->keys.data + row->key, key, length))
+            return found;
+        place = (place + 1) & (self->place_count - 1);
+    }
+    return NULL;
+}
+
+static int has_places(Alike *self)
+{
+    return self->held * 2 < self->place_count || more_places(self);
+}
+
+static void hold_next_row(Alike *self, uint32_t *place)
+{
+    *place = (uint32_t)row_count(self);
+    self->held++;
+}
+
 /* Count a line whose key is at hand with those like it. */
 static int sum_up(Alike *self, Span line, int64_t number)
 {
-    if (self->held * 2 >= self->place_count && !more_places(self))
+    if (!has_places(self))
         return 0;
     uint64_t hash = hash_of(self->key.data, self->key.length);
-    size_t place = hash & (self->place_count - 1);
-    for (int probe = 0; probe < MOST_PROBES; probe++) {
-        if (self->places[place] == NO_ROW) {
-            self->places[place] = (uint32_t)row_count(self);
-            self->held++;
-            return add_row(self, line, number, hash, self->key.length);
-        }
-        Row *row = row_at(self, self->places[place]);
-        if (row->hash == hash && row->key_length == self->key.length &&
-            !memcmp(self->keys.data + row->key, self->key.data, self->key.length)) {
-            count_line(self, row);
-            return 1;
-        }
-        place = (place + 1) & (self->place_count - 1);
+    uint32_t *place = place_of(self, hash, self->key.data, self->key.length);
+    if (!place)
+        return add_row(self, line, number, 0, 0);
+    if (*place == NO_ROW) {
+        hold_next_row(self, place);
+        return add_row(self, line, number, hash, self->key.length);
     }
-    return add_row(self, line, number, 0, 0);
+    count_line(self, row_at(self, *place));
+    return 1;
+}
+
+static void count_row(Row *row, const Row *other)
+{
+    row->count += other->count;
+    if (memcmp(other->first, row->first, TIME_LENGTH) < 0)
+        memcpy(row->first, other->first, TIME_LENGTH);
+    if (memcmp(other->last, row->last, TIME_LENGTH) > 0)
+        memcpy(row->last, other->last, TIME_LENGTH);
+}
+
+/* Add a row of what follows, whose first line has a number there. */
+static int merge_row(Alike *self, const Alike *other, const Row *theirs, int64_t before)
+{
+    Row row = *theirs;
+    const uint8_t *key = other->keys.data + theirs->key;
+    if (!has_places(self))
+        return 0;
+    uint32_t *place = row.key_length ? place_of(self, row.hash, key, row.key_length) : NULL;
+    if (place && *place != NO_ROW) {
+        count_row(row_at(self, *place), theirs);
+        return 1;
+    }
+    if (place)
+        hold_next_row(self, place);
+    row.key = self->keys.length;
+    row.line = self->lines.length;
+    row.number += before;
+    return append(&self->keys, key, row.key_length) &&
+           append(&self->lines, other->lines.data + theirs->line, row.line_length) &&
+           append(&self->rows, &row, sizeof row);
 }
 
 /* ---- lines ---- */
@@ -609,7 +663,7 @@ static int add_line(Alike *self, Span line, int64_t number)
         self->goes_on = is_part;
     else if (!wrapper && is_part)
         self->goes_on = 1;
-    if (goes_on || is_part || !is_stdout || line.end - line.at > MOST_LINE ||
+    if ((goes_on && wrapper) || is_part || !is_stdout || line.end - line.at > MOST_LINE ||
         (line.end > line.at && line.end[-1] == '\r') || !fits(self, body, wrapper) ||
         !self->time.at)
         return add_row(self, line, number, 0, 0);
@@ -620,12 +674,13 @@ static int add_line(Alike *self, Span line, int64_t number)
     return sum_up(self, line, number);
 }
 
-static int add_lines(Alike *self, Span data, int64_t number)
+/* Add lines, of which the first has a number; the number of the next, or -1. */
+static int64_t add_lines(Alike *self, Span data, int64_t number)
 {
     size_t length = data.end - data.at;
     self->text.length = 0;
     if (!reserve(&self->text, length + PADDING))
-        return 0;
+        return -1;
     append(&self->text, data.at, length);
     memset(self->text.data + length, 0, PADDING);
     data = (Span){self->text.data, self->text.data + length};
@@ -633,10 +688,10 @@ static int add_lines(Alike *self, Span data, int64_t number)
         Text feed = memchr(data.at, '\n', data.end - data.at);
         Span line = {data.at, feed ? feed : data.end};
         if (!add_line(self, line, number++))
-            return 0;
+            return -1;
         data.at = feed ? feed + 1 : data.end;
     }
-    return 1;
+    return number;
 }
 
 /* ---- what Python sees ---- */
@@ -807,16 +862,38 @@ static PyObject *alike_add(PyObject *object, PyObject *args)
     Alike *self = (Alike *)object;
     Py_buffer data;
     long long number;
-    int done;
+    int64_t next;
     if (!PyArg_ParseTuple(args, "y*L", &data, &number))
         return NULL;
     Span span = {data.buf, (Text)data.buf + data.len};
     Py_BEGIN_ALLOW_THREADS
-    done = add_lines(self, span, number);
+    next = add_lines(self, span, number);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&data);
-    if (!done)
-        return PyErr_NoMemory();
+    return next < 0 ? PyErr_NoMemory() : PyLong_FromLongLong(next - number);
+}
+
+static PyObject *alike_merge(PyObject *object, PyObject *args)
+{
+    Alike *self = (Alike *)object, *other;
+    long long before;
+    if (!PyArg_ParseTuple(args, "O!L", Py_TYPE(object), &other, &before))
+        return NULL;
+    if (other == self) {
+        PyErr_SetString(PyExc_ValueError, "rows do not follow themselves");
+        return NULL;
+    }
+    for (size_t i = 0; i < row_count(other); i++)
+        if (!merge_row(self, other, row_at(other, i), before))
+            return PyErr_NoMemory();
+    if (other->goes_on != UNKNOWN)
+        self->goes_on = other->goes_on;
+    Py_RETURN_NONE;
+}
+
+static PyObject *alike_begin_inside(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    ((Alike *)object)->goes_on = UNKNOWN;
     Py_RETURN_NONE;
 }
 
@@ -884,6 +961,8 @@ static PyMethodDef alike_methods[] = {
     {"add", alike_add, METH_VARARGS, "Add the lines of a piece of a file; the first has a number."},
     {"take", alike_take, METH_NOARGS,
      "Give the rows and forget them: numbers, lines, counts, first and last times."},
+    {"merge", alike_merge, METH_VARARGS, "Add the rows of lines that follow so many others."},
+    {"begin_inside", alike_begin_inside, METH_NOARGS, "Say that the lines are not a file's first."},
     {"end_file", alike_end_file, METH_NOARGS, "Say that what comes is of another file."},
     {NULL, NULL, 0, NULL},
 };

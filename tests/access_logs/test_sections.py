@@ -1,0 +1,129 @@
+"""A file that is read in sections gives what it gives as a whole."""
+
+from __future__ import annotations
+
+import gzip
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recommender.access_logs import LogBatch, read_access_logs
+from recommender.access_logs import files as log_files
+from recommender.access_logs.alike import LinesAlone
+from recommender.access_logs.files import LogFile, read_pieces
+from recommender.access_logs.sections import can_be_cut
+from tests.access_logs.helpers import POD, as_json, cri, merged, skipped, summed, text, write
+
+SHORT = 300
+
+
+def read_in(path: Path, section_bytes: int, batch_bytes: int = 1 << 20) -> LogBatch:
+    return merged(
+        read_access_logs(
+            [path], source_pod=POD, section_bytes=section_bytes, batch_bytes=batch_bytes
+        )
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from((b"", b"x", b"\r", b"long" * 9)), max_size=30),
+    st.booleans(),
+    st.integers(1, 40),
+)
+def test_sections_are_the_lines_of_a_file_each_once(
+    tmp_path: Path, lines: list[bytes], ends: bool, section_bytes: int
+) -> None:
+    data = b"\n".join(lines) + b"\n" * ends
+    path = write(tmp_path / "a.log", data)
+    file = LogFile(path, "a.log")
+    bounds = [*range(0, max(1, len(data)), section_bytes), None]
+
+    sections = [
+        b"".join(piece.data for piece in read_pieces(file, section=(begin or 0, end)))
+        for begin, end in pairwise(bounds)
+    ]
+
+    assert b"".join(sections) == data
+    assert all(section.endswith(b"\n") for section in list(filter(None, sections))[:-1])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from(
+            (
+                text(),
+                text(authority="a"),
+                as_json(),
+                cri(text()),
+                cri(text()[:90], "P"),
+                cri(text()[90:]),
+                cri(text(), stream="stderr"),
+                "x",
+            )
+        ),
+        min_size=10,
+        max_size=60,
+    ),
+    st.sampled_from((SHORT, 1000)),
+    st.sampled_from((100, 1 << 20)),
+)
+def test_a_file_in_sections_gives_what_it_gives_as_a_whole(
+    tmp_path: Path, lines: list[str], section_bytes: int, batch_bytes: int
+) -> None:
+    path = write(tmp_path / "a.log", lines)
+    found = read_in(path, section_bytes, batch_bytes)
+    whole = merged(read_access_logs([path], source_pod=POD, new_rows=LinesAlone))
+
+    assert found.lines == whole.lines
+    assert summed(found.requests).equals(summed(whole.requests))
+
+
+def test_an_example_in_a_later_section_has_its_number_in_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.log", [*[text()] * 20, "x", *[text()] * 20])
+
+    (entry,) = read_in(path, SHORT).lines.skipped
+
+    assert entry.example == f"{path}:21"
+
+
+def test_a_line_that_is_too_long_is_counted_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "MOST_LINE_BYTES", 5000)
+    monkeypatch.setattr(log_files, "PIECE_BYTES", 1000)
+    lines = [*[text()] * 30, "x" * 20_000, "y" * 20_000, *[text()] * 30]
+    path = write(tmp_path / "a.log", lines)
+
+    found = read_in(path, SHORT)
+
+    assert found.lines.used == 60
+    (entry,) = found.lines.skipped
+    assert (entry.lines, entry.example) == (2, f"{path}:31")
+
+
+@pytest.mark.parametrize(
+    ("content", "is_cut"),
+    [
+        (text().encode() * 9, True),
+        (as_json().encode() * 9, True),
+        (gzip.compress(bytes(range(256)) * 90), False),
+        (b'[\n {"a": 1}\n]\n' * 90, False),
+        (b"PK\x03\x04" + b"\0" * 2000, False),
+        (text().encode(), False),
+    ],
+)
+def test_only_what_is_large_and_plain_is_cut(tmp_path: Path, content: bytes, is_cut: bool) -> None:
+    path = write(tmp_path / "a.log", content)
+
+    assert can_be_cut(LogFile(path, "a.log"), SHORT) == is_cut
+    assert skipped(read_in(path, SHORT)) == skipped(read_in(path, 1 << 20))
+
+
+def test_what_is_no_file_on_a_disk_is_not_cut(tmp_path: Path) -> None:
+    assert not can_be_cut(LogFile(None, "stdin"), 1)
+    assert not can_be_cut(LogFile(tmp_path / "gone", "gone"), 1)
