@@ -23,7 +23,7 @@ from tests.istio.conformance_case import (
     lasting_disagreements,
     random_case,
 )
-from tests.istio.conformance_compare import is_left_to_chance
+from tests.istio.conformance_compare import NO_LISTENER, is_left_to_chance
 from tests.istio.conformance_counts import CALL_KINDS, call_kinds
 from tests.istio.conformance_manifests import VERDICTS, compare_validation
 from tests.istio.conformance_pushes import PUSHED_KINDS, compare_pushes
@@ -125,6 +125,9 @@ def take(findings: Findings, judged: Judged) -> None:
     for (_, calls), verdict in zip(scoped.case.callers, judged.before, strict=True):
         for call, istiod in zip(calls, verdict.calls, strict=True):
             findings.kinds.update(call_kinds(scoped.rules, call, istiod))
+            findings.counted["calls at a listener that Envoy refuses"] += (
+                istiod.error in NO_LISTENER
+            )
             findings.counted["calls left to chance"] += is_left_to_chance(scoped.rules, call)
     for kind, what in changed_calls(scoped, judged.before, judged.after):
         name = "passthrough calls captured" if kind == "captured" else "observed calls changed"

@@ -41,7 +41,7 @@ PROTOCOLS = {
     "UnsupportedProtocol": Protocol.SNIFFED,
 }
 # Envoy refuses a listener with such chains and keeps the one that it had, if any.
-_NO_LISTENER = ("multiple filter chains matched",)
+NO_LISTENER = ("multiple filter chains matched",)
 
 Identity = tuple[object, ...]
 
@@ -114,7 +114,7 @@ def outbound_call(call: JudgedCall) -> OutboundCall:
 def call_difference(rules: ScopeRules, call: JudgedCall, istiod: Judged) -> str:
     """Say how the two answers about a call differ, nothing where they agree."""
     ours, flow = resolve(rules, call)
-    if ours.fate is Fate.NOT_MODELLED or istiod.error in _NO_LISTENER:
+    if ours.fate is Fate.NOT_MODELLED or istiod.error in NO_LISTENER:
         return ""
     fate = fate_of(istiod)
     if fate not in _possible_fates(ours):
