@@ -33,7 +33,7 @@ from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
-_BATCH_BYTES: Final = 4 << 20
+_BATCH_BYTES: Final = 8 << 20
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ROW_SCHEMA: Final = pl.Schema(
     {
