@@ -23,7 +23,6 @@ from recommender.settings import Settings
 from recommender.sidecars import render_sidecar
 from tests.istio.conformance_case import RUNS, Case, ask_istiod
 from tests.istio.conformance_compare import (
-    NO_LISTENER,
     config_of,
     is_left_to_chance,
     outbound_call,
@@ -119,9 +118,6 @@ def _changed(
             is_now = [run[place].calls[number] for run in after]
             then = {_outcome(each, unsure) for each in was}
             if then & {_outcome(each, unsure) for each in is_now}:
-                continue
-            # Where such a call goes depends on the listener that Envoy has kept.
-            if any(each.error in NO_LISTENER for each in was):
                 continue
             if scoped.is_left_to_chance(call):
                 continue
