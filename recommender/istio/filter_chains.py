@@ -2,14 +2,16 @@
 
 Source: istio networking/core/tls.go (`buildSidecarOutboundTLSFilterChainOpts`,
 `buildSidecarOutboundTCPFilterChainOpts`) and listener.go (`buildSidecarOutboundHTTPListenerOpts`,
-`conflictsWith`, `isMatchAll`).
+`conflictsWith`, `isMatchAll`, `toFilterChainMatch`); what Envoy refuses: its
+filter_chain_manager_impl.cc (`setupFilterChainMatcher`, `addFilterChainForSourcePorts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
+from itertools import product
 
 from recommender.istio.binding import ServiceAtPort
 from recommender.istio.listener_scope import ListenerScope
@@ -19,6 +21,8 @@ from recommender.istio.registry import RegistryService, Resolution, ServiceKey
 from recommender.istio.routes import cluster_name, tcp_clusters
 from recommender.istio.virtual_hosts import alternative_names
 from recommender.mesh.objects import Route, RouteMatch, VirtualService
+
+_UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing listens there
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,33 @@ class FilterChain:
         return any_name and not self.subnets and not self.plain_http
 
     def matched(self) -> tuple[bool, frozenset[str], frozenset[str]]:
-        """Return what the chain matches; chains that match the same conflict (`conflictsWith`)."""
-        networks = (ip_network(subnet, strict=False) for subnet in self.subnets)
-        subnets = frozenset(str(n) for n in networks if not n.network_address.is_unspecified)
-        return self.plain_http, frozenset(self.server_names) - {"*"}, subnets
+        """Return what the chain matches; of chains that match the same istiod keeps the first."""
+        return self.plain_http, frozenset(self.server_names) - {"*"}, frozenset(self._networks())
+
+    def lookups(self) -> Iterator[tuple[bool, str, str]]:
+        """Yield each server name in each subnet by which Envoy looks the chain up."""
+        any_name = "*" in self.server_names
+        names = () if any_name else (name.lower() for name in self.server_names)
+        for name, network in product(list(names) or [""], list(self._networks()) or [""]):
+            yield self.plain_http, name, network
+
+    def _networks(self) -> Iterator[str]:
+        """Yield the subnets that limit the chain: `0.0.0.0`, of whatever length, does not."""
+        for subnet in self.subnets:
+            if subnet.partition("/")[0] != _UNSPECIFIED:
+                yield str(ip_network(subnet, strict=False))
+
+
+def are_refused(chains: Iterable[FilterChain]) -> bool:
+    """Tell whether Envoy refuses a listener with some filter chains.
+
+    It does where two of them are looked up by the same name in the same subnet, or one twice, and
+    where a name has a wildcard that is no first label. The chain that matches all is the default.
+    """
+    limited = [chain for chain in chains if not chain.matches_all]
+    found = [key for chain in limited for key in chain.lookups()]
+    partial = any("*" in name.removeprefix("*.") for _, name, _ in found)
+    return partial or len(set(found)) < len(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from recommender.istio.binding import ServiceAtPort, is_direct
-from recommender.istio.filter_chains import ChainContext, FilterChain, http_chain, tcp_chains
+from recommender.istio.filter_chains import (
+    ChainContext,
+    FilterChain,
+    are_refused,
+    http_chain,
+    tcp_chains,
+)
 from recommender.istio.host_names import is_subset
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy
@@ -21,13 +27,17 @@ from recommender.istio.sidecar_scope import SidecarScope
 
 @dataclass(slots=True)
 class OutboundListener:
-    """Hold a listener while it is built: `protocol` decides what may still join it."""
+    """Hold a listener while it is built: `protocol` decides what may still join it.
+
+    Once it is built `is_refused` tells that Envoy refuses it and keeps what it had, if anything.
+    """
 
     address: str
     port: int
     protocol: Protocol
     chains: list[FilterChain] = field(default_factory=list)
     locked: bool = False
+    is_refused: bool = False
     matched: set[tuple[bool, frozenset[str], frozenset[str]]] = field(default_factory=set)
 
     def join(self, chains: Iterable[FilterChain]) -> None:
@@ -47,18 +57,16 @@ class OutboundListener:
         """Choose the chain for a connection as Envoy does, None for the pass-through chain.
 
         Envoy narrows by destination subnet, then by server name, then by what the inspectors saw;
-        only when nothing is left the chain that matches all is taken.
+        only when nothing is left the chain that matches all is taken, of several the last.
         """
         limited = [chain for chain in self.chains if not chain.matches_all]
-        if not limited:
-            return self.chains[0]
         found = _narrowed_by_name(_narrowed_by_subnet(limited, address), server_name)
         found = [c for c in found if c.plain_http and http] or [
             c for c in found if not c.plain_http
         ]
         if found:
             return found[0]
-        return next((chain for chain in self.chains if chain.matches_all), None)
+        return next((chain for chain in reversed(self.chains) if chain.matches_all), None)
 
 
 def outbound_listener(
@@ -76,7 +84,7 @@ def outbound_listener(
         context = ChainContext(proxy, imported, scope.services, domain)
         for at in bound:
             _add(listeners, at, context)
-    return listeners.get(address)
+    return _built(listeners.get(address))
 
 
 def endpoint_listener(
@@ -95,7 +103,13 @@ def endpoint_listener(
     found: dict[str, OutboundListener] = {}
     context = ChainContext(proxy, imported, scope.services, domain)
     _add(found, ServiceAtPort(service, number, address), context)
-    return found.get(address)
+    return _built(found.get(address))
+
+
+def _built(listener: OutboundListener | None) -> OutboundListener | None:
+    if listener is not None:
+        listener.is_refused = are_refused(listener.chains)
+    return listener
 
 
 def _add(

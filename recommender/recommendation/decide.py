@@ -28,6 +28,7 @@ from recommender.recommendation.model import LeftOut, Note, Recommendation, Reco
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
 from recommender.recommendation.received import needs_of_received, unexplained
 from recommender.recommendation.selectors import Selection, select_pods
+from recommender.recommendation.unproved import at_refused_listener, not_proved
 from recommender.recommendation.views import (
     View,
     Views,
@@ -202,6 +203,9 @@ class _Decider:
             detail = f"{name} selects it too; istiod ignores it while an older one does"
             notes.append(Note("shadowed Sidecar", detail))
         proved = [(view, self._needs(read, view)) for view in views]
+        refused = at_refused_listener(id_, chain.from_iterable(needs for _, needs in proved))
+        if refused is not None:
+            return refused
         unlogged = unexplained(
             received_from(self.graph, id_),
             proved,
@@ -220,7 +224,7 @@ class _Decider:
         if len(views) > 1 or {need.host for need in fewer} != {need.host for need in hosts}:
             hosts, unproved = self._prove_again(proved, hosts, fewer)
         if unproved:
-            return LeftOut(id_, "not proved", _unproved_detail(unproved))
+            return not_proved(id_, unproved)
         logged = set(self.graph.nodes[id_]["pods"])
         live = self._live(id_)
         scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
@@ -365,15 +369,6 @@ _DROPPABLE = {
     "beside",
     "widened",
 }
-
-
-def _unproved_detail(unproved: list[CallNeeds]) -> str:
-    """Name the first calls that no hosts leave as they are."""
-    targets = sorted(
-        {n.baseline.host or n.call.authority or n.call.address or "a host" for n in unproved}
-    )
-    more = f" and {len(targets) - 3} more" if len(targets) > 3 else ""
-    return f"no hosts leave the calls to {', '.join(targets[:3])}{more} as they are"
 
 
 def _unproxied(pods: Iterable[Pod]) -> list[Note]:

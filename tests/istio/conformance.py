@@ -22,8 +22,9 @@ from tests.istio.conformance_case import (
     ask_istiod,
     lasting_disagreements,
     random_case,
+    settled,
 )
-from tests.istio.conformance_compare import NO_LISTENER, is_left_to_chance
+from tests.istio.conformance_compare import is_left_to_chance
 from tests.istio.conformance_counts import CALL_KINDS, call_kinds
 from tests.istio.conformance_manifests import VERDICTS, compare_validation
 from tests.istio.conformance_pushes import PUSHED_KINDS, compare_pushes
@@ -100,11 +101,12 @@ class Judged:
 
 def judge_cases(cases: Sequence[Case]) -> Iterator[Judged]:
     """Ask istiod about cases, recommend for them, and ask again."""
-    answers = ask_istiod(cases)
-    scoped = [
-        recommend_for(case, case.mesh(), before)
-        for case, before in zip(cases, answers, strict=True)
+    rules = [build_scope_rules(case.mesh()) for case in cases]
+    answers = [
+        settled(case, known, first)
+        for case, known, first in zip(cases, rules, ask_istiod(cases), strict=True)
     ]
+    scoped = list(map(recommend_for, cases, rules, answers))
     again = ask_istiod([each.after for each in scoped])
     for each, before, after in zip(scoped, answers, again, strict=True):
         yield Judged(each, before, after)
@@ -125,9 +127,6 @@ def take(findings: Findings, judged: Judged) -> None:
     for (_, calls), verdict in zip(scoped.case.callers, judged.before, strict=True):
         for call, istiod in zip(calls, verdict.calls, strict=True):
             findings.kinds.update(call_kinds(scoped.rules, call, istiod))
-            findings.counted["calls at a listener that Envoy refuses"] += (
-                istiod.error in NO_LISTENER
-            )
             findings.counted["calls left to chance"] += is_left_to_chance(scoped.rules, call)
     for kind, what in changed_calls(scoped, judged.before, judged.after):
         name = "passthrough calls captured" if kind == "captured" else "observed calls changed"

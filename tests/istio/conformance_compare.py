@@ -40,8 +40,7 @@ PROTOCOLS = {
     "UDP": Protocol.UDP,
     "UnsupportedProtocol": Protocol.SNIFFED,
 }
-# Envoy refuses a listener with such chains and keeps the one that it had, if any.
-NO_LISTENER = ("multiple filter chains matched",)
+REFUSED = "Envoy refuses the listener"
 
 Identity = tuple[object, ...]
 
@@ -114,7 +113,7 @@ def outbound_call(call: JudgedCall) -> OutboundCall:
 def call_difference(rules: ScopeRules, call: JudgedCall, istiod: Judged) -> str:
     """Say how the two answers about a call differ, nothing where they agree."""
     ours, flow = resolve(rules, call)
-    if ours.fate is Fate.NOT_MODELLED or istiod.error in NO_LISTENER:
+    if ours.fate is Fate.NOT_MODELLED:
         return ""
     fate = fate_of(istiod)
     if fate not in _possible_fates(ours):
@@ -138,6 +137,8 @@ def _possible_fates(ours: Resolution) -> set[Fate]:
 
 def fate_of(istiod: Judged) -> Fate:
     """Read the fate from istiod's answer."""
+    if istiod.error == REFUSED:
+        return Fate.REFUSED_LISTENER
     names = [cluster.name for cluster in istiod.clusters]
     if names and names[0] in STATIC:
         return STATIC[names[0]]

@@ -13,11 +13,10 @@ from recommender.istio.proxy import outbound_traffic_policy
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import (
     ScopeRules,
-    build_scope_rules,
     select_sidecar,
     sidecar_scope,
 )
-from recommender.mesh import EgressListener, Mesh
+from recommender.mesh import EgressListener
 from recommender.recommendation import Recommendation, Recommendations
 from recommender.settings import Settings
 from recommender.sidecars import render_sidecar
@@ -77,10 +76,9 @@ class Scoped:
         return found is not None and any(note.name == "left to chance" for note in found.notes)
 
 
-def recommend_for(case: Case, mesh: Mesh, before: Sequence[Verdict]) -> Scoped:
+def recommend_for(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> Scoped:
     """Recommend from what the access logs of a case would say, and apply it."""
-    rules = build_scope_rules(mesh)
-    answer = decide_for(mesh, _flows(case, rules, before), adopt=True)
+    answer = decide_for(rules.mesh, _flows(case, rules, before), adopt=True)
     logged = tuple(_logged(case, rules, before))
     sidecars = tuple(yaml.safe_load(render_sidecar(r, Settings())) for r in answer.recommended)
     return Scoped(case, logged, rules, answer, sidecars, with_sidecars(case, sidecars))

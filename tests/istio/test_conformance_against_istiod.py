@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from recommender.istio.sidecar_scope import build_scope_rules
 from tests.istio.conformance import compare_seeds
+from tests.istio.conformance_case import ask_istiod, random_case, settled
 from tests.istio.judge import require_go
 
 SEEDS = range(10_000, 10_024)
@@ -14,3 +18,12 @@ def test_the_model_and_istiod_agree_before_and_after_the_recommended_sidecars() 
 
     assert findings.counted["recommended Sidecars"] > len(SEEDS)
     assert not any(findings.wrong.values()), findings.wrong
+
+
+def test_an_answer_that_came_too_early_is_not_what_logs_are_made_from() -> None:
+    require_go()
+    case = random_case(SEEDS[0])
+    (answer,) = ask_istiod([case])
+    early = [replace(verdict, services=()) for verdict in answer]
+
+    assert settled(case, build_scope_rules(case.mesh()), early) == answer

@@ -339,3 +339,27 @@ def test_a_host_that_another_makes_up_for_is_named() -> None:
     assert hosts(both, "web") == ["out/a.example.com", "out/b.example.com"]
     assert "also by itself" not in notes(alone, "web")
     assert "also by itself" in notes(both, "web")
+
+
+def test_a_call_at_a_listener_that_envoy_refuses_leaves_the_workload_out() -> None:
+    """A proxy that had the listener before still routes the call, one that starts does not."""
+    common = "10.96.0.0/16"
+    routes = [
+        {"match": [{"destinationSubnets": [common, "10.0.0.0/8"]}], **route_to("cart")},
+        {"match": [{"destinationSubnets": [common, "10.96.0.1"]}], **route_to("cart-v2")},
+    ]
+    objects = [
+        *deployment("web"),
+        service("cart", port=5432, port_name="tcp-db"),
+        service("cart-v2", ip="10.96.0.2", port=5432, port_name="tcp-db"),
+        virtual_service("cart", hosts=["cart"], tcp=routes),
+    ]
+    call = tcp_call(WEB, "10.96.0.1", 5432, fqdn("cart-v2.shop"))
+    answer = decide(objects, [call])
+
+    assert left_out(answer, "web").reason == "listener refused"
+    assert left_out(answer, "web").detail == (
+        f"calls to {fqdn('cart.shop')} meet the listener 10.96.0.1_5432, "
+        "of which two filter chains match the same"
+    )
+    assert hosts(decide([*objects[:-1]], [call]), "web")

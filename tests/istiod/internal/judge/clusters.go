@@ -35,7 +35,9 @@ type kubernetesCluster struct {
 // kube/controller/multicluster.go): registries in the order of the Kubernetes clusters, and a
 // ServiceEntry registry that knows the namespaces where istiod is configured, and the pods and
 // WorkloadEntries of every Kubernetes cluster.
-func asInProduction(t *testing.T, server *xds.FakeDiscoveryServer, clusters []kubernetesCluster) {
+func asInProduction(
+	t *testing.T, server *xds.FakeDiscoveryServer, clusters []kubernetesCluster,
+) *serviceentry.Controller {
 	registries := server.Env().ServiceDiscovery.(*aggregate.Controller)
 	for _, each := range clusters[1:] {
 		moveToEnd(registries, each.id)
@@ -47,9 +49,7 @@ func asInProduction(t *testing.T, server *xds.FakeDiscoveryServer, clusters []ku
 			entries.WorkloadInstanceHandler(instance, model.EventAdd)
 		}
 	}
-	entries.ResyncEDS()
-	server.Discovery.ConfigUpdate(&model.PushRequest{Forced: true})
-	server.EnsureSynced(t)
+	return entries
 }
 
 // moveToEnd takes the Kubernetes registries out of the order of a Go map.

@@ -4,6 +4,7 @@ package judge
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/serviceregistry/util/label"
@@ -17,6 +18,8 @@ import (
 
 // The fake server would take a proxy for release 1.23, without what came since.
 const defaultIstioVersion = "1.31.0"
+
+const quietRounds = 5
 
 // Request asks about several meshes, each with an istiod of its own, and about Sidecars to be stored.
 type Request struct {
@@ -123,10 +126,28 @@ func start(t *testing.T, c Case) *xds.FakeDiscoveryServer {
 		Configs:                    mesh.Configs,
 		MeshConfig:                 mesh.Config,
 	})
+	entries := server.ServiceEntryRegistry
 	if len(meshes) > 1 || mesh.Config.GetServiceEntryVisibility() != nil {
-		asInProduction(t, server, meshes)
+		entries = asInProduction(t, server, meshes)
 	}
+	settle(t, server)
+	entries.ResyncEDS() // of two updates of one service the older may have come last
+	server.Discovery.ConfigUpdate(&model.PushRequest{Forced: true})
+	settle(t, server)
 	return server
+}
+
+// settle waits until nothing has arrived for a while: the fake server does not wait for the pods and
+// WorkloadEntries that ServiceEntries select.
+func settle(t *testing.T, server *xds.FakeDiscoveryServer) {
+	for quiet := 0; quiet < quietRounds; quiet++ {
+		before := server.Discovery.InboundUpdates.Load()
+		time.Sleep(time.Millisecond)
+		server.EnsureSynced(t)
+		if server.Discovery.InboundUpdates.Load() != before {
+			quiet = 0
+		}
+	}
 }
 
 func load(t *testing.T, dir string) *dump.Mesh {

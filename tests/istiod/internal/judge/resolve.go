@@ -61,11 +61,16 @@ type resolver struct {
 	simulation *simulation.Simulation
 	routes     map[string]*route.RouteConfiguration
 	clusters   map[string]*cluster.Cluster
+	refused    map[string]bool // by the name of the listener
 }
 
 func newResolver(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy) *resolver {
 	s := simulation.NewSimulation(t, server, proxy)
 	s.Routes = uniqueRoutes(server, proxy, s.Listeners)
+	refused := map[string]bool{}
+	for _, l := range s.Listeners {
+		refused[l.Name] = l.Name != model.VirtualInboundListenerName && isRefused(l)
+	}
 	return &resolver{
 		t:          t,
 		server:     server,
@@ -73,6 +78,7 @@ func newResolver(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Pro
 		simulation: s,
 		routes:     xdstest.ExtractRouteConfigurations(s.Routes),
 		clusters:   xdstest.ExtractClusters(s.Clusters),
+		refused:    refused,
 	}
 }
 
@@ -144,6 +150,9 @@ func (r *resolver) resolve(call Call) Resolution {
 		input.Protocol, input.TLS = simulation.TCP, simulation.TLS
 	}
 	result := r.simulation.Run(input)
+	if r.refused[result.ListenerMatched] {
+		return Resolution{Listener: result.ListenerMatched, Error: errRefused.Error()}
+	}
 	resolution := Resolution{
 		Listener:    result.ListenerMatched,
 		FilterChain: result.FilterChainMatched,
