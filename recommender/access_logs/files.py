@@ -99,7 +99,7 @@ class Piece:
     """
 
     file: LogFile
-    data: bytes
+    data: bytes | memoryview
     dropped: tuple[str, ...] = ()
     is_last: bool = False
     skipped: tuple[SkippedLines, ...] = ()
@@ -232,8 +232,7 @@ def read_pieces(
                 else _with_documents_on_lines(unpacked(stream))
             )
             for block in blocks:
-                if piece := cutter.add(block):
-                    yield piece
+                yield from cutter.add(block)
     except DamagedStreamError as error:
         lost = SkippedLines(f"{error}, the rest is lost", 1, file.name)
     except _NotReadError as error:
@@ -322,29 +321,45 @@ class _Cutter:
         self._in_long_line = False
         self._dropped: list[str] = []
 
-    def add(self, block: bytes) -> Piece | None:
-        """Take a block; give a piece once there is enough for one."""
+    def add(self, block: bytes) -> Iterator[Piece]:
+        """Take a block; give what is held once it is enough for a piece."""
         if self._in_long_line:
             _, newline, block = block.partition(b"\n")
             self._in_long_line = not newline
         self._hold(block)
         if self._held_bytes < self._size:
-            return None
+            return
         if self._has_newline:
-            held = block if b"\n" in block else b"".join(self._held)
-            end = held.rfind(b"\n") + 1
-            self._held = [*self._held[:-1], held[:end]] if held is block else [held[:end]]
-            return self._cut(held[end:])
-        if self._held_bytes > MOST_LINE_BYTES:
+            yield from self._cut_held()
+        elif self._held_bytes > MOST_LINE_BYTES:
             self._drop_long_line()
-        return None
+
+    def _cut_held(self) -> Iterator[Piece]:
+        """Make pieces of what is held, and hold what is behind the last newline.
+
+        What stands in one block is not copied, as that takes longer than to look at it.
+        """
+        block = self._held.pop()
+        if b"\n" not in block:
+            block = b"".join([*self._held, block])
+            self._held = []
+        end = block.rfind(b"\n") + 1
+        first = block.find(b"\n") + 1 if self._held else 0
+        if first:
+            yield self._piece(b"".join([*self._held, block[:first]]))
+        if first < end:
+            yield self._piece(memoryview(block)[first:end])
+        self._forget()
+        self._hold(block[end:])
 
     def end(self, lost: SkippedLines | None) -> Piece:
         """Give what is left. A line that the damage of a file cuts off belongs to what is lost."""
         if lost:
             held = b"".join(self._held)
             self._held = [held[: held.rfind(b"\n") + 1]]
-        return replace(self._cut(b""), is_last=True, skipped=(lost,) if lost else ())
+        return replace(
+            self._piece(b"".join(self._held)), is_last=True, skipped=(lost,) if lost else ()
+        )
 
     def _hold(self, block: bytes) -> None:
         self._held.append(block)
@@ -354,12 +369,9 @@ class _Cutter:
     def _forget(self) -> None:
         self._held, self._held_bytes, self._has_newline = [], 0, False
 
-    def _cut(self, rest: bytes) -> Piece:
-        """Make a piece of what is held, and hold the rest."""
-        piece = Piece(self._file, b"".join(self._held), tuple(self._dropped))
+    def _piece(self, data: bytes | memoryview) -> Piece:
+        piece = Piece(self._file, data, tuple(self._dropped))
         self._dropped.clear()
-        self._forget()
-        self._hold(rest)
         return piece
 
     def _drop_long_line(self) -> None:

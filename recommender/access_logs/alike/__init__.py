@@ -43,7 +43,7 @@ class Rows(Protocol):
     def size(self) -> int:
         """Say how many bytes the rows take."""
 
-    def add(self, lines: bytes, number: int, /) -> int:
+    def add(self, lines: bytes | memoryview, number: int, /) -> int:
         """Add lines of a file, the first of which has a number; returns how many they are."""
 
     def begin_inside(self) -> None:
@@ -72,9 +72,9 @@ class LinesAlone:
         """Say how many bytes the rows take."""
         return self._size
 
-    def add(self, lines: bytes, number: int, /) -> int:
+    def add(self, lines: bytes | memoryview, number: int, /) -> int:
         """Add lines of a file, the first of which has a number; returns how many they are."""
-        found = lines.removesuffix(b"\n").split(b"\n") if lines else []
+        found = bytes(lines).removesuffix(b"\n").split(b"\n") if lines else []
         self._numbers += range(number, number + len(found))
         self._lines += found
         self._size += len(lines)

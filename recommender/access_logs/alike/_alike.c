@@ -24,8 +24,9 @@ enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
 #define MOST_KEY (MOST_LINE * 9 + 64 + PADDING)
 #define MOST_KEYS 250
 #define MOST_PROBES 64
+#define MOST_RANGES 6
 #define BLOCK 16
-#define PADDING 32
+#define PADDING 64
 #define TIME_LENGTH 24
 #define MINUTE_LENGTH 17
 #define DAY_LENGTH 10
@@ -45,21 +46,35 @@ typedef struct {
 
 /* ---- what is to be found ---- */
 
+/* A byte as often as a block is long. */
+typedef struct {
+    uint8_t bytes[BLOCK];
+} Sign;
+
+/* The bytes from the first on, and so many more. */
+typedef struct {
+    Sign first, more;
+} Range;
+
 typedef struct {
     int action;
     uint8_t *signs; /* which bytes it may hold; NULL for all */
+    /* The same as ranges, or which it may not hold; none if they would be too many. */
+    int range_count, is_outside;
+    Range ranges[MOST_RANGES];
 } Value;
 
 typedef struct {
     Span begin, end;
-    int separator; /* between its values */
+    Sign separator; /* between its values */
     int is_request; /* method, path and protocol: the path may hold the separator */
+    int ends_with_separator; /* one stands behind its last value, too */
     Py_ssize_t count;
     Value *values;
 } Piece;
 
 typedef struct {
-    int sign;
+    Sign sign;
     Py_ssize_t width;
     Piece *pieces;
 } Cut;
@@ -91,7 +106,7 @@ typedef struct {
     Py_ssize_t cut_count, last_cut;
     Key *known;
     Py_ssize_t known_count;
-    Buffer text; /* the lines to be added */
+    Buffer text; /* the last lines to be added, with PADDING */
     Buffer keys, lines, rows;
     Buffer key; /* that of the line at hand; there is room for all of it */
     Span time, peer;
@@ -101,6 +116,13 @@ typedef struct {
     size_t place_count, held;
     int goes_on; /* whether a part of a line was seen whose end was not */
 } Alike;
+
+static inline Sign sign_of(int byte)
+{
+    Sign sign;
+    memset(sign.bytes, byte, sizeof sign.bytes);
+    return sign;
+}
 
 static int reserve(Buffer *buffer, size_t more)
 {
@@ -151,12 +173,12 @@ static int is_same(Text one, Text other, size_t length)
 #endif
 }
 
-/* Copy text; up to a block more than wanted is written. */
+/* Copy text; up to PADDING more than wanted is written. */
 static void copy(uint8_t *to, Text from, size_t length)
 {
-    memcpy(to, from, BLOCK);
-    for (size_t done = BLOCK; done < length; done += BLOCK)
-        memcpy(to + done, from + done, BLOCK);
+    memcpy(to, from, PADDING);
+    for (size_t done = PADDING; done < length; done += PADDING)
+        memcpy(to + done, from + done, PADDING);
 }
 
 static int starts_with(Span span, Span begin)
@@ -173,23 +195,40 @@ static int ends_with(Span span, Span end)
 
 static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
 
-/* Find a sign that is likely to be near. */
-static Text find(Text at, Text end, int sign)
+#ifdef __SSE2__
+typedef __m128i Block;
+
+static Block block_at(const uint8_t *at) { return _mm_loadu_si128((const Block *)at); }
+
+static unsigned bits_of(Block block) { return (unsigned)_mm_movemask_epi8(block); }
+#endif
+
+/* Find the first of two signs that are likely to be near; `end` if there is none. */
+static inline Text find_either(Text at, Text end, const Sign *one, const Sign *other)
 {
 #ifdef __SSE2__
-    __m128i wanted = _mm_set1_epi8((char)sign);
-    for (; at < end; at += BLOCK) {
-        __m128i block = _mm_loadu_si128((const __m128i *)at);
-        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted));
+    Block first = block_at(one->bytes), second = block_at(other->bytes);
+    for (; at < end; at += 2 * BLOCK) {
+        Block near = block_at(at), far = block_at(at + BLOCK);
+        Block in_near = _mm_or_si128(_mm_cmpeq_epi8(near, first), _mm_cmpeq_epi8(near, second));
+        Block in_far = _mm_or_si128(_mm_cmpeq_epi8(far, first), _mm_cmpeq_epi8(far, second));
+        unsigned found = bits_of(in_near) | bits_of(in_far) << BLOCK;
         if (found) {
             at += __builtin_ctz(found);
-            return at < end ? at : NULL;
+            return at < end ? at : end;
         }
     }
-    return NULL;
 #else
-    return at < end ? memchr(at, sign, end - at) : NULL;
+    for (; at < end; at++)
+        if (*at == one->bytes[0] || *at == other->bytes[0])
+            return at;
 #endif
+    return end;
+}
+
+static inline Text find(Text at, Text end, const Sign *sign)
+{
+    return find_either(at, end, sign, sign);
 }
 
 /* Match `0` with any digit and everything else with itself. */
@@ -203,6 +242,17 @@ static int has_shape(Text at, const char *shape, size_t length)
 
 static int two_digits(Text at) { return (at[0] - '0') * 10 + at[1] - '0'; }
 
+/* Match eight bytes with `:00.000Z`, as `has_shape` would, with no branch. */
+static int are_seconds(Text at)
+{
+    uint64_t found, shape, most;
+    memcpy(&found, at, 8);
+    memcpy(&shape, ":00.000Z", 8);
+    memcpy(&most, "\x7f\x76\x76\x7f\x76\x76\x76\x7f", 8); /* 0x76 plus ten has the high bit */
+    found ^= shape;
+    return !((found | (found + most)) & 0x8080808080808080u);
+}
+
 /* Tell a time; most lines are of the same minute as the line before. */
 static int is_time(Alike *self, Span span)
 {
@@ -215,8 +265,7 @@ static int is_time(Alike *self, Span span)
             return 0;
         memcpy(self->minute, span.at, MINUTE_LENGTH);
     }
-    return has_shape(span.at + MINUTE_LENGTH, shape + MINUTE_LENGTH, TIME_LENGTH - MINUTE_LENGTH) &&
-           two_digits(span.at + MINUTE_LENGTH) < 60;
+    return are_seconds(span.at + MINUTE_LENGTH - 1) && span.at[MINUTE_LENGTH] < '6';
 }
 
 /* Whatever is needed of a line is shorter than MOST_KEY: see `add_line` and `take_all`. */
@@ -252,7 +301,7 @@ static uint8_t kind_of(Span value)
 }
 
 /* Take what is needed of a value; it may not be one. */
-static int take_value(Alike *self, int action, Span value)
+static inline int take_value(Alike *self, int action, Span value)
 {
     switch (action) {
     case TIME:
@@ -280,69 +329,106 @@ static int take_value(Alike *self, int action, Span value)
 
 /* ---- text ---- */
 
-static int holds_only(Span value, const uint8_t *signs)
+#ifdef __SSE2__
+static unsigned in_ranges(Block block, const Value *value)
 {
-    if (signs)
-        for (Text at = value.at; at < value.end; at++)
-            if (!signs[*at])
+    Block inside = _mm_setzero_si128();
+    for (int i = 0; i < value->range_count; i++) {
+        Block above = _mm_sub_epi8(block, block_at(value->ranges[i].first.bytes));
+        Block least = _mm_min_epu8(above, block_at(value->ranges[i].more.bytes));
+        inside = _mm_or_si128(inside, _mm_cmpeq_epi8(above, least));
+    }
+    return bits_of(inside);
+}
+#endif
+
+static int holds_only(Span span, const Value *value)
+{
+#ifdef __SSE2__
+    if (value->range_count) {
+        for (Text at = span.at; at < span.end; at += BLOCK) {
+            unsigned found = in_ranges(block_at(at), value);
+            unsigned wrong = value->is_outside ? found : ~found & 0xffff;
+            if (wrong && at + __builtin_ctz(wrong) < span.end)
                 return 0;
+        }
+        return 1;
+    }
+#endif
+    for (Text at = span.at; at < span.end; at++)
+        if (!value->signs[*at])
+            return 0;
     return 1;
+}
+
+static inline int fits_value(Alike *self, const Value *value, Text at, Text end)
+{
+    Span span = {at, end};
+    if (value->signs && !holds_only(span, value))
+        return 0;
+    return value->action == SKIPPED || take_value(self, value->action, span);
 }
 
 static int fits_request(Alike *self, const Piece *piece, Span inner)
 {
-    Text first = find(inner.at, inner.end, piece->separator);
+    Text first = find(inner.at, inner.end, &piece->separator);
     Text last = inner.end;
-    while (last > inner.at && last[-1] != piece->separator)
+    while (last > inner.at && last[-1] != piece->separator.bytes[0])
         last--;
-    if (!first || first + 1 >= last)
-        return 0;
-    Span method = {inner.at, first}, protocol = {last, inner.end};
-    return holds_only(method, piece->values[0].signs) &&
-           holds_only(protocol, piece->values[2].signs) &&
-           take_value(self, piece->values[0].action, method) &&
-           take_value(self, piece->values[2].action, protocol);
+    return first + 1 < last && fits_value(self, &piece->values[0], inner.at, first) &&
+           fits_value(self, &piece->values[2], last, inner.end);
 }
 
-static int fits_piece(Alike *self, const Piece *piece, Span span)
+/* Take several values one by one; returns where their piece ends, or NULL. */
+static Text after_row(Alike *self, const Piece *piece, Span line, const Sign *sign)
 {
-    if (!starts_with(span, piece->begin))
-        return 0;
-    span.at = after(span.at, piece->begin);
-    if (!ends_with(span, piece->end))
-        return 0;
-    span.end -= piece->end.end - piece->end.at;
-    if (!piece->count)
-        return span.at == span.end;
-    if (piece->is_request)
-        return fits_request(self, piece, span);
-    for (Py_ssize_t i = 0; i < piece->count; i++) {
-        Span value = span;
-        if (i + 1 < piece->count) {
-            value.end = find(span.at, span.end, piece->separator);
-            if (!value.end)
-                return 0;
-            span.at = value.end + 1;
-        } else if (piece->count > 1 && find(value.at, value.end, piece->separator)) {
-            return 0;
-        }
-        if (!holds_only(value, piece->values[i].signs) ||
-            !take_value(self, piece->values[i].action, value))
-            return 0;
+    const Value *value = piece->values, *last = value + piece->count - 1;
+    Text end = find_either(line.at, line.end, &piece->separator, sign);
+    for (; value < last; value++) {
+        if (end == line.end || *end != piece->separator.bytes[0] ||
+            !fits_value(self, value, line.at, end))
+            return NULL;
+        line.at = end + 1;
+        end = find_either(line.at, line.end, &piece->separator, sign);
     }
-    return 1;
+    if (piece->ends_with_separator) {
+        Span rest = {end, line.end};
+        int fits = starts_with(rest, piece->end) && fits_value(self, last, line.at, end);
+        return fits ? after(end, piece->end) : NULL;
+    }
+    Span inner = {line.at, end};
+    int fits = ends_with(inner, piece->end) &&
+               fits_value(self, last, line.at, end - (piece->end.end - piece->end.at));
+    return fits ? end : NULL;
+}
+
+/* Take the values of a piece; returns where it ends, or NULL. */
+static Text after_piece(Alike *self, const Piece *piece, Span line, const Sign *sign)
+{
+    if (!starts_with(line, piece->begin))
+        return NULL;
+    line.at = after(line.at, piece->begin);
+    if (piece->count > 1 && !piece->is_request)
+        return after_row(self, piece, line, sign);
+    Text end = find(line.at, line.end, sign);
+    Span inner = {line.at, end};
+    if (!ends_with(inner, piece->end))
+        return NULL;
+    inner.end -= piece->end.end - piece->end.at;
+    int fits = piece->is_request ? fits_request(self, piece, inner)
+               : piece->count    ? fits_value(self, &piece->values[0], inner.at, inner.end)
+                                 : inner.at == inner.end;
+    return fits ? end : NULL;
 }
 
 static int fits_cut(Alike *self, const Cut *cut, Span line)
 {
     for (Py_ssize_t i = 0; i < cut->width; i++) {
-        Text sign = find(line.at, line.end, cut->sign);
-        if ((sign == NULL) != (i + 1 == cut->width))
+        Text end = after_piece(self, &cut->pieces[i], line, &cut->sign);
+        if (!end || (end == line.end) != (i + 1 == cut->width) ||
+            (end < line.end && *end != cut->sign.bytes[0]))
             return 0;
-        Span piece = {line.at, sign ? sign : line.end};
-        if (!fits_piece(self, &cut->pieces[i], piece))
-            return 0;
-        line.at = piece.end + 1;
+        line.at = end + 1;
     }
     return 1;
 }
@@ -421,6 +507,7 @@ static int fits_keys(Alike *self, Span line)
     if (!self->known_count || line.end - line.at < 2 || *line.at != '{' || line.end[-1] != '}' ||
         !is_plain(line))
         return 0;
+    const Sign quote = sign_of('"');
     uint64_t seen[(MOST_KEYS + 63) / 64] = {0};
     Py_ssize_t before = self->known_count; /* behind the last: a place for what comes first */
     Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
@@ -436,8 +523,8 @@ static int fits_keys(Alike *self, Span line)
         before = key;
         Span raw = {after(member.at, self->known[key].name), NULL};
         if (raw.at < end && *raw.at == '"') {
-            Text close = find(raw.at + 1, end, '"');
-            raw.end = close ? close + 1 : NULL;
+            Text close = find(raw.at + 1, end, &quote);
+            raw.end = close < end ? close + 1 : NULL;
         } else {
             raw.end = after_plain_value(raw.at, end);
         }
@@ -456,20 +543,25 @@ static int fits_keys(Alike *self, Span line)
 
 /* ---- rows ---- */
 
-/* Multiply and fold eight bytes at a time. */
+static uint64_t folded(uint64_t one, uint64_t other)
+{
+    __uint128_t product = (__uint128_t)one * other;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Multiply and fold; of eight bytes each, one in two goes another way, so that none waits long. */
 static uint64_t hash_of(const uint8_t *data, size_t length)
 {
-    const uint64_t prime = 0x9E3779B97F4A7C15u;
-    uint64_t hash = length * prime, word;
-    for (; length >= 8; data += 8, length -= 8) {
-        memcpy(&word, data, 8);
-        __uint128_t product = (__uint128_t)(hash ^ word) * prime;
-        hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+    const uint64_t prime = 0x9E3779B97F4A7C15u, other_prime = 0xC2B2AE3D27D4EB4Fu;
+    uint64_t one = length * prime, other = ~one, words[2];
+    for (; length > sizeof words; data += sizeof words, length -= sizeof words) {
+        memcpy(words, data, sizeof words);
+        one = folded(one ^ words[0], prime);
+        other = folded(other ^ words[1], other_prime);
     }
-    word = 0;
-    memcpy(&word, data, length);
-    __uint128_t product = (__uint128_t)(hash ^ word ^ prime) * prime;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    memset(words, 0, sizeof words);
+    memcpy(words, data, length);
+    return folded(one ^ words[0] ^ prime, other ^ words[1] ^ other_prime);
 }
 
 static Row *row_at(const Alike *self, size_t place) { return (Row *)self->rows.data + place; }
@@ -498,6 +590,11 @@ static int more_places(Alike *self)
     return 1;
 }
 
+static int is_before(const uint8_t *time, const uint8_t *other)
+{
+    return memcmp(time, other, TIME_LENGTH) < 0;
+}
+
 static int add_row(Alike *self, Span line, int64_t number, uint64_t hash, size_t key_length)
 {
     Row row = {.hash = hash, .key = self->keys.length, .key_length = key_length,
@@ -515,9 +612,9 @@ static int add_row(Alike *self, Span line, int64_t number, uint64_t hash, size_t
 static void count_line(Alike *self, Row *row)
 {
     row->count++;
-    if (memcmp(self->time.at, row->first, TIME_LENGTH) < 0)
+    if (!is_before(row->first, self->time.at))
         memcpy(row->first, self->time.at, TIME_LENGTH);
-    if (memcmp(self->time.at, row->last, TIME_LENGTH) > 0)
+    if (is_before(row->last, self->time.at))
         memcpy(row->last, self->time.at, TIME_LENGTH);
 }
 
@@ -569,9 +666,9 @@ static int sum_up(Alike *self, Span line, int64_t number)
 static void count_row(Row *row, const Row *other)
 {
     row->count += other->count;
-    if (memcmp(other->first, row->first, TIME_LENGTH) < 0)
+    if (is_before(other->first, row->first))
         memcpy(row->first, other->first, TIME_LENGTH);
-    if (memcmp(other->last, row->last, TIME_LENGTH) > 0)
+    if (is_before(row->last, other->last))
         memcpy(row->last, other->last, TIME_LENGTH);
 }
 
@@ -674,24 +771,40 @@ static int add_line(Alike *self, Span line, int64_t number)
     return sum_up(self, line, number);
 }
 
+/* Add lines that have PADDING behind them, up to where no line ends; returns the next number or -1.
+ * What is left begins at `left`. */
+static int64_t add_whole_lines(Alike *self, Span data, int64_t number, Text *left)
+{
+    Text feed;
+    while ((feed = memchr(data.at, '\n', data.end - data.at))) {
+        Span line = {data.at, feed};
+        if (!add_line(self, line, number++))
+            return -1;
+        data.at = feed + 1;
+    }
+    *left = data.at;
+    return number;
+}
+
 /* Add lines, of which the first has a number; the number of the next, or -1. */
 static int64_t add_lines(Alike *self, Span data, int64_t number)
 {
-    size_t length = data.end - data.at;
-    self->text.length = 0;
-    if (!reserve(&self->text, length + PADDING))
-        return -1;
-    append(&self->text, data.at, length);
-    memset(self->text.data + length, 0, PADDING);
-    data = (Span){self->text.data, self->text.data + length};
-    while (data.at < data.end) {
-        Text feed = memchr(data.at, '\n', data.end - data.at);
-        Span line = {data.at, feed ? feed : data.end};
-        if (!add_line(self, line, number++))
-            return -1;
-        data.at = feed ? feed + 1 : data.end;
+    Text left = data.at;
+    if (data.end - data.at > PADDING) {
+        Span inner = {data.at, data.end - PADDING};
+        number = add_whole_lines(self, inner, number, &left);
     }
-    return number;
+    /* The last lines have no PADDING, and get some. */
+    size_t length = data.end - left;
+    self->text.length = 0;
+    if (number < 0 || !reserve(&self->text, length + 1 + PADDING))
+        return -1;
+    append(&self->text, left, length);
+    if (length && data.end[-1] != '\n')
+        self->text.data[self->text.length++] = '\n';
+    memset(self->text.data + self->text.length, 0, PADDING);
+    Span last = {self->text.data, self->text.data + self->text.length};
+    return add_whole_lines(self, last, number, &left);
 }
 
 /* ---- what Python sees ---- */
@@ -729,6 +842,25 @@ static void *room_for(PyObject *items, size_t size)
     return room ? room : PyErr_NoMemory();
 }
 
+/* Say as ranges which bytes a value may hold, or which it may not if those are fewer. */
+static void take_ranges(Value *value)
+{
+    const uint8_t *signs = value->signs;
+    value->is_outside = signs[0] != 0;
+    for (int sign = 0; sign < 256; sign++) {
+        if ((signs[sign] != 0) == value->is_outside)
+            continue;
+        if (value->range_count == MOST_RANGES) {
+            value->range_count = 0;
+            return;
+        }
+        int first = sign;
+        while (sign < 255 && (signs[sign + 1] != 0) != value->is_outside)
+            sign++;
+        value->ranges[value->range_count++] = (Range){sign_of(first), sign_of(sign - first)};
+    }
+}
+
 static int take_value_of(Value *value, PyObject *source)
 {
     const char *signs;
@@ -744,16 +876,38 @@ static int take_value_of(Value *value, PyObject *source)
     if (!value->signs)
         return PyErr_NoMemory() != NULL;
     memcpy(value->signs, signs, 256);
+    take_ranges(value);
     return 1;
+}
+
+static int take_sign(Sign *sign, int byte)
+{
+    *sign = sign_of(byte);
+    return is_in_range(byte, 255, "a sign");
+}
+
+/* Where values end is only known if no separator stands inside of what is behind the last. */
+static int take_end(Piece *piece)
+{
+    Span end = piece->end;
+    int separator = piece->separator.bytes[0];
+    piece->ends_with_separator = end.at < end.end && *end.at == separator;
+    if (piece->is_request ? piece->count == 3
+                          : piece->count < 2 || piece->ends_with_separator ||
+                                !memchr(end.at, separator, end.end - end.at))
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "these values do not make a piece");
+    return 0;
 }
 
 static int take_piece(Piece *piece, PyObject *source)
 {
     PyObject *begin, *end, *values;
-    if (!PyArg_ParseTuple(source, "SSipO", &begin, &end, &piece->separator, &piece->is_request,
+    int separator;
+    if (!PyArg_ParseTuple(source, "SSipO", &begin, &end, &separator, &piece->is_request,
                           &values) ||
-        !is_in_range(piece->separator, 255, "a separator") ||
-        !take_literal(&piece->begin, begin) || !take_literal(&piece->end, end))
+        !take_sign(&piece->separator, separator) || !take_literal(&piece->begin, begin) ||
+        !take_literal(&piece->end, end))
         return 0;
     piece->values = room_for(values, sizeof *piece->values);
     if (!piece->values)
@@ -762,18 +916,14 @@ static int take_piece(Piece *piece, PyObject *source)
     for (Py_ssize_t i = 0; i < piece->count; i++)
         if (!take_value_of(&piece->values[i], PyTuple_GET_ITEM(values, i)))
             return 0;
-    if (piece->is_request && piece->count != 3) {
-        PyErr_SetString(PyExc_ValueError, "a request has three values");
-        return 0;
-    }
-    return 1;
+    return take_end(piece);
 }
 
 static int take_cut(Cut *cut, PyObject *source)
 {
     PyObject *pieces;
-    if (!PyArg_ParseTuple(source, "iO", &cut->sign, &pieces) ||
-        !is_in_range(cut->sign, 255, "a sign"))
+    int sign;
+    if (!PyArg_ParseTuple(source, "iO", &sign, &pieces) || !take_sign(&cut->sign, sign))
         return 0;
     cut->pieces = room_for(pieces, sizeof *cut->pieces);
     if (!cut->pieces)

@@ -22,7 +22,7 @@ from recommender.access_logs.formats import Part, TextFormat, Value
 _SIGNS: Final = ('"', "\t", ",", ";", " ")
 _FEWEST_PIECES: Final = 3
 _REQUEST: Final = ("method", None, "protocol")
-_ASCII: Final = 128
+_ASCII: Final = "".join(map(chr, range(128)))
 _NOT_ASCII: Final = "\u00e9"
 # What wrappers begin with: such a line might be taken for one.
 _LIKE_WRAPPER: Final = "0123456789abcdefghijklmnopqrstuvwxyz\x1b{"
@@ -103,8 +103,10 @@ def _piece(parts: Sequence[Part]) -> Piece | None:
         return None
     separator = min(literals, default=" ")
     is_request = _is_request(values, separator)
-    if not is_request and "start_time" in (v.column for v in values) and len(values) > 1:
-        return None
+    if not is_request and len(values) > 1:
+        has_time = "start_time" in (value.column for value in values)
+        if has_time or (separator in end and not end.startswith(separator)):
+            return None
     actions = tuple((action_of(value.column), _signs_of(value)) for value in values)
     return Piece(begin, end, separator, is_request, actions)
 
@@ -119,6 +121,7 @@ def _signs_of(value: Value) -> bytes | None:
     """Tell which bytes a value may hold that is not looked at closely later."""
     if action_of(value.column) in (Action.NEEDED, Action.CLUSTER, Action.TIME):
         return None
-    allowed = [value.signs.has(chr(sign)) for sign in range(_ASCII)]
-    others = value.signs.has(_NOT_ASCII)
-    return None if all(allowed) and others else bytes([*allowed, *[others] * _ASCII])
+    held = value.signs.among(_ASCII + _NOT_ASCII)
+    allowed = [sign in held for sign in _ASCII]
+    others = _NOT_ASCII in held
+    return None if all(allowed) and others else bytes([*allowed, *[others] * len(_ASCII)])

@@ -34,6 +34,10 @@ class Alphabet:
         """Tell whether a value may hold a sign."""
         return re.fullmatch(self.signs, sign) is not None
 
+    def among(self, signs: str) -> frozenset[str]:
+        """Return those of some signs that a value may hold."""
+        return frozenset(re.findall(self.signs, signs))
+
 
 ANYTHING: Final = Alphabet(".")
 NUMBER: Final = Alphabet(r"[0-9.-]")

@@ -115,15 +115,18 @@ def _read_text(text: pl.DataFrame, rank: int, log_format: TextFormat) -> pl.Data
     lines = text.filter(pl.col("line").str.starts_with(log_format.start))
     if lines.is_empty():
         return _NOTHING
-    fields = log_format.read(lines["line"])
+    values = log_format.template.read(lines["line"])
+    values = pl.concat([lines.select(_ROW), values], how="horizontal")
+    values = values.filter(pl.col(READING) != NO_READING)
+    if values.is_empty():
+        return _NOTHING
     several = pl.col(READING) == SEVERAL_READINGS
-    return (
-        pl.concat([lines.select(_ROW), fields], how="horizontal")
-        .filter(pl.col(READING) != NO_READING)
-        .with_columns(
-            pl.lit(rank, pl.Int32).alias(_RANK),
-            pl.when(several).then(pl.lit(AMBIGUOUS_TEXT)).alias(_REASON),
-        )
+    return values.select(
+        _ROW,
+        *log_format.fields.expressions(),
+        READING,
+        pl.lit(rank, pl.Int32).alias(_RANK),
+        pl.when(several).then(pl.lit(AMBIGUOUS_TEXT)).alias(_REASON),
     )
 
 
@@ -150,6 +153,8 @@ def _has_keys(log_format: JsonFormat) -> pl.Expr:
 def _read_values(
     rank: int, log_format: JsonFormat, values: pl.DataFrame, paths: Sequence[Path]
 ) -> pl.DataFrame:
+    if values.is_empty():
+        return _NOTHING
     reason = pl.coalesce(
         PROBLEM,
         pl.when(comes_too_often(log_format.keys)).then(pl.lit(AMBIGUOUS_JSON)),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import polars as pl
-
 from recommender.access_logs.formats.fields import Fields, fields_of
 from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
 from recommender.access_logs.formats.operators import alphabet_of
 from recommender.access_logs.formats.start_time import TIME_OPERATORS
-from recommender.access_logs.formats.template import READING, Part, Template, values_of
+from recommender.access_logs.formats.template import Part, Template, values_of
 from recommender.errors import UsageError
 
 
@@ -48,10 +46,6 @@ class TextFormat:
             elif token.name not in TIME_OPERATORS and alphabet_of(token).has(" "):
                 return True
         return False
-
-    def read(self, lines: pl.Series) -> pl.DataFrame:
-        """Read lines; returns FIELD_SCHEMA and `reading`."""
-        return self.template.read(lines).select(*self.fields.expressions(), READING)
 
 
 def text_format(format_string: str, name: str, *, is_assumed: bool = False) -> TextFormat:

@@ -164,6 +164,8 @@ def _logcli(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     groups = lines.with_columns(pl.col("line").str.extract_groups(_LOGCLI_PREFIX).alias("found"))
     group = pl.col("found").struct
     matched = groups.select(group.field("prefix").is_not_null()).to_series()
+    if not matched.any():
+        return parts_of(lines.clear()), lines
     chosen = groups.filter(matched)
     labels = group.field("labels").str.replace_all(_LABEL, '"${1}":"')
     as_json = chosen.select(labels.alias("labels"))
