@@ -101,12 +101,13 @@ class Judged:
 
 def judge_cases(cases: Sequence[Case]) -> Iterator[Judged]:
     """Ask istiod about cases, recommend for them, and ask again."""
-    rules = [build_scope_rules(case.mesh()) for case in cases]
+    meshes = [case.mesh() for case in cases]
+    rules = list(map(build_scope_rules, meshes))
     answers = [
         settled(case, known, first)
         for case, known, first in zip(cases, rules, ask_istiod(cases), strict=True)
     ]
-    scoped = list(map(recommend_for, cases, rules, answers))
+    scoped = list(map(recommend_for, cases, meshes, rules, answers))
     again = ask_istiod([each.after for each in scoped])
     for each, before, after in zip(scoped, answers, again, strict=True):
         yield Judged(each, before, after)

@@ -16,7 +16,7 @@ from recommender.istio.sidecar_scope import (
     select_sidecar,
     sidecar_scope,
 )
-from recommender.mesh import EgressListener
+from recommender.mesh import EgressListener, Mesh
 from recommender.recommendation import Recommendation, Recommendations
 from recommender.settings import Settings
 from recommender.sidecars import render_sidecar
@@ -76,9 +76,12 @@ class Scoped:
         return found is not None and any(note.name == "left to chance" for note in found.notes)
 
 
-def recommend_for(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> Scoped:
-    """Recommend from what the access logs of a case would say, and apply it."""
-    answer = decide_for(rules.mesh, _flows(case, rules, before), adopt=True)
+def recommend_for(case: Case, mesh: Mesh, rules: ScopeRules, before: Sequence[Verdict]) -> Scoped:
+    """Recommend from what the access logs of a case would say, and apply it.
+
+    `mesh` has what istiod does not see, too: pods of a namespace that is hidden in one cluster.
+    """
+    answer = decide_for(mesh, _flows(case, rules, before), adopt=True)
     logged = tuple(_logged(case, rules, before))
     sidecars = tuple(yaml.safe_load(render_sidecar(r, Settings())) for r in answer.recommended)
     return Scoped(case, logged, rules, answer, sidecars, with_sidecars(case, sidecars))

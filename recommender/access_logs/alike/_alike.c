@@ -181,16 +181,18 @@ static void copy(uint8_t *to, Text from, size_t length)
         memcpy(to + done, from + done, PADDING);
 }
 
-static int starts_with(Span span, Span begin)
+static inline size_t length_of(Span span) { return (size_t)(span.end - span.at); }
+
+static inline int starts_with(Span span, Span begin)
 {
-    size_t length = begin.end - begin.at;
-    return (size_t)(span.end - span.at) >= length && is_same(span.at, begin.at, length);
+    size_t length = length_of(begin);
+    return !length || (length_of(span) >= length && is_same(span.at, begin.at, length));
 }
 
-static int ends_with(Span span, Span end)
+static inline int ends_with(Span span, Span end)
 {
-    size_t length = end.end - end.at;
-    return (size_t)(span.end - span.at) >= length && is_same(span.end - length, end.at, length);
+    size_t length = length_of(end);
+    return !length || (length_of(span) >= length && is_same(span.end - length, end.at, length));
 }
 
 static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }

@@ -65,7 +65,7 @@ def cut_of(text_format: TextFormat, shape: Sequence[Part]) -> TextCut | None:
     if columns.intersection(_PEER_IN_PARTS) or _is_like_wrapper(shape):
         return None
     for sign in _SIGNS:
-        pieces = [_piece(parts) for parts in pieces_at(shape, sign)]
+        pieces = [_piece(parts, sign) for parts in pieces_at(shape, sign)]
         if len(pieces) >= _FEWEST_PIECES and None not in pieces:
             return TextCut(sign, tuple(piece for piece in pieces if piece))
     return None
@@ -91,7 +91,7 @@ def _is_like_wrapper(shape: Sequence[Part]) -> bool:
     return start == "[" and not is_time
 
 
-def _piece(parts: Sequence[Part]) -> Piece | None:
+def _piece(parts: Sequence[Part], sign: str) -> Piece | None:
     begin = parts[0] if parts and isinstance(parts[0], str) else ""
     end = parts[-1] if len(parts) > 1 and isinstance(parts[-1], str) else ""
     inner = parts[bool(begin) : len(parts) - bool(end)]
@@ -107,7 +107,8 @@ def _piece(parts: Sequence[Part]) -> Piece | None:
         has_time = "start_time" in (value.column for value in values)
         if has_time or (separator in end and not end.startswith(separator)):
             return None
-    actions = tuple((action_of(value.column), _signs_of(value)) for value in values)
+    absent = f"{sign}{separator}\n" if len(values) > 1 else f"{sign}\n"
+    actions = tuple((action_of(value.column), _signs_of(value, absent)) for value in values)
     return Piece(begin, end, separator, is_request, actions)
 
 
@@ -117,11 +118,14 @@ def _is_request(values: Sequence[Value], separator: str) -> bool:
     return not (values[0].signs.has(separator) or values[2].signs.has(separator))
 
 
-def _signs_of(value: Value) -> bytes | None:
-    """Tell which bytes a value may hold that is not looked at closely later."""
+def _signs_of(value: Value, absent: str) -> bytes | None:
+    """Tell which bytes a value may hold that is not looked at closely later.
+
+    Nothing is said of signs that are absent anyway.
+    """
     if action_of(value.column) in (Action.NEEDED, Action.CLUSTER, Action.TIME):
         return None
-    held = value.signs.among(_ASCII + _NOT_ASCII)
+    held = value.signs.among(_ASCII + _NOT_ASCII).union(absent)
     allowed = [sign in held for sign in _ASCII]
     others = _NOT_ASCII in held
     return None if all(allowed) and others else bytes([*allowed, *[others] * len(_ASCII)])
