@@ -56,6 +56,7 @@ _DOCUMENT: Final = re.compile(DOCUMENT_START.encode())
 _INDENTED: Final = re.compile(rb"(?:\{|\[)\r?\n[ \t]")
 _INNER_LINE_FEED: Final = re.compile(rb"(?<!\n[}\]])(?<!\n[}\]]\r)\n")
 _START_BYTES: Final = 64
+_LARGE_PACKED: Final = 1 << 20
 _NOT_READ: Final = {
     b"PK\x03\x04": "a zip archive",
     b"BZh": "packed with bzip2",
@@ -270,6 +271,18 @@ def is_plain_log(path: Path) -> bool:
         start = stream.read(_START_BYTES)
     is_packed = is_packed_start(start) or any(start.startswith(sign) for sign in _NOT_READ)
     return not is_packed and _INDENTED.match(start) is None
+
+
+def is_large_packed_log(file: LogFile) -> bool:
+    """Tell whether a file takes long to unpack, and is on a disk, where it waits for nobody."""
+    if file.path is None or not file.path.is_file():
+        return False
+    try:
+        with file.path.open("rb") as stream:
+            is_packed = is_packed_start(stream.read(_START_BYTES))
+        return is_packed and file.path.stat().st_size >= _LARGE_PACKED
+    except OSError:
+        return False
 
 
 def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:

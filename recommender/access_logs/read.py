@@ -16,11 +16,13 @@ from recommender.access_logs.files import (
     LogFile,
     Piece,
     find_log_files,
+    is_large_packed_log,
     read_pieces,
 )
 from recommender.access_logs.formats import LogFormat, assumed_formats, parse_lines, text_starts
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines, moved
 from recommender.access_logs.object_storage import ObjectStorage
+from recommender.access_logs.read_ahead import read_ahead
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
 from recommender.access_logs.sections import (
     SECTION_BYTES,
@@ -89,15 +91,14 @@ def read_access_logs(
     formats = formats or assumed_formats()
     new_rows = new_rows or rows_of(formats)
     size = min(batch_bytes, PIECE_BYTES)
-    parts = (
-        (file, part)
-        for file in files
-        for part in (
-            read_sections(file, new_rows, section_bytes)
-            if can_be_cut(file, section_bytes)
-            else read_pieces(file, stdin, storage, size=size)
-        )
-    )
+
+    def parts_of(file: LogFile) -> Iterator[Piece | Section]:
+        if can_be_cut(file, section_bytes):
+            return read_sections(file, new_rows, section_bytes)
+        pieces = read_pieces(file, stdin, storage, size=size)
+        return read_ahead(pieces) if is_large_packed_log(file) else pieces
+
+    parts = ((file, part) for file in files for part in parts_of(file))
     return _Reader(formats, new_rows(), source_pod, batch_bytes).batches(parts, lost)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from pathlib import Path
+from typing import Final, cast
 
 from recommender.access_logs.alike import Rows
 from recommender.access_logs.files import LogFile, Piece, is_plain_log, read_pieces
@@ -20,6 +21,7 @@ from recommender.access_logs.line_counts import SkippedLines
 SECTION_BYTES: Final = 8 << 20
 _FEWEST_SECTIONS: Final = 4
 _AT_THE_SAME_TIME: Final = 2
+_FAR_END: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,22 @@ def _section(file: LogFile, section: tuple[int, int | None], rows: Rows) -> Sect
     begin, end = section
     if begin:
         rows.begin_inside()
-    lines = 0
     skipped: list[SkippedLines] = []
-    for piece in read_pieces(file, section=section):
-        lines = add_piece(rows, piece, lines, skipped)
+    lines, at = _simple_lines(file, section, rows)
+    if end is None or at < end:
+        for piece in read_pieces(file, section=(at, end)):
+            lines = add_piece(rows, piece, lines, skipped)
     return Section(rows, lines, end is None, tuple(skipped))
+
+
+def _simple_lines(file: LogFile, section: tuple[int, int | None], rows: Rows) -> tuple[int, int]:
+    """Add the lines up to one that is too long or cannot be read, and say where that begins."""
+    begin, end = section
+    try:
+        with cast("Path", file.path).open("rb", buffering=0) as stream:
+            return rows.add_section(stream.fileno(), begin, _FAR_END if end is None else end)
+    except OSError:
+        return 0, begin
 
 
 def add_piece(rows: Rows, piece: Piece, before: int, skipped: list[SkippedLines]) -> int:

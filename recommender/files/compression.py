@@ -12,9 +12,10 @@ _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _PLAIN_BLOCK: Final = 1 << 17
-# Small, because what such a block holds before a damaged byte is lost, and because a few packed
-# bytes may unpack to very many.
-_PACKED_BLOCK: Final = 1 << 12
+_PACKED_BLOCK: Final = 1 << 16
+# What a block holds before a damaged byte is lost, so that it is unpacked again in smaller ones.
+_SMALL_BLOCK: Final = 1 << 12
+# A few packed bytes may unpack to very many.
 _MOST_UNPACKED: Final = 1 << 20
 
 
@@ -41,7 +42,7 @@ def unpacked(stream: BinaryIO) -> Iterator[bytes]:
     if start.startswith(_GZIP):
         return _from_gzip(_blocks(stream, start, _PACKED_BLOCK))
     if is_packed_start(start):
-        return _from_zstd(_blocks(stream, start, _PACKED_BLOCK))
+        return _from_zstd(_blocks(stream, start, _SMALL_BLOCK))
     return _blocks(stream, start, _PLAIN_BLOCK)
 
 
@@ -65,29 +66,66 @@ def _blocks(stream: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:
         yield block
 
 
-def _from_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    done = 0
-    member = zlib.decompressobj(wbits=31)
-    begun = True
-    for block in blocks:
+class _GzipMembers:
+    """Unpack gzip data, which may be several members one after another."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+        self.has_begun = True
+
+    def copy(self) -> _GzipMembers:
+        """Return what unpacks the same from here on."""
+        other = _GzipMembers()
+        other._member, other.has_begun = self._member.copy(), self.has_begun
+        return other
+
+    def content(self, block: bytes) -> Iterator[bytes]:
+        """Yield what a block holds.
+
+        Raises:
+            zlib.error: It is damaged.
+        """
         rest = block
         while rest:
-            if not begun:
+            if not self.has_begun:
                 # Tapes and some tools pad the end with zero bytes.
                 rest = rest.lstrip(b"\0")
-                member, begun = zlib.decompressobj(wbits=31), bool(rest)
+                self._member, self.has_begun = zlib.decompressobj(wbits=31), bool(rest)
                 continue
-            try:
-                content = member.decompress(rest, _MOST_UNPACKED)
-            except zlib.error as error:
-                raise DamagedStreamError("gzip", done) from error
-            if content:
+            if content := self._member.decompress(rest, _MOST_UNPACKED):
                 yield content
-            rest = member.unused_data if member.eof else member.unconsumed_tail
-            begun = not member.eof
+            is_over = self._member.eof
+            rest = self._member.unused_data if is_over else self._member.unconsumed_tail
+            self.has_begun = not is_over
+
+
+def _from_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    members = _GzipMembers()
+    done = 0
+    for block in blocks:
+        before, given = members.copy(), 0
+        try:
+            for content in members.content(block):
+                yield content
+                given += len(content)
+        except zlib.error:
+            yield from _up_to_damage(before, block, given, done)
         done += len(block)
-    if begun:
+    if members.has_begun:
         raise DamagedStreamError("gzip", done)
+
+
+def _up_to_damage(members: _GzipMembers, block: bytes, given: int, done: int) -> Iterator[bytes]:
+    """Yield what a damaged block holds, but for the first bytes, which were given."""
+    start = 0
+    try:
+        for start in range(0, len(block), _SMALL_BLOCK):
+            for content in members.content(block[start : start + _SMALL_BLOCK]):
+                if fresh := content[given:]:
+                    yield fresh
+                given = max(0, given - len(content))
+    except zlib.error as error:
+        raise DamagedStreamError("gzip", done + start) from error
 
 
 def _from_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -46,6 +46,12 @@ class Rows(Protocol):
     def add(self, lines: bytes | memoryview, number: int, /) -> int:
         """Add lines of a file, the first of which has a number; returns how many they are."""
 
+    def add_section(self, file: int, begin: int, end: int, /) -> tuple[int, int]:
+        """Add lines that begin between two bytes of an open file, as far as that is simple.
+
+        Returns how many they are, and where to go on: behind the last of them.
+        """
+
     def begin_inside(self) -> None:
         """Say that the lines to come are not the first of their file."""
 
@@ -79,6 +85,10 @@ class LinesAlone:
         self._lines += found
         self._size += len(lines)
         return len(found)
+
+    def add_section(self, _file: int, begin: int, _end: int, /) -> tuple[int, int]:
+        """Leave the lines of a section to `add`."""
+        return 0, begin
 
     def begin_inside(self) -> None:
         """Say that the lines to come are not the first of their file."""

@@ -10,8 +10,12 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -25,6 +29,7 @@ enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
 #define MOST_KEYS 250
 #define MOST_PROBES 64
 #define MOST_RANGES 6
+#define MOST_READ (1 << 18) /* what fits the cache of a processor is looked at faster */
 #define BLOCK 16
 #define PADDING 64
 #define TIME_LENGTH 24
@@ -106,7 +111,7 @@ typedef struct {
     Py_ssize_t cut_count, last_cut;
     Key *known;
     Py_ssize_t known_count;
-    Buffer text; /* the last lines to be added, with PADDING */
+    Buffer text; /* lines to be added, with PADDING */
     Buffer keys, lines, rows;
     Buffer key; /* that of the line at hand; there is room for all of it */
     Span time, peer;
@@ -809,6 +814,75 @@ static int64_t add_lines(Alike *self, Span data, int64_t number)
     return add_whole_lines(self, last, number, &left);
 }
 
+/* ---- sections of files ---- */
+
+/* Lines of a file, and where the first of them begins. */
+typedef struct {
+    int file;
+    int64_t at, end; /* lines that begin behind the end are not added */
+    int64_t number;
+    int is_inside; /* what comes first is the rest of a line that is not added */
+} Section;
+
+/* Read on behind what is held; returns how much, nothing at the end of the file, -1 if that fails. */
+static int64_t read_on(const Section *section, Buffer *text)
+{
+#ifdef _WIN32
+    return -1;
+#else
+    ssize_t count;
+    do
+        count = pread(section->file, text->data + text->length, MOST_READ - text->length,
+                      section->at + (int64_t)text->length);
+    while (count < 0 && errno == EINTR);
+    if (count > 0)
+        text->length += (size_t)count;
+    return count;
+#endif
+}
+
+/* Add the lines that are held whole, and forget them; -1 without memory, 0 at the section's end. */
+static int add_held(Alike *self, Section *section, int at_file_end)
+{
+    Buffer *text = &self->text;
+    Span data = {text->data, text->data + text->length};
+    memset(text->data + text->length, 0, PADDING);
+    Text begin = data.at;
+    while (data.at < data.end && section->at + (data.at - begin) < section->end) {
+        Text feed = memchr(data.at, '\n', data.end - data.at);
+        if (!feed && !at_file_end)
+            break;
+        Span line = {data.at, feed ? feed : data.end};
+        if (section->is_inside)
+            section->is_inside = 0;
+        else if (!add_line(self, line, section->number++))
+            return -1;
+        data.at = feed ? feed + 1 : data.end;
+    }
+    section->at += data.at - begin;
+    text->length = data.end - data.at;
+    memmove(text->data, data.at, text->length);
+    return section->at < section->end;
+}
+
+/* Add the lines of a section up to one that is too long or cannot be read; 0 without memory. */
+static int add_section(Alike *self, Section *section)
+{
+    self->text.length = 0;
+    if (!reserve(&self->text, MOST_READ + PADDING))
+        return 0;
+    int goes_on = 1;
+    while (goes_on > 0 && self->text.length < MOST_READ) {
+        int64_t count = read_on(section, &self->text);
+        if (count < 0)
+            break;
+        goes_on = add_held(self, section, !count);
+        if (!count)
+            break;
+    }
+    return goes_on >= 0;
+}
+
 /* ---- what Python sees ---- */
 
 static int take_literal(Span *literal, PyObject *bytes)
@@ -1025,6 +1099,27 @@ static PyObject *alike_add(PyObject *object, PyObject *args)
     return next < 0 ? PyErr_NoMemory() : PyLong_FromLongLong(next - number);
 }
 
+static PyObject *alike_add_section(PyObject *object, PyObject *args)
+{
+    Alike *self = (Alike *)object;
+    Section section = {.number = 1};
+    long long begin, end;
+    int has_memory;
+    if (!PyArg_ParseTuple(args, "iLL", &section.file, &begin, &end))
+        return NULL;
+    section.is_inside = begin > 0;
+    section.at = begin - section.is_inside; /* a line begins there if a line feed is before it */
+    section.end = end;
+    Py_BEGIN_ALLOW_THREADS
+    has_memory = add_section(self, &section);
+    Py_END_ALLOW_THREADS
+    if (!has_memory)
+        return PyErr_NoMemory();
+    if (section.is_inside)
+        section.at = begin;
+    return Py_BuildValue("LL", (long long)(section.number - 1), (long long)section.at);
+}
+
 static PyObject *alike_merge(PyObject *object, PyObject *args)
 {
     Alike *self = (Alike *)object, *other;
@@ -1111,6 +1206,8 @@ static PyObject *alike_size(PyObject *object, void *Py_UNUSED(nothing))
 
 static PyMethodDef alike_methods[] = {
     {"add", alike_add, METH_VARARGS, "Add the lines of a piece of a file; the first has a number."},
+    {"add_section", alike_add_section, METH_VARARGS,
+     "Add lines of an open file between two of its bytes: how many, and where it goes on."},
     {"take", alike_take, METH_NOARGS,
      "Give the rows and forget them: numbers, lines, counts, first and last times."},
     {"merge", alike_merge, METH_VARARGS, "Add the rows of lines that follow so many others."},

@@ -1,0 +1,64 @@
+"""Packed files are unpacked up to the byte where they are damaged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.files import DamagedStreamError, compression, unpacked
+
+
+def unpack(packed: bytes) -> tuple[bytes, str]:
+    """Unpack as far as possible; returns what was found, and why no more was."""
+    found = b""
+    try:
+        for block in unpacked(io.BytesIO(packed)):
+            found += block
+    except DamagedStreamError as error:
+        return found, str(error)
+    return found, ""
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_PACKED_BLOCK", 4096)
+    monkeypatch.setattr(compression, "_SMALL_BLOCK", 64)
+    monkeypatch.setattr(compression, "_MOST_UNPACKED", 500)
+
+
+def seeded(seed: int) -> Random:
+    return Random(seed)  # noqa: S311 - nothing here is secret
+
+
+def members(random: Random, count: int) -> list[bytes]:
+    return [random.randbytes(random.choice((0, 10, 3000))) * 3 for _ in range(count)]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(0, 200))
+def test_members_are_unpacked_one_after_another(seed: int, count: int, padding: int) -> None:
+    contents = members(seeded(seed), count)
+    packed = b"".join(map(gzip.compress, contents)) + bytes(padding)
+
+    assert unpack(packed) == (b"".join(contents), "")
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5))
+def test_damage_loses_no_more_than_it_does_in_small_blocks(seed: int, count: int) -> None:
+    random = seeded(seed)
+    packed = bytearray(b"".join(map(gzip.compress, members(random, count))))
+    place = random.randrange(10, len(packed))
+    packed[place] ^= 1 << random.randrange(8)
+    if random.random() < 0.3:
+        del packed[place:]
+    found, reason = unpack(bytes(packed))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "_PACKED_BLOCK", 64)
+        least, same_reason = unpack(bytes(packed))
+    assert found.startswith(least)
+    assert reason == same_reason
