@@ -83,6 +83,24 @@ def test_a_file_in_sections_gives_what_it_gives_as_a_whole(
     assert summed(found.requests).equals(summed(whole.requests))
 
 
+@pytest.mark.parametrize("section_bytes", [70_000, 262_144, 262_145, 400_000])
+@pytest.mark.parametrize("ends", [True, False])
+def test_lines_longer_than_what_is_read_at_a_time_are_read_whole(
+    tmp_path: Path, section_bytes: int, ends: bool
+) -> None:
+    """A section is read in blocks of 256 KiB."""
+    common = [text(authority=f"a{place % 7}") for place in range(2000)]
+    long_lines = ["x" * length for length in (262_143, 262_144, 262_145, 600_000)]
+    lines = [*common, long_lines[0], *common[:50], *long_lines[1:3], *common, long_lines[3]]
+    path = write(tmp_path / "a.log", "\n".join(lines) + "\n" * ends)
+    found = read_in(path, section_bytes)
+    whole = merged(read_access_logs([path], source_pod=POD, new_rows=LinesAlone))
+
+    assert found.lines == whole.lines
+    assert found.lines.used == 2 * len(common) + 50
+    assert summed(found.requests).equals(summed(whole.requests))
+
+
 def test_an_example_in_a_later_section_has_its_number_in_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.log", [*[text()] * 20, "x", *[text()] * 20])
 

@@ -84,10 +84,12 @@ typedef struct {
     Piece *pieces;
 } Cut;
 
-typedef struct {
+typedef struct Key {
     Span name; /* with its quotes and the colon */
     int action;
-    Py_ssize_t follower; /* the key that came after it last */
+    uint8_t number;
+    struct Key *follower; /* the key that came after it last */
+    int64_t seen_in; /* the last object that had it */
 } Key;
 
 /* ---- what was found ---- */
@@ -109,8 +111,8 @@ typedef struct {
     PyObject_HEAD
     Cut *cuts;
     Py_ssize_t cut_count, last_cut;
-    Key *known;
-    Py_ssize_t known_count;
+    Key *known, *known_end; /* behind the last: a place for what comes first */
+    int64_t object; /* the number of the one at hand */
     Buffer text; /* lines to be added, with PADDING */
     Buffer keys, lines, rows;
     Buffer key; /* that of the line at hand; there is room for all of it */
@@ -156,6 +158,14 @@ static int append(Buffer *buffer, const void *data, size_t length)
 
 /* ---- one line ---- */
 
+#ifdef __SSE2__
+typedef __m128i Block;
+
+static Block block_at(const uint8_t *at) { return _mm_loadu_si128((const Block *)at); }
+
+static unsigned bits_of(Block block) { return (unsigned)_mm_movemask_epi8(block); }
+#endif
+
 static int is_digit(uint8_t sign) { return sign >= '0' && sign <= '9'; }
 
 /* Tell whether two texts are the same; both have PADDING behind them. */
@@ -179,11 +189,15 @@ static int is_same(Text one, Text other, size_t length)
 }
 
 /* Copy text; up to PADDING more than wanted is written. */
-static void copy(uint8_t *to, Text from, size_t length)
+static inline void copy(uint8_t *to, Text from, size_t length)
 {
-    memcpy(to, from, PADDING);
-    for (size_t done = PADDING; done < length; done += PADDING)
+    for (size_t done = 0; done < length; done += PADDING)
+#ifdef __SSE2__
+        for (size_t i = done; i < done + PADDING; i += BLOCK)
+            _mm_storeu_si128((Block *)(to + i), block_at(from + i));
+#else
         memcpy(to + done, from + done, PADDING);
+#endif
 }
 
 static inline size_t length_of(Span span) { return (size_t)(span.end - span.at); }
@@ -201,14 +215,6 @@ static inline int ends_with(Span span, Span end)
 }
 
 static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
-
-#ifdef __SSE2__
-typedef __m128i Block;
-
-static Block block_at(const uint8_t *at) { return _mm_loadu_si128((const Block *)at); }
-
-static unsigned bits_of(Block block) { return (unsigned)_mm_movemask_epi8(block); }
-#endif
 
 /* Find the first of two signs that are likely to be near; `end` if there is none. */
 static inline Text find_either(Text at, Text end, const Sign *one, const Sign *other)
@@ -445,10 +451,22 @@ static int fits_cut(Alike *self, const Cut *cut, Span line)
 /* Escapes are left to those who can undo them, and no control sign is JSON. */
 static int is_plain(Span line)
 {
-    uint8_t odd = 0;
-    for (Text at = line.at; at < line.end; at++)
-        odd |= (*at < 32) | (*at == '\\');
-    return !odd;
+    Text at = line.at;
+#ifdef __SSE2__
+    Block escape = _mm_set1_epi8('\\'), last_control = _mm_set1_epi8(31);
+    Block odd = _mm_setzero_si128();
+    for (; line.end - at >= BLOCK; at += BLOCK) {
+        Block block = block_at(at);
+        Block is_control = _mm_cmpeq_epi8(_mm_min_epu8(block, last_control), block);
+        odd = _mm_or_si128(odd, _mm_or_si128(is_control, _mm_cmpeq_epi8(block, escape)));
+    }
+    if (bits_of(odd))
+        return 0;
+#endif
+    for (; at < line.end; at++)
+        if (*at < 32 || *at == '\\')
+            return 0;
+    return 1;
 }
 
 static Text after_digits(Text at, Text end)
@@ -458,8 +476,8 @@ static Text after_digits(Text at, Text end)
     return at;
 }
 
-/* Return the end of a number or a word of JSON; NULL if there is none. */
-static Text after_plain_value(Text at, Text end)
+/* Return the end of a word of JSON; NULL if there is none. */
+static Text after_word(Text at, Text end)
 {
     static const char *words[] = {"null", "true", "false"};
     for (int i = 0; i < 3; i++) {
@@ -467,6 +485,14 @@ static Text after_plain_value(Text at, Text end)
         if ((size_t)(end - at) >= length && !memcmp(at, words[i], length))
             return at + length;
     }
+    return NULL;
+}
+
+/* Return the end of a number or a word of JSON; NULL if there is none. */
+static Text after_plain_value(Text at, Text end)
+{
+    if (at < end && *at >= 'a')
+        return after_word(at, end);
     if (at < end && *at == '-')
         at++;
     Text whole = after_digits(at, end);
@@ -478,24 +504,24 @@ static Text after_plain_value(Text at, Text end)
     return fraction > whole + 1 ? fraction : NULL;
 }
 
-/* Find the key that a member begins with; -1 if it is not known. */
-static Py_ssize_t known_key(const Alike *self, Py_ssize_t before, Span member)
+/* Find the key that a member begins with; NULL if it is not known. */
+static Key *known_key(const Alike *self, const Key *before, Span member)
 {
-    Py_ssize_t place = self->known[before].follower;
-    for (Py_ssize_t i = 0; i < self->known_count; i++) {
-        if (starts_with(member, self->known[place].name))
-            return place;
-        place = place + 1 < self->known_count ? place + 1 : 0;
+    Key *key = before->follower;
+    for (const Key *last = key; !starts_with(member, key->name);) {
+        key = key + 1 < self->known_end ? key + 1 : self->known;
+        if (key == last)
+            return NULL;
     }
-    return -1;
+    return key;
 }
 
-static int take_member(Alike *self, Py_ssize_t key, Span raw)
+static int take_member(Alike *self, const Key *key, Span raw)
 {
-    int action = self->known[key].action, is_text = *raw.at == '"';
+    int action = key->action, is_text = *raw.at == '"';
     if (action == SKIPPED)
         return 1;
-    need_sign(self, (uint8_t)key);
+    need_sign(self, key->number);
     if (action == NEEDED) {
         need(self, raw.at, raw.end);
         return 1;
@@ -509,36 +535,40 @@ static int take_member(Alike *self, Py_ssize_t key, Span raw)
     return take_value(self, action, inner);
 }
 
+/* Return the end of a value of JSON that is plain; NULL if there is none. */
+static inline Text after_json_value(Text at, Text end, const Sign *quote)
+{
+    if (at == end || *at != '"')
+        return after_plain_value(at, end);
+    Text close = find(at + 1, end, quote);
+    return close < end ? close + 1 : NULL;
+}
+
 static int fits_keys(Alike *self, Span line)
 {
-    if (!self->known_count || line.end - line.at < 2 || *line.at != '{' || line.end[-1] != '}' ||
-        !is_plain(line))
+    if (self->known == self->known_end || line.end - line.at < 2 || *line.at != '{' ||
+        line.end[-1] != '}' || !is_plain(line))
         return 0;
     const Sign quote = sign_of('"');
-    uint64_t seen[(MOST_KEYS + 63) / 64] = {0};
-    Py_ssize_t before = self->known_count; /* behind the last: a place for what comes first */
+    Key *before = self->known_end;
     Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
+    self->object++;
     while (at < end) {
         Span member = {at + 1, end};
         if (*at != (at == line.at ? '{' : ','))
             return 0;
-        Py_ssize_t key = known_key(self, before, member);
-        if (key < 0 || seen[key / 64] >> key % 64 & 1)
+        Key *key = known_key(self, before, member);
+        if (!key || key->seen_in == self->object)
             return 0;
-        seen[key / 64] |= (uint64_t)1 << key % 64;
-        self->known[before].follower = key;
+        key->seen_in = self->object;
+        before->follower = key;
         before = key;
-        Span raw = {after(member.at, self->known[key].name), NULL};
-        if (raw.at < end && *raw.at == '"') {
-            Text close = find(raw.at + 1, end, &quote);
-            raw.end = close < end ? close + 1 : NULL;
-        } else {
-            raw.end = after_plain_value(raw.at, end);
-        }
+        Span raw = {after(member.at, key->name), NULL};
+        raw.end = after_json_value(raw.at, end, &quote);
         if (!raw.end)
             return 0;
         if (at == line.at) {
-            need_sign(self, (uint8_t)key); /* how a line begins tells text that looks like JSON */
+            need_sign(self, key->number); /* how a line begins tells text that looks like JSON */
             need_sign(self, *raw.at == '"');
         }
         if (!take_member(self, key, raw))
@@ -1028,12 +1058,16 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
     if (!reserve(&self->key, MOST_KEY))
         return PyErr_NoMemory() != NULL;
     self->cut_count = PyTuple_GET_SIZE(cuts);
-    self->known_count = PyTuple_GET_SIZE(keys);
+    self->known_end = self->known + PyTuple_GET_SIZE(keys);
+    for (Key *key = self->known; key <= self->known_end; key++) {
+        key->number = (uint8_t)(key - self->known);
+        key->follower = self->known;
+    }
     for (Py_ssize_t i = 0; i < self->cut_count; i++)
         if (!take_cut(&self->cuts[i], PyTuple_GET_ITEM(cuts, i)))
             return 0;
-    for (Py_ssize_t i = 0; i < self->known_count; i++)
-        if (!take_key(&self->known[i], PyTuple_GET_ITEM(keys, i)))
+    for (Key *key = self->known; key < self->known_end; key++)
+        if (!take_key(key, PyTuple_GET_ITEM(keys, key->number)))
             return 0;
     return 1;
 }
@@ -1069,8 +1103,8 @@ static void alike_free(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     for (Py_ssize_t i = 0; i < self->cut_count; i++)
         free_cut(&self->cuts[i]);
-    for (Py_ssize_t i = 0; i < self->known_count; i++)
-        PyMem_Free((void *)self->known[i].name.at);
+    for (Key *key = self->known; key < self->known_end; key++)
+        PyMem_Free((void *)key->name.at);
     PyMem_Free(self->cuts);
     PyMem_Free(self->known);
     PyMem_RawFree(self->text.data);
