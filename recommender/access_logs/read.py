@@ -169,11 +169,12 @@ class _Reader:
 
     def _read(self, lines: pl.DataFrame, names: list[str], lost: list[SkippedLines]) -> LogBatch:
         usable = pl.col("reason").is_null()
-        no_use = lines.filter(~usable)
         parsed = parse_lines(lines.filter(usable).drop("reason"), self._formats)
-        requests = requests_of(_with_times(parsed))
+        requests = requests_of(_with_times(parsed.filter(usable)))
         columns = ("file", "number", "reason", "requests")
-        no_use = pl.concat([no_use.select(columns), requests.filter(~usable).select(columns)])
+        no_use = pl.concat(
+            frame.filter(~usable).select(columns) for frame in (lines, parsed, requests)
+        )
         used = requests.filter(usable).select(*REQUEST_SCHEMA)
         total = used.select(pl.col("requests").sum()).item()
         return LogBatch(used, count_lines(total, [*lost, *_skipped(no_use, names)]))
