@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from recommender.access_logs import LogBatch, SourcePod, merge_line_counts, read_access_logs
+from recommender.access_logs.alike import IS_BUILT
 
 DATA = Path(__file__).parent / "data"
 FORMATS = ("istio_text", "istio_text_omit_empty", "istio_json", "istio_json_omit_empty")
 REVIEWS = "outbound|9080|v1|reviews.default.svc.cluster.local"
 POD = ("shop", "frontend-1")
 HEX = "0123456789abcdef" * 4
+
+# Where it has to be there, as in CI, what needs it fails instead.
+needs_compiled = pytest.mark.skipif(
+    not IS_BUILT and "REQUIRE_COMPILED" not in os.environ,
+    reason="_alike.c could not be built here (REQUIRE_COMPILED=1 makes this a failure)",
+)
 
 # Where a request goes.
 DESTINATION = [

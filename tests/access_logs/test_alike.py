@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fixtures.access_logs.events import LOGS
 from recommender.access_logs import LogBatch, LogFormat, formats_to_try, log_format
 from recommender.access_logs import read_access_logs as read_logs
-from recommender.access_logs.alike import IS_BUILT, LinesAlone, rows_of, text_cuts_of
+from recommender.access_logs.alike import LinesAlone, rows_of, text_cuts_of
 from recommender.access_logs.formats import assumed_formats
 from tests.access_logs.formats.rendering import TRUE_VALUES, render, render_json
 from tests.access_logs.helpers import (
@@ -24,13 +24,12 @@ from tests.access_logs.helpers import (
     as_json,
     cri,
     merged,
+    needs_compiled,
     read_lines,
     summed,
     text,
 )
 from tests.access_logs.wrappings import WRAPPED
-
-needs_it = pytest.mark.skipif(not IS_BUILT, reason="_alike.c could not be built here")
 
 FORGED = 'x" "id" "evil:80" "1.2.3.4:80" outbound|80||evil 1.1.1.1:1 2.2.2.2:2 3.3.3.3:3 - evil'
 INBOUND = {
@@ -137,6 +136,14 @@ def text_like_json(**fields: str) -> str:
     return "{" + ",".join(members) + "}"
 
 
+# Received requests of two peers, to who reads the escape.
+ESCAPED = (
+    as_json(**INBOUND, downstream_remote_address="10.0.0.PEER:1")
+    .replace("inbound|", "\\u0069nbound|")
+    .replace("{", "{{")
+    .replace("}", "}}")
+    .replace("PEER", "{}")
+)
 OTHER_LINES = (
     "",
     "x",
@@ -170,6 +177,11 @@ OTHER_LINES = (
     as_json(response_code=503),
     as_json(response_code="0503"),
     as_json(user_agent="\x01"),
+    as_json(user_agent="RAW").replace("RAW", "\x01"),
+    as_json(user_agent="RAW").replace("RAW", "\t"),
+    as_json(x_forwarded_for="RAW").replace("RAW", "\x1f"),
+    ESCAPED.format(1),
+    ESCAPED.format(2),
     as_json().replace('"duration":"1"', '"duration":01'),
     as_json().replace('"duration":"1"', '"duration":'),
     as_json().replace('"duration":"1"', '"duration":{}'),
@@ -283,7 +295,7 @@ def test_bytes_that_are_no_text_disturb_nothing() -> None:
     assert_same(b"\n".join([text().encode(), odd, authority, half, odd, authority, half] * 3))
 
 
-@needs_it
+@needs_compiled
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("prefix", [str, cri])
 def test_lines_that_differ_in_nothing_that_is_needed_are_one_row(
@@ -301,7 +313,7 @@ def test_lines_that_differ_in_nothing_that_is_needed_are_one_row(
     assert rows.take() == ([], [], [], [], [])
 
 
-@needs_it
+@needs_compiled
 @pytest.mark.parametrize(
     ("field", "rows"),
     [("authority", 2), ("route_name", 2), ("response_code", 2), ("user_agent", 1), ("path", 1)],
@@ -313,7 +325,7 @@ def test_lines_are_alike_whatever_is_not_needed(field: str, rows: int) -> None:
         assert len(summed_up.take()[0]) == rows
 
 
-@needs_it
+@needs_compiled
 def test_the_end_of_a_split_line_is_not_taken_for_a_line() -> None:
     rows = rows_of(assumed_formats())()
     usual, part = cri(text()), cri("x" * 100, "P")
@@ -323,7 +335,7 @@ def test_the_end_of_a_split_line_is_not_taken_for_a_line() -> None:
     assert rows.take()[0] == [1, 2, 3]
 
 
-@needs_it
+@needs_compiled
 def test_rows_that_collide_stay_apart() -> None:
     """Whatever a caller writes, lines with different authorities are never one row."""
     rows = rows_of(assumed_formats())()

@@ -12,10 +12,21 @@ from hypothesis import strategies as st
 
 from recommender.access_logs import LogBatch, read_access_logs
 from recommender.access_logs import files as log_files
-from recommender.access_logs.alike import LinesAlone
+from recommender.access_logs.alike import LinesAlone, rows_of
 from recommender.access_logs.files import LogFile, read_pieces
+from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.sections import can_be_cut
-from tests.access_logs.helpers import POD, as_json, cri, merged, skipped, summed, text, write
+from tests.access_logs.helpers import (
+    POD,
+    as_json,
+    cri,
+    merged,
+    needs_compiled,
+    skipped,
+    summed,
+    text,
+    write,
+)
 
 SHORT = 300
 
@@ -49,6 +60,34 @@ def test_sections_are_the_lines_of_a_file_each_once(
 
     assert b"".join(sections) == data
     assert all(section.endswith(b"\n") for section in list(filter(None, sections))[:-1])
+
+
+@needs_compiled
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from((b"", b"x", b"\r", b"long" * 9)), max_size=30),
+    st.booleans(),
+    st.integers(1, 40),
+)
+def test_what_is_simple_of_a_section_are_its_first_lines(
+    tmp_path: Path, lines: list[bytes], ends: bool, section_bytes: int
+) -> None:
+    """What is left begins where a line does, and is nothing but a line without an end."""
+    data = b"\n".join(lines) + b"\n" * ends
+    path = write(tmp_path / "a.log", data)
+    file = LogFile(path, "a.log")
+    new_rows = rows_of(assumed_formats())
+    for begin in range(0, max(1, len(data)), section_bytes):
+        end = begin + section_bytes
+        whole = b"".join(piece.data for piece in read_pieces(file, section=(begin, end)))
+        rows = new_rows()
+        with path.open("rb") as stream:
+            count, at = rows.add_section(stream.fileno(), begin, end)
+        taken = b"".join(line + b"\n" for line in rows.take()[1])
+
+        assert whole.startswith(taken)
+        assert count == taken.count(b"\n")
+        assert (at >= end) == (whole == taken) or b"\n" not in whole[len(taken) :]
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -872,7 +872,7 @@ static int64_t read_on(const Section *section, Buffer *text)
 }
 
 /* Add the lines that are held whole, and forget them; -1 without memory, 0 at the section's end. */
-static int add_held(Alike *self, Section *section, int at_file_end)
+static int add_held(Alike *self, Section *section)
 {
     Buffer *text = &self->text;
     Span data = {text->data, text->data + text->length};
@@ -880,14 +880,14 @@ static int add_held(Alike *self, Section *section, int at_file_end)
     Text begin = data.at;
     while (data.at < data.end && section->at + (data.at - begin) < section->end) {
         Text feed = memchr(data.at, '\n', data.end - data.at);
-        if (!feed && !at_file_end)
+        if (!feed)
             break;
-        Span line = {data.at, feed ? feed : data.end};
+        Span line = {data.at, feed};
         if (section->is_inside)
             section->is_inside = 0;
         else if (!add_line(self, line, section->number++))
             return -1;
-        data.at = feed ? feed + 1 : data.end;
+        data.at = feed + 1;
     }
     section->at += data.at - begin;
     text->length = data.end - data.at;
@@ -895,21 +895,16 @@ static int add_held(Alike *self, Section *section, int at_file_end)
     return section->at < section->end;
 }
 
-/* Add the lines of a section up to one that is too long or cannot be read; 0 without memory. */
+/* Add the lines of a section up to one that is too long, has no end or cannot be read; 0 without
+ * memory. */
 static int add_section(Alike *self, Section *section)
 {
     self->text.length = 0;
     if (!reserve(&self->text, MOST_READ + PADDING))
         return 0;
     int goes_on = 1;
-    while (goes_on > 0 && self->text.length < MOST_READ) {
-        int64_t count = read_on(section, &self->text);
-        if (count < 0)
-            break;
-        goes_on = add_held(self, section, !count);
-        if (!count)
-            break;
-    }
+    while (goes_on > 0 && self->text.length < MOST_READ && read_on(section, &self->text) > 0)
+        goes_on = add_held(self, section);
     return goes_on >= 0;
 }
 
