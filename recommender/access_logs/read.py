@@ -36,6 +36,7 @@ from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
 _BATCH_BYTES: Final = 8 << 20
+_SLICE_BYTES: Final = 2 << 20  # what is made of it takes ten times as much
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ROW_SCHEMA: Final = pl.Schema(
     {
@@ -65,6 +66,7 @@ def read_access_logs(
     storage: ObjectStorage | None = None,
     formats: Sequence[LogFormat] | None = None,
     batch_bytes: int = _BATCH_BYTES,
+    slice_bytes: int = _SLICE_BYTES,
     section_bytes: int = SECTION_BYTES,
     new_rows: Callable[[], Rows] | None = None,
 ) -> Iterator[LogBatch]:
@@ -78,6 +80,7 @@ def read_access_logs(
         storage: What finds and opens objects; without it S3 is found as boto3 does, but no OSS.
         formats: The log formats that lines may have; the known defaults if None.
         batch_bytes: How much text to hold at a time, about.
+        slice_bytes: How much of that to look at closely at a time, about.
         section_bytes: How large the sections of a large file are that are read side by side.
         new_rows: Makes what finds lines that are alike to all formats; the best there is if None.
 
@@ -99,7 +102,8 @@ def read_access_logs(
         return read_ahead(pieces) if is_large_packed_log(file) else pieces
 
     parts = ((file, part) for file in files for part in parts_of(file))
-    return _Reader(formats, new_rows(), source_pod, batch_bytes).batches(parts, lost)
+    reader = _Reader(formats, new_rows(), source_pod, batch_bytes, slice_bytes)
+    return reader.batches(parts, lost)
 
 
 class _Reader:
@@ -111,10 +115,12 @@ class _Reader:
         rows: Rows,
         source_pod: SourcePod | None,
         batch_bytes: int,
+        slice_bytes: int,
     ) -> None:
         self._formats = formats
         self._source_pod = source_pod
         self._batch_bytes = batch_bytes
+        self._slice_bytes = slice_bytes
         self._rows = rows
         self._lines = 0
         self._begun = no_parts()
@@ -137,9 +143,9 @@ class _Reader:
                 self._rows.end_file()
             if self._taken_bytes + self._rows.size >= self._batch_bytes:
                 self._take()
-                yield self._batch(unfinished=None if part.is_last else len(self._files) - 1)
+                yield from self._batches(None if part.is_last else len(self._files) - 1)
         if self._files or self._lost:
-            yield self._batch(unfinished=None)
+            yield from self._batches(unfinished=None)
 
     def _add(self, part: Piece | Section) -> None:
         if isinstance(part, Section):
@@ -156,16 +162,24 @@ class _Reader:
         self._taken_bytes += self._rows.size
         self._taken.append(_frame(self._rows.take(), len(self._files) - 1))
 
-    def _batch(self, unfinished: int | None) -> LogBatch:
+    def _batches(self, unfinished: int | None) -> Iterator[LogBatch]:
+        """Read what was taken, of which one file may be unfinished, a slice at a time."""
         rows = pl.concat([_ROW_SCHEMA.to_frame(), *self._taken])
-        files, lost = self._files, self._lost
-        self._files = files[-1:] if unfinished is not None else []
-        self._taken, self._taken_bytes, self._lost = [], 0, []
+        height = max(1, rows.height * self._slice_bytes // max(1, self._taken_bytes))
+        self._taken, self._taken_bytes = [], 0
+        for begin in range(0, max(1, rows.height), height):
+            part = rows.slice(begin, height)
+            is_last = begin + height >= rows.height
+            yield self._batch(part, unfinished if is_last else part["file"][-1])
+        self._files = self._files[-1:] if unfinished is not None else []
+        self._begun = self._begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
+
+    def _batch(self, rows: pl.DataFrame, unfinished: int | None) -> LogBatch:
+        lost, self._lost = self._lost, []
         unescaped = (*UNESCAPED_STARTS, *text_starts(self._formats))
-        lines, begun = unwrap(rows.select(*STORED_SCHEMA), self._begun, unfinished, unescaped)
-        self._begun = begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
-        lines = with_writers(lines, files, self._source_pod)
-        return self._read(_with_likes(lines, rows), [file.name for file in files], lost)
+        lines, self._begun = unwrap(rows.select(*STORED_SCHEMA), self._begun, unfinished, unescaped)
+        lines = with_writers(lines, self._files, self._source_pod)
+        return self._read(_with_likes(lines, rows), [file.name for file in self._files], lost)
 
     def _read(self, lines: pl.DataFrame, names: list[str], lost: list[SkippedLines]) -> LogBatch:
         usable = pl.col("reason").is_null()

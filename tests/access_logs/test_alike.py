@@ -232,6 +232,7 @@ def found(
             source_pod=POD,
             formats=formats,
             batch_bytes=batch_bytes,
+            slice_bytes=max(1, batch_bytes // 3),
             new_rows=LinesAlone if alone else rows_of(formats or assumed_formats()),
         )
     )

@@ -34,7 +34,11 @@ SHORT = 300
 def read_in(path: Path, section_bytes: int, batch_bytes: int = 1 << 20) -> LogBatch:
     return merged(
         read_access_logs(
-            [path], source_pod=POD, section_bytes=section_bytes, batch_bytes=batch_bytes
+            [path],
+            source_pod=POD,
+            section_bytes=section_bytes,
+            batch_bytes=batch_bytes,
+            slice_bytes=batch_bytes // 3,
         )
     )
 
