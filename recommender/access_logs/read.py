@@ -160,7 +160,7 @@ class _Reader:
     def _take(self) -> None:
         """Take the rows of the file that was read last."""
         self._taken_bytes += self._rows.size
-        self._taken.append(_frame(self._rows.take(), len(self._files) - 1))
+        self._taken += _frames(self._rows.take(), len(self._files) - 1, self._slice_bytes)
 
     def _batches(self, unfinished: int | None) -> Iterator[LogBatch]:
         """Read what was taken, of which one file may be unfinished, a slice at a time."""
@@ -192,6 +192,17 @@ class _Reader:
         used = requests.filter(usable).select(*REQUEST_SCHEMA)
         total = used.select(pl.col("requests").sum()).item()
         return LogBatch(used, count_lines(total, [*lost, *_skipped(no_use, names)]))
+
+
+def _frames(rows: Columns, file: int, slice_bytes: int) -> Iterator[pl.DataFrame]:
+    """Make frames of rows, of about so many bytes each: on the way they are there several times."""
+    numbers, lines, requests, first_times, last_times = rows
+    count = len(lines)
+    height = max(1, count * slice_bytes // max(1, sum(map(len, lines))))
+    for begin in range(0, count, height):
+        part = slice(begin, begin + height)
+        columns = numbers[part], lines[part], requests[part], first_times[part], last_times[part]
+        yield _frame(columns, file)
 
 
 def _frame(rows: Columns, file: int) -> pl.DataFrame:
