@@ -29,6 +29,7 @@ from tests.access_logs.helpers import (
 )
 
 SHORT = 300
+SMALL_LINES = st.lists(st.sampled_from((b"", b"x", b"\r", b"long" * 9)), max_size=30)
 
 
 def read_in(path: Path, section_bytes: int, batch_bytes: int = 1 << 20) -> LogBatch:
@@ -44,11 +45,7 @@ def read_in(path: Path, section_bytes: int, batch_bytes: int = 1 << 20) -> LogBa
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.sampled_from((b"", b"x", b"\r", b"long" * 9)), max_size=30),
-    st.booleans(),
-    st.integers(1, 40),
-)
+@given(SMALL_LINES, st.booleans(), st.integers(1, 40))
 def test_sections_are_the_lines_of_a_file_each_once(
     tmp_path: Path, lines: list[bytes], ends: bool, section_bytes: int
 ) -> None:
@@ -68,11 +65,7 @@ def test_sections_are_the_lines_of_a_file_each_once(
 
 @needs_compiled
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.sampled_from((b"", b"x", b"\r", b"long" * 9)), max_size=30),
-    st.booleans(),
-    st.integers(1, 40),
-)
+@given(SMALL_LINES, st.booleans(), st.integers(1, 40))
 def test_what_is_simple_of_a_section_are_its_first_lines(
     tmp_path: Path, lines: list[bytes], ends: bool, section_bytes: int
 ) -> None:
