@@ -278,9 +278,10 @@ def is_large_packed_log(file: LogFile) -> bool:
     if file.path is None or not file.path.is_file():
         return False
     try:
+        if file.path.stat().st_size < _LARGE_PACKED:
+            return False
         with file.path.open("rb") as stream:
-            is_packed = is_packed_start(stream.read(_START_BYTES))
-        return is_packed and file.path.stat().st_size >= _LARGE_PACKED
+            return is_packed_start(stream.read(_START_BYTES))
     except OSError:
         return False
 
