@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import BinaryIO, Final
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Final
 
 import zstandard
+
+try:
+    from isal import igzip_lib, isal_zlib
+except ImportError:
+    IS_ISAL_THERE = False
+else:
+    IS_ISAL_THERE = True
 
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -15,8 +22,8 @@ _PLAIN_BLOCK: Final = 1 << 17
 _PACKED_BLOCK: Final = 1 << 16
 # What a block holds before a damaged byte is lost, so that it is unpacked again in smaller ones.
 _SMALL_BLOCK: Final = 1 << 12
-# A few packed bytes may unpack to very many.
-_MOST_UNPACKED: Final = 1 << 20
+# A few packed bytes may unpack to very many, and memory that fits a processor's cache is faster.
+_MOST_UNPACKED: Final = 1 << 19
 
 
 class DamagedStreamError(Exception):
@@ -40,6 +47,8 @@ def unpacked(stream: BinaryIO) -> Iterator[bytes]:
     """
     start = _read(stream, len(_ZSTD))
     if start.startswith(_GZIP):
+        if IS_ISAL_THERE and stream.seekable():
+            return _from_seekable_gzip(stream, start)
         return _from_gzip(_blocks(stream, start, _PACKED_BLOCK))
     if is_packed_start(start):
         return _from_zstd(_blocks(stream, start, _SMALL_BLOCK))
@@ -69,13 +78,14 @@ def _blocks(stream: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:
 class _GzipMembers:
     """Unpack gzip data, which may be several members one after another."""
 
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
+    def __init__(self, new_member: Callable[[], Any]) -> None:
+        self._new_member = new_member
+        self._member = new_member()
         self.has_begun = True
 
     def copy(self) -> _GzipMembers:
         """Return what unpacks the same from here on."""
-        other = _GzipMembers()
+        other = _GzipMembers(self._new_member)
         other._member, other.has_begun = self._member.copy(), self.has_begun
         return other
 
@@ -83,14 +93,14 @@ class _GzipMembers:
         """Yield what a block holds.
 
         Raises:
-            zlib.error: It is damaged.
+            zlib.error, igzip_lib.IsalError: It is damaged.
         """
         rest = block
         while rest:
             if not self.has_begun:
                 # Tapes and some tools pad the end with zero bytes.
                 rest = rest.lstrip(b"\0")
-                self._member, self.has_begun = zlib.decompressobj(wbits=31), bool(rest)
+                self._member, self.has_begun = self._new_member(), bool(rest)
                 continue
             if content := self._member.decompress(rest, _MOST_UNPACKED):
                 yield content
@@ -99,8 +109,44 @@ class _GzipMembers:
             self.has_begun = not is_over
 
 
+def _new_zlib_member() -> Any:
+    return zlib.decompressobj(wbits=31)
+
+
+def _new_isal_member() -> Any:
+    return isal_zlib.decompressobj(wbits=31)
+
+
+def _from_seekable_gzip(stream: BinaryIO, start: bytes) -> Iterator[bytes]:
+    """Unpack with ISA-L, at twice the speed of zlib; what is damaged, again with zlib.
+
+    ISA-L does not give what comes before the damage.
+    """
+    begin = stream.tell() - len(start)
+    members = _GzipMembers(_new_isal_member)
+    given = 0
+    try:
+        for block in _blocks(stream, start, _PACKED_BLOCK):
+            for content in members.content(block):
+                yield content
+                given += len(content)
+    except igzip_lib.IsalError:  # type: ignore[misc]  # its stub calls it an instance
+        members.has_begun = True
+    if members.has_begun:
+        stream.seek(begin)
+        blocks = _blocks(stream, _read(stream, len(start)), _PACKED_BLOCK)
+        yield from _without_first(_from_gzip(blocks), given)
+
+
+def _without_first(contents: Iterator[bytes], given: int) -> Iterator[bytes]:
+    for content in contents:
+        if fresh := content[given:]:
+            yield fresh
+        given = max(0, given - len(content))
+
+
 def _from_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    members = _GzipMembers()
+    members = _GzipMembers(_new_zlib_member)
     done = 0
     for block in blocks:
         before, given = members.copy(), 0
@@ -118,12 +164,14 @@ def _from_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
 def _up_to_damage(members: _GzipMembers, block: bytes, given: int, done: int) -> Iterator[bytes]:
     """Yield what a damaged block holds, but for the first bytes, which were given."""
     start = 0
-    try:
+
+    def contents() -> Iterator[bytes]:
+        nonlocal start
         for start in range(0, len(block), _SMALL_BLOCK):
-            for content in members.content(block[start : start + _SMALL_BLOCK]):
-                if fresh := content[given:]:
-                    yield fresh
-                given = max(0, given - len(content))
+            yield from members.content(block[start : start + _SMALL_BLOCK])
+
+    try:
+        yield from _without_first(contents(), given)
     except zlib.error as error:
         raise DamagedStreamError("gzip", done + start) from error
 
