@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -37,6 +40,7 @@ from recommender.errors import InputError
 
 _BATCH_BYTES: Final = 8 << 20
 _SLICE_BYTES: Final = 2 << 20  # what is made of it takes ten times as much
+_SLICES_AT_ONCE: Final = 2
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ROW_SCHEMA: Final = pl.Schema(
     {
@@ -163,23 +167,35 @@ class _Reader:
         self._taken += _frames(self._rows.take(), len(self._files) - 1, self._slice_bytes)
 
     def _batches(self, unfinished: int | None) -> Iterator[LogBatch]:
-        """Read what was taken, of which one file may be unfinished, a slice at a time."""
+        """Read what was taken, of which one file may be unfinished, two slices at a time."""
+        being_read: deque[Future[LogBatch]] = deque()
+        with ThreadPoolExecutor(_SLICES_AT_ONCE) as readers:
+            for rows, slice_unfinished in self._slices(unfinished):
+                if len(being_read) == _SLICES_AT_ONCE:
+                    yield being_read.popleft().result()
+                lines = self._unwrapped(rows, slice_unfinished)
+                names = [file.name for file in self._files]
+                being_read.append(readers.submit(self._read, lines, names, self._lost))
+                self._lost = []
+            self._files = self._files[-1:] if unfinished is not None else []
+            self._begun = self._begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
+            yield from (reading.result() for reading in being_read)
+
+    def _slices(self, unfinished: int | None) -> Iterator[tuple[pl.DataFrame, int | None]]:
+        """Cut what was taken into slices, each with the file of which it has not all."""
         rows = pl.concat([_ROW_SCHEMA.to_frame(), *self._taken])
-        height = max(1, rows.height * self._slice_bytes // max(1, self._taken_bytes))
+        slices = max(1, ceil(self._taken_bytes / self._slice_bytes))
+        height = max(1, ceil(rows.height / slices))
         self._taken, self._taken_bytes = [], 0
         for begin in range(0, max(1, rows.height), height):
             part = rows.slice(begin, height)
             is_last = begin + height >= rows.height
-            yield self._batch(part, unfinished if is_last else part["file"][-1])
-        self._files = self._files[-1:] if unfinished is not None else []
-        self._begun = self._begun.with_columns(pl.lit(0, pl.Int64).alias("file"))
+            yield part, unfinished if is_last else part["file"][-1]
 
-    def _batch(self, rows: pl.DataFrame, unfinished: int | None) -> LogBatch:
-        lost, self._lost = self._lost, []
+    def _unwrapped(self, rows: pl.DataFrame, unfinished: int | None) -> pl.DataFrame:
         unescaped = (*UNESCAPED_STARTS, *text_starts(self._formats))
         lines, self._begun = unwrap(rows.select(*STORED_SCHEMA), self._begun, unfinished, unescaped)
-        lines = with_writers(lines, self._files, self._source_pod)
-        return self._read(_with_likes(lines, rows), [file.name for file in self._files], lost)
+        return _with_likes(with_writers(lines, self._files, self._source_pod), rows)
 
     def _read(self, lines: pl.DataFrame, names: list[str], lost: list[SkippedLines]) -> LogBatch:
         usable = pl.col("reason").is_null()
