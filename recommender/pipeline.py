@@ -20,6 +20,7 @@ from recommender.access_logs import (
     log_format,
     read_access_logs,
 )
+from recommender.discovery import recommend_discovery_selectors
 from recommender.errors import InputError, UsageError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
@@ -28,7 +29,13 @@ from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
 from recommender.recommendation import Recommendations, recommend
-from recommender.report import FlowReport, Report, flow_report
+from recommender.report import (
+    DiscoveryReport,
+    FlowReport,
+    Report,
+    flow_report,
+    render_discovery_yaml,
+)
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
 from recommender.sidecars import (
@@ -36,6 +43,7 @@ from recommender.sidecars import (
     render_sidecar,
     without_refused,
     without_unusable_names,
+    write_own_file,
     write_sidecars,
 )
 
@@ -106,6 +114,44 @@ def recommend_sidecars(
         out=None if out is None else str(out),
         written=written,
     )
+
+
+def report_discovery(
+    sources: Sources,
+    out: Path | None = None,
+    settings: Settings | None = None,
+    progress: Progress = lambda _: None,
+) -> DiscoveryReport:
+    """Read logs and a mesh, find the namespaces that nothing needs, and selectors that hide them.
+
+    The part of the MeshConfig that does so is written to the file `out`.
+
+    Raises:
+        InputError: A source cannot be read, no line can be used, no pod is known, or a line or
+            object could not be used and the settings are strict.
+        OutputError: The file cannot be written.
+    """
+    settings = settings or Settings()
+    mesh = read_mesh(sources, settings, progress)
+    flows = read_flows(sources, settings, progress, mesh)
+    progress("building the service graph")
+    _check_domain(flows, mesh)
+    graph = build_service_graph(flows, mesh)
+    _check_known(graph, flows, settings)
+    progress(f"looking for idle ones among {len(mesh.namespaces):,} namespaces")
+    answer = recommend_discovery_selectors(graph, mesh, settings)
+    report = DiscoveryReport(
+        answer=answer,
+        lines=flows.lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+        out=None if out is None else str(out),
+    )
+    if out is not None:
+        progress("writing the selectors")
+        write_own_file(out, render_discovery_yaml(report))
+    return report
 
 
 def report_flows(

@@ -16,7 +16,8 @@ by the requests that they received from a workload which logged no call at all. 
 empty, and where several hosts may have been called there is an edge to each.
 
 The graph's own attributes are ``unknown_pods``, a tuple of `UnknownPod`: writers that no workload
-of the mesh can be found for; ``received``, which maps a workload to a tuple of `Received`, what
+of the mesh can be found for; ``unknown_calls``, which maps a namespace to the tuple of `Call` that
+these made there; ``received``, which maps a workload to a tuple of `Received`, what
 others received from it and its own log does not show; and ``blind_spots``, a tuple of `BlindSpot`.
 """
 
@@ -148,6 +149,7 @@ def build_service_graph(flows: Flows, mesh: Mesh) -> Graph:
         evidence = {name: row[name] for name in _EVIDENCE_COLUMNS}
         graph.add_edge(ids[row["workload"]], host, calls=found, received=False, **evidence)
     _add_received(graph, received, calls, ids)
+    graph.graph["unknown_calls"] = _calls_of_unknown(flows.frame, index, unknown)
     return graph
 
 
@@ -182,6 +184,12 @@ def merge_evidence(parts: Iterable[Evidence]) -> Evidence | None:
         max(e.last_seen for e in found),
         max(e.days for e in found),
     )
+
+
+def calls_of_unknown_pods(graph: Graph, namespace: str) -> tuple[Call, ...]:
+    """List the calls of a namespace's pods that no workload of the mesh can be found for."""
+    found: Mapping[str, tuple[Call, ...]] = graph.graph["unknown_calls"]
+    return found.get(namespace, ())
 
 
 _Attribution = dict[tuple[str, str], WorkloadId]
@@ -256,6 +264,19 @@ def _calls(
             ).alias("host")
         )
     )
+
+
+def _calls_of_unknown(
+    flows: pl.DataFrame, index: MeshIndex, unknown: Iterable[UnknownPod]
+) -> dict[str, tuple[Call, ...]]:
+    """Collect by namespace the calls of pods that no workload is known for."""
+    pods = {(pod.namespace, pod.name): WorkloadId(pod.namespace, "Pod", "") for pod in unknown}
+    ids = sorted(set(pods.values()))
+    calls = _calls(flows, index, pods, {id_: place for place, id_ in enumerate(ids)})
+    found: dict[str, list[Call]] = defaultdict(list)
+    for row in _evidence(calls, ["workload", *_CALL_COLUMNS]).iter_rows(named=True):
+        found[ids[row["workload"]].namespace].append(_call(row))
+    return {namespace: tuple(each) for namespace, each in found.items()}
 
 
 def _own_addresses(flows: pl.DataFrame, index: MeshIndex) -> pl.DataFrame:

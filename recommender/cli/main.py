@@ -18,6 +18,7 @@ DONE, FAILED = 0, 2
 _NEW_OBJECTS: Final = 20_000
 """How many more objects there may be before Python looks for garbage among them."""
 _COMMANDS = {
+    "discovery-selectors": "Find idle namespaces, and selectors that hide them from istiod.",
     "flows": "Print who called whom.",
     "recommend": "Write a minimal Sidecar per workload.",
 }
@@ -32,7 +33,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"recommender.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"recommender.cli.{name}"), name)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

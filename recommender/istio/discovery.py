@@ -7,7 +7,7 @@ pkg/kube/namespace/filter.go (`discoveryNamespacesFilter`), pkg/kube/multicluste
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -22,6 +22,8 @@ class _Placed(Protocol):
 
 
 T = TypeVar("T", bound=_Placed)
+PlacedNamespace = tuple[str, str]
+"""The name of a Kubernetes cluster and of a namespace of it."""
 
 
 def hidden_namespaces(mesh: Mesh) -> frozenset[str]:
@@ -30,11 +32,11 @@ def hidden_namespaces(mesh: Mesh) -> frozenset[str]:
     One that the dump lacks is not hidden.
     """
     home = mesh.kubernetes_clusters[0]
-    return frozenset(name for cluster, name in _hidden(mesh) if cluster == home)
+    return frozenset(name for cluster, name in placed_hidden_namespaces(mesh) if cluster == home)
 
 
-def _hidden(mesh: Mesh) -> frozenset[tuple[str, str]]:
-    """List the hidden namespaces of every Kubernetes cluster with its name."""
+def placed_hidden_namespaces(mesh: Mesh) -> frozenset[PlacedNamespace]:
+    """List the hidden namespaces of every Kubernetes cluster."""
     selectors = mesh.config.discovery_selectors
     if not selectors:
         return frozenset()
@@ -47,10 +49,15 @@ def _hidden(mesh: Mesh) -> frozenset[tuple[str, str]]:
 
 def discovered(mesh: Mesh) -> Mesh:
     """Return the mesh as istiod sees it, without the objects of hidden namespaces."""
-    hidden = _hidden(mesh)
+    return without_namespaces(mesh, placed_hidden_namespaces(mesh))
+
+
+def without_namespaces(mesh: Mesh, hidden: Collection[PlacedNamespace]) -> Mesh:
+    """Return the mesh as istiod would see it if no selector chose some namespaces."""
     if not hidden:
         return mesh
-    unconfigured = hidden_namespaces(mesh)
+    home = mesh.kubernetes_clusters[0]
+    unconfigured = frozenset(name for cluster, name in hidden if cluster == home)
 
     def seen(objects: Iterable[T]) -> tuple[T, ...]:
         return tuple(
@@ -80,7 +87,7 @@ def discovered(mesh: Mesh) -> Mesh:
     )
 
 
-def _has_hidden_parent(vs: VirtualService, mesh: Mesh, hidden: frozenset[str]) -> bool:
+def _has_hidden_parent(vs: VirtualService, mesh: Mesh, hidden: Collection[str]) -> bool:
     """Tell whether a Gateway API route is attached to a Service that istiod does not see."""
     if not vs.gateway_api:
         return False

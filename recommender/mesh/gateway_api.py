@@ -60,13 +60,17 @@ class RouteParent:
 
 @dataclass(frozen=True, slots=True)
 class GatewayRoute:
-    """Hold an HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with parents in the mesh."""
+    """Hold an HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with parents in the mesh.
+
+    `gateways` are the namespaces of its other parents, Gateways.
+    """
 
     meta: ObjectMeta
     kind: str
     parents: tuple[RouteParent, ...]
     hostnames: tuple[str, ...]
     routes: tuple[Route, ...]
+    gateways: tuple[str, ...] = ()
 
 
 def gateway_route(
@@ -94,6 +98,11 @@ def gateway_route(
         parents=tuple(parent for parent in parents if parent is not None),
         hostnames=fields.texts(spec, "hostnames"),
         routes=tuple(routes),
+        gateways=tuple(
+            fields.text(entry, "namespace") or meta.namespace
+            for entry in fields.mappings(spec, "parentRefs")
+            if fields.text(entry, "kind") in ("", "Gateway")
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from recommender.errors import InputError
-from recommender.mesh import kubernetes, networking, policies
+from recommender.mesh import edge, kubernetes, networking, policies
 from recommender.mesh.documents import Document, read_documents
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.gateway_api import GatewayRoute, gateway_route, virtual_services_of_routes
@@ -30,6 +30,7 @@ from recommender.mesh.objects import (
     NO_TIME,
     AuthorizationPolicy,
     DestinationRule,
+    EdgeObject,
     EndpointSlice,
     EnvoyFilter,
     Mesh,
@@ -123,7 +124,8 @@ def load_mesh(
     services = objects.of(Service)
     # A route of the Gateway API finds its parents where istiod is configured.
     near = [service for service in services if service.meta.kubernetes_cluster == clusters[0]]
-    made = virtual_services_of_routes(objects.of(GatewayRoute), near, entries, cluster_domain)
+    routes = objects.of(GatewayRoute)
+    made = virtual_services_of_routes(routes, near, entries, cluster_domain)
     notes = [*found.noted(), *config_notes, *version_notes, *_lacking(objects, clusters)]
     return Mesh(
         config=config,
@@ -143,6 +145,7 @@ def load_mesh(
         authorization_policies=tuple(objects.of(AuthorizationPolicy)),
         envoy_filters=tuple(objects.of(EnvoyFilter)),
         peer_authentications=tuple(objects.of(PeerAuthentication)),
+        edge_objects=(*objects.of(EdgeObject), *edge.routes_of_gateways(routes)),
         notes=tuple(sorted(notes)),
         kubernetes_clusters=clusters,
     )
@@ -166,6 +169,10 @@ def _kinds(cluster_domain: str) -> _Kinds:
         ("telemetry.istio.io", "Telemetry"): policies.telemetry,
         ("security.istio.io", "AuthorizationPolicy"): policies.authorization_policy,
         ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,
+        (istio, "Gateway"): partial(edge.edge_object, kind="Gateway"),
+        (istio, "WorkloadGroup"): partial(edge.edge_object, kind="WorkloadGroup"),
+        ("gateway.networking.k8s.io", "Gateway"): edge.gateway,
+        ("networking.k8s.io", "Ingress"): edge.ingress,
     }
     for group, kind in CONTROLLER_KINDS:
         kinds[group, kind] = partial(controller, kind=kind)
@@ -212,7 +219,7 @@ class _Found:
         if found is not None:
             key = (kind, found.meta.namespace, found.meta.name, cluster)
             self.objects[key].append((found, _resource_version(document)))
-        elif kind != "ConfigMap":
+        elif kind not in ("ConfigMap", "Ingress"):
             self.notes[_TARGETED, where] += 1
 
     def chosen(self) -> list[_Named]:

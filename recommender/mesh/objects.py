@@ -271,6 +271,21 @@ class VirtualService:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeObject:
+    """Describe what brings calls into a mesh from outside, beside VirtualServices.
+
+    That is a Gateway, a route that is attached to one, an Ingress, or a WorkloadGroup, which lets
+    virtual machines join. `hosts` are the services that a route leads to; `namespaces` those of
+    what else it names, such as a Gateway or a certificate.
+    """
+
+    meta: ObjectMeta
+    kind: str
+    hosts: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationRule:
     """Describe an Istio DestinationRule; `connection_pool` tells whether any is set.
 
@@ -485,5 +500,6 @@ class Mesh:
     authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     envoy_filters: tuple[EnvoyFilter, ...] = ()
     peer_authentications: tuple[PeerAuthentication, ...] = ()
+    edge_objects: tuple[EdgeObject, ...] = ()
     notes: tuple[MeshNote, ...] = ()
     kubernetes_clusters: tuple[str, ...] = ("",)

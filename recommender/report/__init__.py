@@ -1,5 +1,8 @@
 """The result of a run -> what people and programs read: a renderer is a function of a report."""
 
+from recommender.report.discovery_json import render_discovery_json
+from recommender.report.discovery_report import DiscoveryReport, render_discovery_yaml
+from recommender.report.discovery_table import render_discovery_table
 from recommender.report.flow_formats import (
     render_flows_csv,
     render_flows_json,
@@ -12,9 +15,13 @@ from recommender.report.model import Report
 from recommender.report.table import render_table
 
 __all__ = [
+    "DiscoveryReport",
     "FlowReport",
     "Report",
     "flow_report",
+    "render_discovery_json",
+    "render_discovery_table",
+    "render_discovery_yaml",
     "render_flows_csv",
     "render_flows_json",
     "render_flows_parquet",

@@ -24,6 +24,7 @@ from recommender.sidecars.manifest import MARKER
 from recommender.sidecars.names import SUFFIX, name_problem
 
 _TEMPORARY: Final = ".recommend-sidecars-"
+_FILE_HINT: Final = "check the folder's permissions and free space, or name another file"
 _HINT: Final = "check the folder's permissions and free space, or name another one"
 
 
@@ -78,6 +79,31 @@ def write_sidecars(
         raise OutputError(
             f"cannot be written: {error.strerror}", where=where, hint=_HINT
         ) from error
+
+
+def write_own_file(path: Path, text: str) -> None:
+    """Write a file that is no Sidecar; its text begins with `MARKER`.
+
+    Raises:
+        OutputError: Something that this tool did not write is in its place, or it cannot be
+            written.
+    """
+    try:
+        mode = _mode(path)
+        if mode is not None and not (stat.S_ISREG(mode) and _has_marker(path)):
+            hint = "move it away, or name another file"
+            what = "is in the way: not written by this tool"
+            raise OutputError(what, where=shown(path), hint=hint)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, text)
+    except OSError as error:
+        what = f"cannot be written: {error.strerror}"
+        raise OutputError(what, where=shown(path), hint=_FILE_HINT) from error
+
+
+def _has_marker(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MARKER)) == MARKER.encode()
 
 
 def _write(

@@ -136,3 +136,8 @@ def _yaml_lines(value: Mapping[str, object] | list[str]) -> list[str]:
         return []
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=True, width=sys.maxsize)
     return text.splitlines()
+
+
+def render_yaml(value: Mapping[str, object]) -> str:
+    """Write an object as YAML, its texts so that they are text to every reader."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=True, width=sys.maxsize)

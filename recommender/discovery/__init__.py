@@ -1,0 +1,17 @@
+"""Graph and mesh -> the namespaces that nothing needs, and the discoverySelectors for them."""
+
+from recommender.discovery.decide import recommend_discovery_selectors
+from recommender.discovery.model import (
+    DiscoveryAnswer,
+    DiscoverySelectors,
+    FoundNamespace,
+    NamespaceNeed,
+)
+
+__all__ = [
+    "DiscoveryAnswer",
+    "DiscoverySelectors",
+    "FoundNamespace",
+    "NamespaceNeed",
+    "recommend_discovery_selectors",
+]

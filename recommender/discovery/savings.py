@@ -1,0 +1,82 @@
+"""What proxies no longer have once some namespaces are hidden, as they are scoped today."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from statistics import median_low
+
+from recommender.discovery.model import ProxySavings
+from recommender.istio.call import ProxyConfig
+from recommender.istio.config_size import config_size
+from recommender.istio.discovery import without_namespaces
+from recommender.istio.sidecar_scope import build_scope_rules
+from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
+from recommender.recommendation.views import Views, build_view_rules, ipv6_only, proxy_labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Hold the services and bytes of one kind of proxy, before and after, and how many it is."""
+
+    pods: int
+    services: tuple[int, int]
+    bytes: tuple[int, int]
+
+
+def proxy_savings(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> ProxySavings:
+    """Sum up what the mesh's sidecar proxies have, with and without idle namespaces."""
+    found = list(_each(mesh, index, idle))
+    pods = [each for each in found for _ in range(each.pods)]
+    if not pods:
+        return ProxySavings()
+    return ProxySavings(
+        sidecars=len(pods),
+        services_before=sum(each.services[0] for each in pods),
+        services_after=sum(each.services[1] for each in pods),
+        median_services_before=median_low(each.services[0] for each in pods),
+        median_services_after=median_low(each.services[1] for each in pods),
+        bytes_before=sum(each.bytes[0] for each in pods),
+        bytes_after=sum(each.bytes[1] for each in pods),
+        median_bytes_before=median_low(each.bytes[0] for each in pods),
+        median_bytes_after=median_low(each.bytes[1] for each in pods),
+    )
+
+
+def _each(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> Iterator[_Sizes]:
+    placed = frozenset((cluster, n) for cluster in mesh.kubernetes_clusters for n in idle)
+    given = [
+        build_view_rules(build_scope_rules(seen))
+        for seen in (mesh, without_namespaces(mesh, placed))
+    ]
+    sidecars = [
+        id_
+        for id_ in sorted(index.workloads)
+        if any(_counts(pod.proxy, pod.has_ended) for pod in index.pods_by_workload.get(id_, ()))
+    ]
+    for namespace, ids in groupby(sidecars, key=attrgetter("namespace")):
+        views = [Views(rules, namespace) for rules in given]
+        sizes: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+        for id_ in ids:
+            before, after = (_config(each, index, id_) for each in views)
+            if id(before) not in sizes:
+                services = (before.service_count, after.service_count)
+                sizes[id(before)] = services, (config_size(before).bytes, config_size(after).bytes)
+            pods = index.pods_by_workload[id_]
+            count = sum(_counts(pod.proxy, pod.has_ended) for pod in pods)
+            yield _Sizes(count, *sizes[id(before)])
+
+
+def _counts(proxy: str | None, has_ended: bool) -> bool:
+    return proxy == "sidecar" and not has_ended
+
+
+def _config(views: Views, index: MeshIndex, id_: WorkloadId) -> ProxyConfig:
+    """Return what the first of a workload's proxies has."""
+    first: tuple[str, Labels] = min(
+        proxy_labels(index, id_), key=lambda proxy: (proxy[0], sorted(proxy[1].items()))
+    )
+    (view,) = views.of_pods([first], ipv6_only(index.pods_by_workload.get(id_, ())))
+    return view.today

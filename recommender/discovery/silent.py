@@ -1,0 +1,63 @@
+"""What the logs cannot tell: workloads whose calls are not known, and what else is not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from recommender.discovery.model import SilentWorkload
+from recommender.istio.proxy import REGISTRY_ONLY, outbound_traffic_policy
+from recommender.mesh import Mesh, MeshIndex, WorkloadId
+from recommender.recommendation import Recommendations
+from recommender.service_graph import Graph, has_logged
+
+_UNTOLD: Final = (
+    "logged nothing",
+    "calls only received",
+    "calls not logged",
+    "logs filtered",
+    "calls not captured",
+)
+_EDGE: Final = ("gateway", "waypoint")
+
+
+def silent_workloads(
+    recommendations: Recommendations, graph: Graph, index: MeshIndex
+) -> tuple[SilentWorkload, ...]:
+    """List the workloads with proxies, there or to come, whose calls the logs do not tell."""
+
+    def found() -> Iterator[SilentWorkload]:
+        for each in recommendations.left_out:
+            if each.reason in _UNTOLD and _is_there(index, each.workload):
+                yield SilentWorkload(each.workload, each.reason)
+            elif each.reason in _EDGE and not has_logged(graph, each.workload):
+                yield SilentWorkload(each.workload, f"{each.reason} that logged nothing")
+
+    return tuple(sorted(found(), key=lambda each: each.workload))
+
+
+def _is_there(index: MeshIndex, id_: WorkloadId) -> bool:
+    """Tell whether a workload has pods with proxies, or none at all now, as a CronJob may."""
+    pods = index.pods_by_workload.get(id_, ())
+    return not pods or any(pod.proxy is not None for pod in pods)
+
+
+def blind_spots_in_words(mesh: Mesh, recommendations: Recommendations) -> tuple[str, ...]:
+    """List what else the logs cannot tell, and what makes a missed call worse."""
+
+    def found() -> Iterator[str]:
+        policies = {outbound_traffic_policy(mesh.config, sidecar)[0] for sidecar in mesh.sidecars}
+        if REGISTRY_ONLY in {*policies, mesh.config.outbound_traffic_policy}:
+            yield (
+                "outboundTrafficPolicy REGISTRY_ONLY is in force: a call that no log shows would "
+                "be refused, not passed through"
+            )
+        if any(pod.proxy == "ztunnel" for pod in mesh.pods):
+            yield "ztunnel runs in this mesh, and the calls that it forwards are in no access log"
+        notes = {note.name for r in recommendations.recommended for note in r.notes}
+        if "calls unseen" in notes:
+            yield "no proxy in these logs logged a call: is the client side logged?"
+        if "unlogged call" in notes:
+            yield "some workloads made calls that their own logs lack (see `recommend`)"
+
+    return tuple(found())

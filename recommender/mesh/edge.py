@@ -1,0 +1,58 @@
+"""Convert what brings calls into a mesh from outside, as far as it binds namespaces.
+
+Which Ingresses istiod reads: istio pilot/pkg/config/kube/ingress `shouldProcessIngress`. One of
+another class is none of its matters; without any class the mesh's mode decides, so it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from recommender.mesh import fields
+from recommender.mesh.fields import Fields
+from recommender.mesh.gateway_api import GatewayRoute
+from recommender.mesh.objects import EdgeObject, ObjectMeta
+
+_CLASS: Final = "kubernetes.io/ingress.class"
+_ISTIO: Final = "istio"
+
+
+def edge_object(meta: ObjectMeta, _document: Fields, kind: str) -> EdgeObject:
+    """Convert an object of which its being there is all that counts."""
+    return EdgeObject(meta, kind)
+
+
+def gateway(meta: ObjectMeta, document: Fields) -> EdgeObject:
+    """Convert a Gateway of the Gateway API, whose certificates may be of other namespaces.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    spec = fields.mapping(document, "spec")
+    named = {
+        fields.text(reference, "namespace") or meta.namespace
+        for listener in fields.mappings(spec, "listeners")
+        for reference in fields.mappings(fields.mapping(listener, "tls"), "certificateRefs")
+    }
+    return EdgeObject(meta, "Gateway", namespaces=tuple(sorted(named - {meta.namespace})))
+
+
+def ingress(meta: ObjectMeta, document: Fields) -> EdgeObject | None:
+    """Convert an Ingress; one of another controller's class is None.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    named = fields.text(fields.mapping(document, "spec"), "ingressClassName")
+    named = named or meta.annotations.get(_CLASS, "")
+    return EdgeObject(meta, "Ingress") if not named or _ISTIO in named else None
+
+
+def routes_of_gateways(routes: Iterable[GatewayRoute]) -> Iterator[EdgeObject]:
+    """Yield the routes that are attached to a Gateway, with the services that they lead to."""
+    for route in routes:
+        if route.gateways:
+            hosts = {d.host for each in route.routes for d in (*each.destinations, *each.mirrors)}
+            namespaces = tuple(sorted(set(route.gateways) - {route.meta.namespace}))
+            yield EdgeObject(route.meta, route.kind, tuple(sorted(hosts)), namespaces)

@@ -1,0 +1,189 @@
+"""Idle namespaces and selectors for people at a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from recommender.discovery import DiscoveryAnswer, FoundNamespace
+from recommender.report.discovery_report import (
+    NEW_IS_HIDDEN,
+    DiscoveryReport,
+    label_commands,
+    proof_in_words,
+    selectors_yaml,
+)
+from recommender.report.layout import Page, Row
+from recommender.report.table import add_lines, line_warnings
+from recommender.sidecars.words import counted, evidence_in_words, printable
+
+_WIDTH: Final = 120
+_MOST_NAMES: Final = 8
+_MOST_LABELS: Final = 4
+_HARMLESS: Final = frozenset(("system", "injection"))
+"""What it is no harm to hide: such a namespace is no surprise if it is hidden already."""
+
+
+def render_discovery_table(
+    report: DiscoveryReport, *, width: int | None = None, colour: bool = False
+) -> str:
+    """Write what was found for a terminal of `width` columns, 120 if that is not known."""
+    page = Page(_WIDTH if width is None else width, colour)
+    answer = report.answer
+    _add_summary(page, report)
+    if answer.idle:
+        page.heading("Idle, to hide from istiod")
+        page.table(
+            Row("NAMESPACE", ("SERVICES", "PODS", "ENDPOINTS", "OBJECTS"), "LABELS"),
+            [Row(n.name, _figures(n), _labels(n)) for n in answer.idle],
+        )
+    page.heading("Kept")
+    page.table(
+        Row("NAMESPACE", ("SERVICES", "PODS", "ENDPOINTS", "OBJECTS"), "NEEDED BY"),
+        [Row(n.name, _figures(n), _needs(n)) for n in answer.kept],
+    )
+    _add_hidden_already(page, answer)
+    _add_silent(page, answer)
+    add_lines(page, report.lines)
+    _add_selectors(page, report)
+    return page.text()
+
+
+def _add_summary(page: Page, report: DiscoveryReport) -> None:
+    answer, before, after = report.answer, report.answer.watched_before, report.answer.watched_after
+    page.heading(f"Idle namespaces: {len(answer.idle):,} of {before.namespaces:,} that istiod sees")
+    if answer.idle:
+        page.paragraph(
+            f"istiod would watch: services {before.services:,} → {after.services:,}, pods "
+            f"{before.pods:,} → {after.pods:,}, endpoints {before.endpoints:,} → "
+            f"{after.endpoints:,}, Istio objects {before.objects:,} → {after.objects:,}"
+        )
+        saved = answer.savings
+        if saved.sidecars:
+            page.paragraph(
+                f"{counted(saved.sidecars, 'sidecar proxy').replace('proxys', 'proxies')}, median: "
+                f"services {saved.median_services_before:,} → {saved.median_services_after:,}, "
+                f"about {_size(saved.median_bytes_before)} → {_size(saved.median_bytes_after)} of "
+                f"configuration; all together: services {saved.services_before:,} → "
+                f"{saved.services_after:,}, about {_size(saved.bytes_before)} → "
+                f"{_size(saved.bytes_after)}"
+            )
+        page.paragraph(f"Proved: {proof_in_words(answer)}")
+    evidence = evidence_in_words(answer.evidence) if answer.evidence else "no calls"
+    page.paragraph(f"Evidence: {evidence}")
+    for warning in _warnings(report):
+        page.warning(warning)
+
+
+def _warnings(report: DiscoveryReport) -> Iterator[str]:
+    answer = report.answer
+    if not report.istio_version_known:
+        major, minor = report.istio_version
+        yield (f"Istio's version is not in the mesh dump; the rules of {major}.{minor} were used")
+    yield from line_warnings(report.lines)
+    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
+        yield f"Objects of the mesh dump that could not be used: {refused:,}"
+    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
+        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+    if answer.unknown_pods:
+        yield f"Pods of no known workload: {len(answer.unknown_pods):,}"
+    if answer.silent:
+        reasons = Counter(each.reason for each in answer.silent).most_common()
+        told = ", ".join(f"{reason} ({number:,})" for reason, number in sorted(reasons))
+        yield f"Where these call is not known: {counted(len(answer.silent), 'workload')} – {told}"
+    for doubt in answer.doubts:
+        yield f"{doubt[:1].upper()}{doubt[1:]}"
+    used = [n for n in answer.hidden_already if _surprises(n)]
+    if used:
+        yield f"Hidden already, but needed: {_listed(n.name for n in used)}"
+    but = [n.name for n in answer.kept if n.is_idle_but_for_proxies]
+    if but:
+        yield (
+            f"Kept for their proxies alone, of which no log shows use: {_listed(but)}; without "
+            "proxies they could be hidden"
+        )
+
+
+def _surprises(namespace: FoundNamespace) -> bool:
+    return any(need.kind not in _HARMLESS for need in namespace.needs)
+
+
+def _figures(namespace: FoundNamespace) -> tuple[str, ...]:
+    c = namespace.contents
+    objects = sum(c.objects.values())
+    return (f"{c.services:,}", f"{c.pods:,}", f"{c.endpoints:,}", f"{objects:,}")
+
+
+def _labels(namespace: FoundNamespace) -> str:
+    each = [f"{key}={value}" for key, value in sorted(namespace.labels.items())]
+    return _listed(each, _MOST_LABELS)
+
+
+def _needs(namespace: FoundNamespace) -> str:
+    """Name every reason; where no proxies are in it, say more of the first that is not plain."""
+    kinds = [need.kind for need in namespace.needs]
+    listed = ", ".join(kinds)
+    if "proxy" in kinds or "logged" in kinds:
+        return listed
+    need = namespace.needs[0]
+    requests = f", {counted(need.evidence.requests, 'request')}" if need.evidence else ""
+    return f"{listed}: {need.detail}{requests}"
+
+
+def _add_hidden_already(page: Page, answer: DiscoveryAnswer) -> None:
+    if not answer.hidden_already:
+        return
+    page.heading("Hidden already, by the selectors in force")
+    quiet = [n.name for n in answer.hidden_already if not _surprises(n)]
+    for namespace in filter(_surprises, answer.hidden_already):
+        page.paragraph(f"{namespace.name}, which is needed: {_needs(namespace)}", 2, hang=2)
+    if quiet:
+        page.paragraph(_listed(quiet), 2, hang=2)
+
+
+def _add_silent(page: Page, answer: DiscoveryAnswer) -> None:
+    if not answer.silent:
+        return
+    page.heading("Where these call is not known, since their logs do not tell")
+    for reason in sorted({each.reason for each in answer.silent}):
+        named = [str(each.workload) for each in answer.silent if each.reason == reason]
+        page.paragraph(f"{reason}: {_listed(named)}", 2, hang=2)
+
+
+def _add_selectors(page: Page, report: DiscoveryReport) -> None:
+    answer = report.answer
+    if not answer.idle:
+        page.heading("Nothing to hide")
+    else:
+        told = {
+            "existing labels": "Selectors, by labels that the namespaces have",
+            "labels to add": "Selectors, by a label to add",
+        }
+        page.heading(told.get(answer.selectors.by, "Selectors"))
+        commands = label_commands(answer)
+        if commands:
+            page.paragraph("First label the namespaces, where they are:", 2)
+            page.lines += [f"  {printable(command)}" for command in commands]
+            page.paragraph("Then set:", 2)
+        page.lines += [f"  {line}" for line in selectors_yaml(answer.selectors).splitlines()]
+        if not answer.selectors.shows_new:
+            page.paragraph(NEW_IS_HIDDEN, 2, hang=2)
+    if report.out is not None:
+        page.heading(f"Written to {report.out}")
+
+
+def _listed(texts: Iterable[str], most: int = _MOST_NAMES) -> str:
+    each = list(texts)
+    more = len(each) - most
+    shown = ", ".join(each[:most])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _size(number: int) -> str:
+    """Write a number of bytes.
+
+    >>> _size(1500), _size(12_345_678)
+    ('2 kB', '12.3 MB')
+    """
+    return f"{number / 1e6:,.1f} MB" if number >= 1e6 else f"{number / 1e3:,.0f} kB"
