@@ -14,6 +14,7 @@ from recommender.discovery.calls import SeenCalls, view_of
 from recommender.istio.call import (
     VIRTUAL_OUTBOUND,
     Fate,
+    OutboundCall,
     ProxyConfig,
     Resolution,
     looks_for_http,
@@ -108,7 +109,7 @@ class Comparison:
             views = self.before[seen.caller.id.namespace]
             configs.append((views.with_hosts(seen.view, hosts), after.with_hosts(view, hosts)))
         for need in needs:
-            if not all(is_unchanged(need, *each) for each in configs):
+            if not all(is_unchanged(need.outbound, *each) for each in configs):
                 yield need
 
 
@@ -123,12 +124,11 @@ def _is_other_cluster(need: CallNeeds, before: View, after: View) -> bool:
     )
 
 
-def is_unchanged(need: CallNeeds, before: ProxyConfig, after: ProxyConfig) -> bool:
+def is_unchanged(outbound: OutboundCall, before: ProxyConfig, after: ProxyConfig) -> bool:
     """Tell whether a call goes where it went, by the same rules, and not by chance.
 
     What no listener looked into may be anything, HTTP too: none may come to look.
     """
-    outbound = need.outbound
     was, is_now = resolve_call(before, outbound), resolve_call(after, outbound)
     if was.fate in _UNTOLD:
         return is_now.fate is was.fate and is_now.listener == was.listener

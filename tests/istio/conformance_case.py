@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -108,7 +107,7 @@ def ask_istiod(cases: Sequence[Case]) -> list[list[Verdict]]:
         asked: list[dict[str, object]] = []
         for number, case in enumerate(cases):
             mesh = Path(folder, str(number))
-            write_mesh(mesh, _seen_by_istiod(case.objects))
+            write_mesh(mesh, list(case.objects))
             remotes = [(name, Path(folder, f"{number}-{name}")) for name, _ in case.remotes]
             for (_, path), (_, objects) in zip(remotes, case.remotes, strict=True):
                 write_mesh(path, list(objects))
@@ -207,42 +206,3 @@ def _addresses(objects: Iterable[Object]) -> list[str]:
         if each["kind"] == "ServiceEntry":
             found += [endpoint["address"] for endpoint in spec.get("endpoints", ())]
     return [address for address in found if address[0].isdigit()]
-
-
-def _seen_by_istiod(objects: Iterable[Object]) -> list[Object]:
-    """Leave out Istio objects of namespaces that no discovery selector chooses.
-
-    istiod's informers do that themselves; the fake server's store of configurations does not.
-    """
-    objects = list(objects)
-    config: dict[str, Any] = {}
-    namespaces: dict[str, Mapping[str, str]] = {}
-    for each in objects:
-        metadata: Any = each["metadata"]
-        if each["kind"] == "Namespace":
-            namespaces[metadata["name"]] = metadata.get("labels", {})
-        if each["kind"] == "ConfigMap":
-            data: Any = each["data"]
-            config = json.loads(data["mesh"])
-    selectors = config.get("discoverySelectors")
-    if not selectors:
-        return objects
-    seen = {
-        name for name, labels in namespaces.items() if any(_selects(s, labels) for s in selectors)
-    }
-    return [each for each in objects if not _is_istio(each) or _namespace(each) in seen]
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Tell whether a selector chooses a namespace; of expressions random meshes have `Exists`."""
-    asked = [expression["key"] for expression in selector.get("matchExpressions", [])]
-    return selector.get("matchLabels", {}).items() <= labels.items() and set(asked) <= set(labels)
-
-
-def _is_istio(each: Object) -> bool:
-    return str(each["apiVersion"]).partition("/")[0].endswith(".istio.io")
-
-
-def _namespace(each: Object) -> str:
-    metadata: Any = each["metadata"]
-    return str(metadata["namespace"])

@@ -81,7 +81,7 @@ def recommend_for(case: Case, mesh: Mesh, rules: ScopeRules, before: Sequence[Ve
 
     `mesh` has what istiod does not see, too: pods of a namespace that is hidden in one cluster.
     """
-    answer = decide_for(mesh, _flows(case, rules, before), adopt=True)
+    answer = decide_for(mesh, flows_of_case(case, rules, before), adopt=True)
     logged = tuple(_logged(case, rules, before))
     sidecars = tuple(yaml.safe_load(render_sidecar(r, Settings())) for r in answer.recommended)
     return Scoped(case, logged, rules, answer, sidecars, with_sidecars(case, sidecars))
@@ -114,11 +114,11 @@ def _changed(
     """Yield the calls for which no answer from before is among those from after."""
     for place, (_, calls) in enumerate(scoped.case.callers):
         for number, call in enumerate(calls):
-            unsure = _in_two_registries(scoped.rules, call)
+            unsure = unsure_clusters(scoped.rules, call)
             was = [run[place].calls[number] for run in before]
             is_now = [run[place].calls[number] for run in after]
-            then = {_outcome(each, unsure) for each in was}
-            if then & {_outcome(each, unsure) for each in is_now}:
+            then = {outcome(each, unsure) for each in was}
+            if then & {outcome(each, unsure) for each in is_now}:
                 continue
             if scoped.is_left_to_chance(call):
                 continue
@@ -217,7 +217,7 @@ def _place(each: Object) -> tuple[str, str]:
     return metadata["namespace"], metadata["name"]
 
 
-def _in_two_registries(rules: ScopeRules, call: JudgedCall) -> frozenset[str]:
+def unsure_clusters(rules: ScopeRules, call: JudgedCall) -> frozenset[str]:
     """Name the clusters of hosts with several objects in one namespace.
 
     Their endpoints come from Kubernetes and from ServiceEntries, and the fake server does not
@@ -228,7 +228,7 @@ def _in_two_registries(rules: ScopeRules, call: JudgedCall) -> frozenset[str]:
     return frozenset(name for name, service in clusters if service and len(objects[service]) > 1)
 
 
-def _outcome(found: Resolution, unsure: frozenset[str]) -> tuple[object, ...]:
+def outcome(found: Resolution, unsure: frozenset[str]) -> tuple[object, ...]:
     """Return what must stay; a call that is refused may be so by a route or by a listener."""
     refused = [c.name for c in found.clusters] == ["BlackHoleCluster"]
     if refused or found.virtual_host == "block_all":
@@ -240,7 +240,7 @@ def _outcome(found: Resolution, unsure: frozenset[str]) -> tuple[object, ...]:
     return replace(found, clusters=sure(found.clusters), mirrors=sure(found.mirrors)).outcome
 
 
-def _flows(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> list[Flow]:
+def flows_of_case(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> list[Flow]:
     """Write down calls as the access logs of their proxies would."""
     flows = []
     for (proxy, calls), verdict in zip(case.callers, before, strict=True):
