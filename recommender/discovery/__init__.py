@@ -7,8 +7,10 @@ from recommender.discovery.model import (
     FoundNamespace,
     NamespaceNeed,
 )
+from recommender.discovery.selectors import NAME_LABEL
 
 __all__ = [
+    "NAME_LABEL",
     "DiscoveryAnswer",
     "DiscoverySelectors",
     "FoundNamespace",

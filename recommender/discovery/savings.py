@@ -9,12 +9,11 @@ from operator import attrgetter
 from statistics import median_low
 
 from recommender.discovery.model import ProxySavings
-from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import config_size
 from recommender.istio.discovery import without_namespaces
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
-from recommender.recommendation.views import Views, build_view_rules, ipv6_only, proxy_labels
+from recommender.recommendation.views import View, Views, build_view_rules, ipv6_only, proxy_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,11 @@ class _Sizes:
 
 
 def proxy_savings(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> ProxySavings:
-    """Sum up what the mesh's sidecar proxies have, with and without idle namespaces."""
+    """Sum up what the mesh's sidecar proxies have, with and without idle namespaces.
+
+    The bytes of proxies without a Sidecar are those of one of them for each Kubernetes cluster and
+    number of services: they differ in little more than the short names of services.
+    """
     found = list(_each(mesh, index, idle))
     pods = [each for each in found for _ in range(each.pods)]
     if not pods:
@@ -51,32 +54,35 @@ def _each(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> Iterator[_Size
         build_view_rules(build_scope_rules(seen))
         for seen in (mesh, without_namespaces(mesh, placed))
     ]
-    sidecars = [
+    proxied = [
         id_
         for id_ in sorted(index.workloads)
         if any(_counts(pod.proxy, pod.has_ended) for pod in index.pods_by_workload.get(id_, ()))
     ]
-    for namespace, ids in groupby(sidecars, key=attrgetter("namespace")):
+    sizes: dict[tuple[object, ...], tuple[int, int]] = {}
+    for namespace, ids in groupby(proxied, key=attrgetter("namespace")):
         views = [Views(rules, namespace) for rules in given]
-        sizes: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
         for id_ in ids:
-            before, after = (_config(each, index, id_) for each in views)
-            if id(before) not in sizes:
-                services = (before.service_count, after.service_count)
-                sizes[id(before)] = services, (config_size(before).bytes, config_size(after).bytes)
+            before, after = (_view(each, index, id_) for each in views)
+            services = (before.today.service_count, after.today.service_count)
+            scoped = (namespace, id(before.today)) if before.sidecar else ()
+            key = (before.proxy.kubernetes_cluster, *services, *scoped)
+            if key not in sizes:
+                both = (config_size(view.today).bytes for view in (before, after))
+                sizes[key] = (next(both), next(both))
             pods = index.pods_by_workload[id_]
             count = sum(_counts(pod.proxy, pod.has_ended) for pod in pods)
-            yield _Sizes(count, *sizes[id(before)])
+            yield _Sizes(count, services, sizes[key])
 
 
 def _counts(proxy: str | None, has_ended: bool) -> bool:
     return proxy == "sidecar" and not has_ended
 
 
-def _config(views: Views, index: MeshIndex, id_: WorkloadId) -> ProxyConfig:
-    """Return what the first of a workload's proxies has."""
+def _view(views: Views, index: MeshIndex, id_: WorkloadId) -> View:
+    """Return what the first of a workload's proxies sees."""
     first: tuple[str, Labels] = min(
         proxy_labels(index, id_), key=lambda proxy: (proxy[0], sorted(proxy[1].items()))
     )
     (view,) = views.of_pods([first], ipv6_only(index.pods_by_workload.get(id_, ())))
-    return view.today
+    return view

@@ -54,7 +54,7 @@ def standing_needs(
 
 def _of_the_house(mesh: Mesh) -> Found:
     """Keep what runs the mesh, and what every pod asks: the API server and DNS."""
-    yield mesh.config.root_namespace, NamespaceNeed("root namespace", "of the mesh")
+    yield mesh.config.root_namespace, NamespaceNeed("root namespace", "rootNamespace of the mesh")
     pods = [(pod.meta.namespace, pod.meta.labels) for pod in mesh.pods]
     templates = [(w.id.namespace, w.template_labels or {}) for w in mesh.workloads]
     for namespace, labels in (*pods, *templates):

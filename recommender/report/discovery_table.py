@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from recommender.discovery import DiscoveryAnswer, FoundNamespace
+from recommender.discovery import NAME_LABEL, DiscoveryAnswer, FoundNamespace
 from recommender.report.discovery_report import (
     NEW_IS_HIDDEN,
     DiscoveryReport,
@@ -91,7 +91,7 @@ def _warnings(report: DiscoveryReport) -> Iterator[str]:
     if answer.silent:
         reasons = Counter(each.reason for each in answer.silent).most_common()
         told = ", ".join(f"{reason} ({number:,})" for reason, number in sorted(reasons))
-        yield f"Where these call is not known: {counted(len(answer.silent), 'workload')} – {told}"
+        yield f"Workloads whose calls are not known: {len(answer.silent):,} – {told}"
     for doubt in answer.doubts:
         yield f"{doubt[:1].upper()}{doubt[1:]}"
     used = [n for n in answer.hidden_already if _surprises(n)]
@@ -116,7 +116,8 @@ def _figures(namespace: FoundNamespace) -> tuple[str, ...]:
 
 
 def _labels(namespace: FoundNamespace) -> str:
-    each = [f"{key}={value}" for key, value in sorted(namespace.labels.items())]
+    labels = sorted(namespace.labels.items())
+    each = [f"{key}={value}" for key, value in labels if key != NAME_LABEL]
     return _listed(each, _MOST_LABELS)
 
 
@@ -128,7 +129,7 @@ def _needs(namespace: FoundNamespace) -> str:
         return listed
     need = namespace.needs[0]
     requests = f", {counted(need.evidence.requests, 'request')}" if need.evidence else ""
-    return f"{listed}: {need.detail}{requests}"
+    return f"{listed}: {need.detail.partition('; ')[0]}{requests}"
 
 
 def _add_hidden_already(page: Page, answer: DiscoveryAnswer) -> None:
@@ -145,7 +146,7 @@ def _add_hidden_already(page: Page, answer: DiscoveryAnswer) -> None:
 def _add_silent(page: Page, answer: DiscoveryAnswer) -> None:
     if not answer.silent:
         return
-    page.heading("Where these call is not known, since their logs do not tell")
+    page.heading(f"Calls not known: {counted(len(answer.silent), 'workload')}")
     for reason in sorted({each.reason for each in answer.silent}):
         named = [str(each.workload) for each in answer.silent if each.reason == reason]
         page.paragraph(f"{reason}: {_listed(named)}", 2, hang=2)
@@ -183,7 +184,10 @@ def _listed(texts: Iterable[str], most: int = _MOST_NAMES) -> str:
 def _size(number: int) -> str:
     """Write a number of bytes.
 
-    >>> _size(1500), _size(12_345_678)
-    ('2 kB', '12.3 MB')
+    >>> _size(1500), _size(12_345_678), _size(12_345_678_901)
+    ('2 kB', '12.3 MB', '12.3 GB')
     """
-    return f"{number / 1e6:,.1f} MB" if number >= 1e6 else f"{number / 1e3:,.0f} kB"
+    for unit, of in (("GB", 1e9), ("MB", 1e6)):
+        if number >= of:
+            return f"{number / of:,.1f} {unit}"
+    return f"{number / 1e3:,.0f} kB"

@@ -82,7 +82,7 @@ def hide_idle(seeds: Sequence[int]) -> Hidden:
         for case, known, first in zip(cases, rules, ask_istiod(cases), strict=True)
     ]
     answers = list(map(_answer, cases, meshes, rules, before))
-    after = list(map(_hidden, cases, answers))
+    after = list(map(with_selectors, cases, answers))
     found = Hidden()
     found.counted["meshes"] = len(cases)
     again = ask_istiod(after)
@@ -137,9 +137,7 @@ _VERDICTS = {
 
 def _hiding_all(case: Case) -> Case:
     """Hide every namespace that no caller is in, but the root."""
-    busy = {proxy.namespace for proxy, _ in case.callers}
-    objects = tuple(hiding(case.objects, set(HOMES) - busy))
-    return replace(case, name=f"{case.name}, all hidden", objects=objects)
+    return hiding(case, set(HOMES) - {proxy.namespace for proxy, _ in case.callers})
 
 
 def _answer(
@@ -147,11 +145,6 @@ def _answer(
 ) -> DiscoveryAnswer:
     flows = flows_of(flows_of_case(case, rules, before))
     return recommend_discovery_selectors(build_service_graph(flows, mesh), mesh)
-
-
-def _hidden(case: Case, answer: DiscoveryAnswer) -> Case:
-    objects = tuple(with_selectors(case.objects, answer))
-    return replace(case, name=f"{case.name}, hidden", objects=objects)
 
 
 def _changed(
