@@ -20,8 +20,11 @@ import pytest
 
 from recommender.access_logs.container_paths import container_log
 from recommender.cli.main import cli, main
+from recommender.discovery.model import NEED_KINDS
 from recommender.mesh.load import _kinds
+from recommender.pipeline import Sources, report_discovery
 from recommender.recommendation.model import ReasonKind
+from recommender.report import render_discovery_json
 from recommender.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +87,16 @@ def test_the_flows_of_the_demo_are_what_the_readme_quotes(
     assert main(["flows", "--logs", str(shop / "logs"), "--mesh", str(shop / "mesh")]) == 0
 
     assert is_cut_from(marked_block("flows output"), capsys.readouterr().out)
+
+
+def test_the_idle_namespaces_of_the_demo_are_what_the_readme_quotes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop = ROOT / "fixtures" / "shop"
+    arguments = ["--logs", str(shop / "logs"), "--mesh", str(shop / "mesh")]
+    assert main(["discovery-selectors", *arguments]) == 0
+
+    assert is_cut_from(marked_block("discovery output"), capsys.readouterr().out)
 
 
 @pytest.fixture
@@ -155,7 +168,7 @@ def test_every_setting_is_documented_with_its_default(tmp_path: Path) -> None:
 
 def test_every_kind_that_is_read_is_in_the_dump_of_the_readme() -> None:
     block = marked_block("mesh dump")
-    loop = re.search(r"for kind in (.*?); do", block)
+    loop = re.search(r"for kind in (.*?); do", block, re.DOTALL)
     assert loop
     dumped = set(re.findall(r"[a-z0-9.-]+", block))
     dumped |= {f"{kind}.networking.istio.io" for kind in loop[1].split()}
@@ -170,7 +183,9 @@ def test_every_kind_that_is_read_is_in_the_dump_of_the_readme() -> None:
 def _plural(kind: str) -> str:
     """Name the resource of a kind as kubectl does."""
     name = kind.lower()
-    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+    if name.endswith("s"):
+        return f"{name}es"
+    return f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s"
 
 
 def test_logs_saved_as_the_readme_says_tell_their_pod(
@@ -197,10 +212,18 @@ def test_logs_saved_as_the_readme_says_tell_their_pod(
 
 def test_every_reason_note_and_cause_of_leaving_out_is_explained() -> None:
     assert first_column("Reasons for a host") == sorted(get_args(ReasonKind))
+    assert first_column("Idle namespaces") == sorted([*NEED_KINDS, *discovery_fields()])
     assert first_column("Notes") == sorted(names_given_to("Note", 0))
     assert first_column("Workloads left out") == sorted(
         names_given_to("LeftOut", 1) | {"gateway", "waypoint", "ztunnel"}
     )
+
+
+def discovery_fields() -> list[str]:
+    """List the fields of the JSON of `discovery-selectors`."""
+    shop = ROOT / "fixtures" / "shop"
+    report = report_discovery(Sources((shop / "logs",), (shop / "mesh",)))
+    return list(json.loads(render_discovery_json(report)))
 
 
 def first_column(heading: str) -> list[str]:

@@ -133,7 +133,8 @@ def _of_call(need: CallNeeds, seen: SeenCalls, names: NamespacesOf) -> _Named:
                 yield namespace, "possible", f"{perhaps.host}, by {by}"
     host = call.destination_host
     if host is not None:
-        service = seen.view.unscoped.scope.services.get(host)
+        scopes = (seen.view.today.scope, seen.view.unscoped.scope)
+        service = next(filter(None, (scope.services.get(host) for scope in scopes)), None)
         found = {service.namespace} if service is not None else names.of_host(host)
         for namespace in found:
             yield namespace, "called", f"{host} by {by}"

@@ -14,7 +14,7 @@ from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import Mesh
 from recommender.recommendation.kubernetes_clusters import valid_address
 
-_SERVICE_NAME: Final = re.compile(r"[^.]+\.([^.]+)\.svc(?:\..+)?")
+_SERVICE_NAME: Final = re.compile(r"(?:[^.]+\.)+([^.]+)\.svc(?:\..+)?")
 _SHORT_NAME: Final = re.compile(r"([^.]+)\.([^.]+)")
 
 
@@ -56,7 +56,7 @@ class NamespacesOf:
         return {home} if home in found else set(found)
 
     def of_service_name(self, name: str) -> set[str]:
-        """Return the namespace of `name.namespace.svc`, with or without a domain.
+        """Return the namespace of `name.namespace.svc`, with or without a domain, or a pod below.
 
         Of `name.namespace` only where that is a Service: else it may be anything.
         """

@@ -62,14 +62,14 @@ class Comparison:
                     yield ChangedCall(seen, need)
 
     def needed(self, call: ChangedCall, hidden: Collection[str]) -> set[str]:
-        """Find namespaces that a call needs of some that would change it.
+        """Find the namespaces that a call needs, of some that are hidden.
 
-        The first by name that would do, a smallest set in the sense that each is needed with the
-        others: with all of them there the call stays, as it does today.
+        Where one of several would do, it is the first by name. With all of them there the call
+        stays, since it is what it is today.
         """
         found: set[str] = set()
         ordered = sorted(hidden)
-        while not self._stays(call, frozenset(ordered) - found):
+        while ordered and not self._stays(call, frozenset(ordered) - found):
             low, high = 0, len(ordered)  # without none the call changes, without all it stays
             while high - low > 1:
                 middle = (low + high) // 2

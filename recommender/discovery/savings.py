@@ -12,6 +12,7 @@ from recommender.discovery.model import ProxySavings
 from recommender.istio.config_size import config_size
 from recommender.istio.discovery import without_namespaces
 from recommender.istio.sidecar_scope import build_scope_rules
+from recommender.istio.telemetry import outbound_telemetry
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
 from recommender.recommendation.views import View, Views, build_view_rules, ipv6_only, proxy_labels
 
@@ -28,8 +29,8 @@ class _Sizes:
 def proxy_savings(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> ProxySavings:
     """Sum up what the mesh's sidecar proxies have, with and without idle namespaces.
 
-    The bytes of proxies without a Sidecar are those of one of them for each Kubernetes cluster and
-    number of services: they differ in little more than the short names of services.
+    The bytes of proxies without a Sidecar are those of one of them for each Kubernetes cluster,
+    number of services and kind of access log: they differ in little more than short names.
     """
     found = list(_each(mesh, index, idle))
     pods = [each for each in found for _ in range(each.pods)]
@@ -66,7 +67,9 @@ def _each(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> Iterator[_Size
             before, after = (_view(each, index, id_) for each in views)
             services = (before.today.service_count, after.today.service_count)
             scoped = (namespace, id(before.today)) if before.sidecar else ()
-            key = (before.proxy.kubernetes_cluster, *services, *scoped)
+            proxy, rules = before.proxy, given[0].rules
+            reports = outbound_telemetry(rules, namespace, proxy.labels)
+            key = (proxy.kubernetes_cluster, *services, *scoped, reports)
             if key not in sizes:
                 both = (config_size(view.today).bytes for view in (before, after))
                 sizes[key] = (next(both), next(both))

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
+from recommender.discovery.contents import placed_namespaces
 from recommender.discovery.model import DiscoverySelectors, SelectedBy
-from recommender.istio.discovery import placed_hidden_namespaces, selector_matches
+from recommender.istio.discovery import placed_hidden_namespaces
 from recommender.mesh import Labels, Mesh, Namespace
 from recommender.mesh.mesh_config import Requirement
 from recommender.mesh.objects import LabelSelector
@@ -62,7 +63,7 @@ def choose_selectors(mesh: Mesh, idle: Collection[str]) -> DiscoverySelectors:
     by: SelectedBy = "existing labels"
     added: tuple[str, str] | None = None
     shows_new = True
-    if found is None:
+    if found is None and _is_whole(mesh):
         found, shows_new = _by_label_of_kept(cases), False
     if found is None:
         key, value = added = _label_to_add(cases)
@@ -72,6 +73,16 @@ def choose_selectors(mesh: Mesh, idle: Collection[str]) -> DiscoverySelectors:
     if hidden_by(mesh, made, idle) != _placed(mesh, idle):
         raise AssertionError("the selectors do not choose what they are to choose")
     return made
+
+
+def _is_whole(mesh: Mesh) -> bool:
+    """Tell whether every namespace that the dump names is there, the root's among them.
+
+    A label that the others have is no help where some of the others are not known.
+    """
+    known = {(n.meta.kubernetes_cluster, n.meta.name) for n in mesh.namespaces}
+    root = (mesh.kubernetes_clusters[0], mesh.config.root_namespace)
+    return root in known and placed_namespaces(mesh) <= known
 
 
 def hidden_by(
@@ -176,8 +187,3 @@ def _label_to_add(cases: _Cases) -> tuple[str, str]:
     return next(
         ((key, value) for key, value in ADDED_LABELS if value not in taken[key]), ADDED_LABELS[-1]
     )
-
-
-def selector_chooses(selectors: Iterable[LabelSelector], labels: Labels) -> bool:
-    """Tell whether any selector chooses a namespace of some labels."""
-    return any(selector_matches(selector, labels) for selector in selectors)
