@@ -1,0 +1,97 @@
+"""With idle namespaces hidden by the recommended selectors, istiod sends every call as before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.plan import Sizes
+from benchmarks.synthetic import generate
+from fixtures.shop import shop
+from recommender.access_logs import read_access_logs
+from recommender.discovery import DiscoveryAnswer, recommend_discovery_selectors
+from recommender.flows import summarise_flows
+from recommender.mesh import load_mesh
+from recommender.service_graph import build_service_graph
+from tests.istio.conformance_case import Case
+from tests.istio.conformance_discovery import hide_anything, hide_idle
+from tests.istio.hidden_namespaces import differences, logged_case, with_selectors
+from tests.istio.judge import require_go
+from tests.istio.random_meshes import write_mesh
+from tests.mesh.helpers import Object, obj
+from tests.recommendation.helpers import deployment, route_to, service, virtual_service
+
+SHOP = Path(shop.__file__).parent
+SIZES = Sizes(services=24, pods=40, lines=600, namespaces=7)
+IDLE = ("attic", "barn", "cellar")
+SEEDS = range(20_000, 20_024)
+USED = "partners"
+
+
+def answer_for(logs: Path, mesh: Path) -> tuple[DiscoveryAnswer, Case]:
+    """Decide for a dump and its logs, and let its pods make the logged calls."""
+    loaded = load_mesh([mesh])
+    graph = build_service_graph(summarise_flows(read_access_logs([str(logs)])), loaded)
+    return recommend_discovery_selectors(graph, loaded), logged_case(graph, loaded, {"": mesh})
+
+
+def idle_objects() -> Iterator[Object]:
+    """Yield namespaces with Services, pods and routes that concern nobody else."""
+    for number, name in enumerate(IDLE):
+        yield obj("v1", "Namespace", name, "")
+        for position, app in enumerate(("hay", "old")):
+            yield service(app, name, port=8080 + 10 * position, ip=f"10.99.{number}.{position + 1}")
+            yield from deployment(app, name, proxy=False, ip=f"10.98.{number}{position}")
+        yield virtual_service("old", name, hosts=["old"], http=[route_to("hay")])
+
+
+def test_no_call_of_the_shop_changes() -> None:
+    require_go()
+    answer, case = answer_for(SHOP / "logs", SHOP / "mesh")
+
+    assert [namespace.name for namespace in answer.idle] == ["backoffice"]
+    assert len(case.calls()) > 30
+    assert differences(case, with_selectors(case, answer)) == []
+
+
+def test_a_namespace_that_is_used_would_be_missed() -> None:
+    """The comparison sees it: a Service outside the mesh would have no route any more."""
+    require_go()
+    answer, case = answer_for(SHOP / "logs", SHOP / "mesh")
+    used = [namespace for namespace in answer.kept if namespace.name == USED]
+    changed = differences(case, with_selectors(case, replace(answer, idle=tuple(used))))
+
+    assert {each.call.host or each.call.sni for each in changed} == {"api.bank.example"}
+
+
+def test_idle_namespaces_of_a_synthetic_mesh_are_found_and_no_call_changes(tmp_path: Path) -> None:
+    require_go()
+    generate(tmp_path, SIZES)
+    write_mesh(tmp_path / "mesh" / "idle", list(idle_objects()))
+    mesh = load_mesh([tmp_path / "mesh"])
+    graph = build_service_graph(summarise_flows(read_access_logs([str(tmp_path / "logs")])), mesh)
+    answer = recommend_discovery_selectors(graph, mesh)
+    case = logged_case(graph, mesh, {"": tmp_path / "mesh"})
+
+    assert [namespace.name for namespace in answer.idle] == list(IDLE)
+    assert len(case.calls()) > len(case.callers) > 10
+    assert differences(case, with_selectors(case, answer)) == []
+
+
+def test_no_logged_call_of_random_meshes_changes() -> None:
+    require_go()
+    found = hide_idle(SEEDS)
+
+    assert found.changed == []
+    assert found.counted["idle namespaces"] > 0
+    assert found.counted["calls"] > len(SEEDS)
+
+
+def test_calls_that_the_proof_takes_for_unchanged_are_so_whatever_is_hidden() -> None:
+    require_go()
+    found = hide_anything(SEEDS)
+
+    assert found.changed == []
+    assert found.counted["calls that change"] > 0
+    assert found.counted["calls that stay"] > 3 * found.counted["calls that stay, without proof"]

@@ -1,0 +1,69 @@
+"""Gateways, their routes, Ingresses and WorkloadGroups: of them only what they bind counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender.mesh.objects import EdgeObject, ObjectMeta
+from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
+
+API = "gateway.networking.k8s.io/v1"
+NETWORKING = "networking.istio.io/v1"
+
+
+def edges(*objects: Object) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
+    found = mesh_of_objects(*objects).edge_objects
+    return [(e.kind, e.meta.name, e.hosts, e.namespaces) for e in found]
+
+
+def test_gateways_and_workload_groups_count_by_being_there() -> None:
+    mesh = mesh_of_objects(
+        obj(NETWORKING, "Gateway", "g", spec={"servers": []}),
+        obj(NETWORKING, "WorkloadGroup", "vm", spec={}),
+    )
+
+    assert mesh.edge_objects == (
+        EdgeObject(ObjectMeta("shop", "g"), "Gateway"),
+        EdgeObject(ObjectMeta("shop", "vm"), "WorkloadGroup"),
+    )
+    assert not notes_of(mesh, "plays no part")
+
+
+def test_a_gateway_names_the_namespaces_of_its_certificates() -> None:
+    references = [{"name": "own"}, {"name": "c", "namespace": "certs"}]
+    spec = {"listeners": [{"name": "a"}, {"name": "b", "tls": {"certificateRefs": references}}]}
+
+    assert edges(obj(API, "Gateway", "g", spec=spec)) == [("Gateway", "g", (), ("certs",))]
+
+
+def test_a_route_of_a_gateway_names_it_and_where_it_leads() -> None:
+    rules = [{"backendRefs": [{"name": "cart", "namespace": "pay", "port": 80}]}]
+    to_gateway = {"parentRefs": [{"name": "g", "namespace": "edge"}], "rules": rules}
+    to_service = {"parentRefs": [{"kind": "Service", "group": "", "name": "s"}], "rules": rules}
+
+    assert edges(
+        obj(API, "HTTPRoute", "r", spec=to_gateway), obj(API, "HTTPRoute", "s", spec=to_service)
+    ) == [("HTTPRoute", "r", ("cart.pay.svc.cluster.local",), ("edge",))]
+
+
+@pytest.mark.parametrize(
+    ("ingress_class", "counts"),
+    [(None, True), ("istio", True), ("istio-internal", True), ("nginx", False)],
+)
+def test_an_ingress_counts_unless_it_is_of_another_controller(
+    ingress_class: str | None, counts: bool
+) -> None:
+    spec = {"ingressClassName": ingress_class} if ingress_class else {}
+    noted = {"kubernetes.io/ingress.class": ingress_class} if ingress_class else {}
+    by_field = obj("networking.k8s.io/v1", "Ingress", "i", spec=spec)
+    by_annotation = obj("networking.k8s.io/v1", "Ingress", "i", annotations=noted)
+
+    assert bool(edges(by_field)) is bool(edges(by_annotation)) is counts
+    assert not mesh_of_objects(by_field).notes[0].is_loss
+
+
+def test_a_gateway_of_the_wrong_shape_is_left_out_with_a_note() -> None:
+    mesh = mesh_of_objects(obj(API, "Gateway", "g", spec={"listeners": "all"}))
+
+    assert mesh.edge_objects == ()
+    assert len(notes_of(mesh, "left out")) == 1
