@@ -1,8 +1,8 @@
 """Compare the model with istiod on random meshes: `python -m tests.istio.conformance --n 200`.
 
 Each mesh is asked twice: as it is, and with the Sidecars that were recommended for the calls made
-in it. What changes in it is pushed, and random Sidecars are validated. Any disagreement, and
-anything that was never exercised, makes it fail.
+in it. What changes in it is pushed, random Sidecars are validated, and in some meshes namespaces
+are hidden. Any disagreement, and anything that was never exercised, makes it fail.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tests.istio.conformance_case import (
 )
 from tests.istio.conformance_compare import is_left_to_chance
 from tests.istio.conformance_counts import CALL_KINDS, call_kinds
+from tests.istio.conformance_discovery import Hidden, hide_anything, hide_idle
 from tests.istio.conformance_manifests import VERDICTS, compare_validation
 from tests.istio.conformance_pushes import PUSHED_KINDS, compare_pushes
 from tests.istio.conformance_sidecars import (
@@ -47,6 +48,8 @@ MOST_SEEDS = 10**9
 MOST_SHOWN = 20
 MANIFESTS = 10
 """How many manifests of Sidecars are validated for each mesh."""
+HIDING = 6
+"""In one mesh of so many namespaces are hidden, too."""
 MESHES_FOR_EVERYTHING = 200
 """From so many meshes on, a feature that none of them has is a fault of the generator."""
 PUSHES = {
@@ -74,6 +77,8 @@ class Findings:
             "Sidecars rejected": [],
             "overlapping selectors": [],
             "redundant hosts": [],
+            "calls changed without idle namespaces": [],
+            "calls changed against the proof": [],
         }
     )
     cases: list[Disagreement] = field(default_factory=list)
@@ -162,11 +167,24 @@ def compare_seeds(
         sidecars = [sidecar for each in judged for sidecar in each.scoped.sidecars]
         rejected = [found.error for found in validations(sidecars) if found.error]
         findings.wrong["Sidecars rejected"] += rejected
+        _take_hidden(findings, [seed for seed in batch if seed % HIDING == 1])
         _take_pushes(findings, batch)
         _take_manifests(findings, batch)
         wrong = sum(map(len, findings.wrong.values()))
         progress(f"{findings.counted['meshes']} of {len(seeds)} meshes, {wrong} findings")
     return findings
+
+
+def _take_hidden(findings: Findings, seeds: Sequence[int]) -> None:
+    """Hide what is idle, and all that has no proxy, in the meshes of some seeds."""
+    for name, compare in (
+        ("calls changed without idle namespaces", hide_idle),
+        ("calls changed against the proof", hide_anything),
+    ):
+        found = compare(seeds) if seeds else Hidden()
+        findings.wrong[name] += found.changed
+        findings.counted["meshes with hidden namespaces"] += found.counted["meshes"]
+        findings.counted["idle namespaces"] += found.counted["idle namespaces"]
 
 
 def _take_pushes(findings: Findings, seeds: Sequence[int]) -> None:
