@@ -147,7 +147,7 @@ class DiscoveryAnswer:
 
     `idle` are to be hidden, `kept` not. `hidden_already` are so by the selectors in force; one
     that has needs is hidden from somebody who needs it. Where calls of `silent` workloads went is
-    not known. `doubts` are further blind spots.
+    not known. `doubts` are further blind spots. `savings` is None where nothing is idle.
     """
 
     idle: tuple[FoundNamespace, ...]
@@ -158,7 +158,7 @@ class DiscoveryAnswer:
     proof: Proof
     watched_before: Watched
     watched_after: Watched
-    savings: ProxySavings
+    savings: ProxySavings | None = None
     silent: tuple[SilentWorkload, ...] = ()
     unknown_pods: tuple[UnknownPod, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()

@@ -11,10 +11,9 @@ pkg/labels (`Requirement.Matches`: `NotIn` holds where the label is missing).
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations, count
 from typing import Final
 
 from recommender.discovery.contents import placed_namespaces
@@ -26,10 +25,8 @@ from recommender.mesh.objects import LabelSelector
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """The label that the API server gives to each namespace: its name."""
-ADDED_LABELS: Final = (
-    ("istio-discovery", "disabled"),
-    ("recommend-sidecars/discovery", "disabled"),
-)
+_ADDED_KEY: Final = "istio-discovery"
+_ADDED_VALUE: Final = "disabled"
 _EVERYTHING: Final[LabelSelector] = ()
 _MOST_KEYS: Final = 60
 _VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
@@ -179,11 +176,7 @@ def _usable_keys(labelled: Iterable[Labels]) -> Iterator[str]:
 
 
 def _label_to_add(cases: _Cases) -> tuple[str, str]:
-    """Choose a label that no namespace to keep has already."""
-    taken: dict[str, set[str]] = defaultdict(set)
-    for labels in cases.kept:
-        for key, value in labels.items():
-            taken[key].add(value)
-    return next(
-        ((key, value) for key, value in ADDED_LABELS if value not in taken[key]), ADDED_LABELS[-1]
-    )
+    """Choose a value that the label has in no namespace to keep."""
+    taken = {labels.get(_ADDED_KEY) for labels in cases.kept}
+    numbered = (f"{_ADDED_VALUE}-{number}" for number in count(2))
+    return _ADDED_KEY, next(v for v in chain([_ADDED_VALUE], numbered) if v not in taken)

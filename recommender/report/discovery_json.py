@@ -13,7 +13,7 @@ hidden_already[] the same as kept, without idle_but_for_proxies
 watched          {before, after: {namespaces, services, pods, endpoints, objects}}
 proxies          {sidecars, services_before, services_after, median_services_before,
                   median_services_after, bytes_before, bytes_after, median_bytes_before,
-                  median_bytes_after}
+                  median_bytes_after}, or null where nothing is idle
 selectors        {by, discovery_selectors: [selector], by_name: [selector], in_force: [selector],
                   label_to_add: {key, value} or null, commands: [text], shows_new: bool}
 silent[]         {workload: {namespace, kind, name}, reason}
@@ -61,7 +61,7 @@ def render_discovery_json(report: DiscoveryReport) -> str:
             "before": asdict(answer.watched_before),
             "after": asdict(answer.watched_after),
         },
-        "proxies": asdict(answer.savings),
+        "proxies": asdict(answer.savings) if answer.savings else None,
         "selectors": {
             **_selectors(answer.selectors),
             "commands": label_commands(answer),

@@ -60,7 +60,7 @@ def _add_summary(page: Page, report: DiscoveryReport) -> None:
             f"{after.endpoints:,}, Istio objects {before.objects:,} → {after.objects:,}"
         )
         saved = answer.savings
-        if saved.sidecars:
+        if saved is not None and saved.sidecars:
             page.paragraph(
                 f"{counted(saved.sidecars, 'sidecar proxy').replace('proxys', 'proxies')}, median: "
                 f"services {saved.median_services_before:,} → {saved.median_services_after:,}, "

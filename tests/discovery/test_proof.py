@@ -132,6 +132,7 @@ def test_the_saving_is_that_of_the_proxies_there_are() -> None:
     answer = decide()
 
     assert answer.watched_before.services - answer.watched_after.services == 1
+    assert answer.savings is not None
     assert (answer.savings.sidecars, answer.savings.services_before) == (1, 2)
     assert answer.savings.services_after == 1
     assert 0 < answer.savings.bytes_after < answer.savings.bytes_before

@@ -106,9 +106,9 @@ def test_without_a_label_that_tells_one_is_to_be_added(labels: dict[str, str]) -
 
 
 def test_a_label_to_add_is_one_that_no_other_namespace_has() -> None:
-    made = chosen({"a": {}}, {"c": {"istio-discovery": "disabled"}})
+    taken = {"c": {"istio-discovery": "disabled"}, "d": {"istio-discovery": "disabled-2"}}
 
-    assert made.added_label == ("recommend-sidecars/discovery", "disabled")
+    assert chosen({"a": {}}, taken).added_label == ("istio-discovery", "disabled-3")
 
 
 def test_selectors_in_force_are_narrowed() -> None:
