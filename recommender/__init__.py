@@ -7,7 +7,8 @@ The steps of the command line, one function each:
     graph = build_service_graph(flows, mesh)
     recommendations = recommend(graph, mesh)
 
-`recommend_sidecars` runs them in a row. Names are imported when they are first used, so that
+`recommend_sidecars` runs them in a row; `recommend_discovery_selectors(graph, mesh)` finds idle
+namespaces. Names are imported when they are first used, so that
 `import recommender` stays quick.
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recommender.access_logs import LineCounts, LogBatch, SkippedLines, read_access_logs
+    from recommender.discovery import DiscoveryAnswer, recommend_discovery_selectors
     from recommender.errors import InputError, OutputError, RecommenderError, UsageError
     from recommender.flows import FLOW_SCHEMA, Flows, merge_flows, summarise_flows
     from recommender.mesh import Mesh, WorkloadId, load_mesh
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "FLOW_SCHEMA": "flows",
     "Call": "service_graph",
+    "DiscoveryAnswer": "discovery",
     "Evidence": "service_graph",
     "Flows": "flows",
     "InputError": "errors",
@@ -60,6 +63,7 @@ _HOMES = {
     "merge_flows": "flows",
     "read_access_logs": "access_logs",
     "recommend": "recommendation",
+    "recommend_discovery_selectors": "discovery",
     "recommend_sidecars": "pipeline",
     "render_json": "report",
     "render_sidecar": "sidecars",
@@ -71,6 +75,7 @@ _HOMES = {
 __all__ = [
     "FLOW_SCHEMA",
     "Call",
+    "DiscoveryAnswer",
     "Evidence",
     "Flows",
     "InputError",
@@ -95,6 +100,7 @@ __all__ = [
     "merge_flows",
     "read_access_logs",
     "recommend",
+    "recommend_discovery_selectors",
     "recommend_sidecars",
     "render_json",
     "render_sidecar",

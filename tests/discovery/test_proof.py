@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from recommender.discovery.proof import is_unchanged
+from recommender.discovery.calls import callers, seen_calls
+from recommender.discovery.proof import Comparison, is_unchanged
 from recommender.istio.call import OutboundCall, ProxyConfig
 from recommender.istio.discovery import without_namespaces
 from recommender.istio.proxy import Proxy
 from recommender.istio.sidecar_scope import build_scope_rules, sidecar_scope
+from recommender.mesh import index_mesh
+from recommender.recommendation.views import build_view_rules
+from recommender.service_graph import build_service_graph
 from tests.discovery.helpers import (
     CALL,
     WEB,
@@ -20,9 +24,11 @@ from tests.discovery.helpers import (
     namespace,
     needs,
 )
-from tests.mesh.helpers import Object, mesh_of_clusters, mesh_of_objects, obj
+from tests.mesh.helpers import Object, mesh_of_clusters, mesh_of_objects, obj, pod
 from tests.recommendation.helpers import (
+    NETWORKING,
     deployment,
+    flows_of,
     fqdn,
     http_call,
     mesh_config,
@@ -70,6 +76,86 @@ def test_a_call_changes_without_what_decides_for_it(object_: Object, unchanged: 
 def test_a_call_to_the_address_of_a_hidden_service_would_pass_through() -> None:
     assert not stays(OutboundCall("10.96.7.7", 8080, http=True, authority="old.attic"))
     assert stays(OutboundCall("192.0.2.9", 7, http=False))
+
+
+def test_bytes_that_no_listener_looked_into_are_not_looked_into_afterwards() -> None:
+    """They may be HTTP. The older service has the port for itself; without it the younger listens.
+
+    The address is neither's, so the call passes through all the same.
+    """
+    older = service_entry(
+        "older",
+        "attic",
+        ["older.example"],
+        addresses=["10.50.0.0/16"],
+        ports=[{"number": 9000, "name": "m", "protocol": "MONGO"}],
+        resolution="NONE",
+    )
+    older["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+    ports = [{"number": 9000, "name": "h", "protocol": "HTTP"}]
+    younger = service_entry("younger", "shop", ["younger.example"], ports=ports)
+    younger["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    call = OutboundCall("192.0.2.9", 9000, http=False)
+
+    assert not stays(call, older, younger)
+    assert stays(call, older)
+    assert stays(call, younger)
+
+
+def test_a_call_that_is_left_to_chance_is_not_decided_by_hiding() -> None:
+    """Two services want one name, and istiod takes either: without one there is no chance."""
+    ports = [{"number": 8080, "name": "http", "protocol": "HTTP"}]
+    same = service_entry("same", "shop", ["old.attic"], ports=ports)
+    call = OutboundCall("192.0.2.9", 8080, http=True, authority="old.attic")
+
+    assert not stays(call, same)
+
+
+def test_a_call_changes_without_its_destination_rule() -> None:
+    rule = obj(NETWORKING, "DestinationRule", "d", "istio-system", spec={"host": CART_HOST})
+
+    assert stays(CART, hidden="istio-system")
+    assert not stays(CART, rule, hidden="istio-system")
+
+
+def test_a_call_that_the_model_cannot_follow_keeps_no_other_namespace() -> None:
+    bound = sidecar("web", hosts=["./*"], selector={"app": "web"})
+    bound["spec"]["egress"][0] |= {
+        "port": {"number": 8080, "protocol": "HTTP"},
+        "bind": "127.0.0.1",
+    }
+
+    assert idle(decide(bound)) == ["attic"]
+
+
+def test_calls_are_proved_under_the_recommended_sidecar_too() -> None:
+    """Of two services that open port 80 the Sidecar has the first: without it, it has no other."""
+    vs = virtual_service("v", hosts=["api.example"], http=[route_to("cart")])
+    call = http_call(WEB, "api.example", fqdn("cart.shop"), address="192.0.2.9")
+    call |= {"destination_address": "192.0.2.9:80"}
+    opening = [
+        service("web", "attic", port=80, ip="10.96.7.8"),
+        namespace("barn"),
+        service("hay", "barn", port=80, ip="10.96.8.8"),
+        *deployment("busy", "barn", ip="10.244.8"),
+    ]
+
+    assert needs(decide(vs, *opening, flows=[CALL, call])) == {"decides"}
+
+
+def test_an_envoy_cluster_of_a_gateway_is_proved() -> None:
+    proxy = {"name": "istio-proxy", "args": ["proxy", "router"]}
+    ingress = pod("ingress", namespace="edge", containers=[proxy], status={"podIP": "10.244.6.1"})
+    mesh = mesh_of_objects(*mesh_objects(namespace("edge"), ingress))
+    call = http_call("edge/ingress", "shop.example", fqdn("old.attic"), address="10.244.6.1")
+    graph, rules = build_service_graph(flows_of([call]), mesh), build_scope_rules(mesh)
+    every = list(seen_calls(callers(graph, index_mesh(mesh)), build_view_rules(rules)))
+    comparison = Comparison(mesh, [seen for _, seen in every], {"edge": every[0][0]}, {})
+
+    assert [str(c.seen.caller.id) for c in comparison.changed(frozenset({"attic"}))] == [
+        "edge/pod/ingress"
+    ]
+    assert not list(comparison.changed(frozenset({"shop"})))
 
 
 def test_a_virtual_service_for_a_name_of_its_own_keeps_its_namespace() -> None:
