@@ -10,7 +10,6 @@ import (
 	"istio.io/istio/pilot/pkg/serviceregistry/util/label"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/cluster"
-	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/constants"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -124,7 +123,7 @@ func start(t *testing.T, c Case) *xds.FakeDiscoveryServer {
 	server := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
 		DefaultClusterName:         home,
 		KubernetesObjectsByCluster: objects,
-		Configs:                    seenConfigs(t, mesh),
+		Configs:                    mesh.Configs,
 		MeshConfig:                 mesh.Config,
 	})
 	entries := server.ServiceEntryRegistry
@@ -136,19 +135,6 @@ func start(t *testing.T, c Case) *xds.FakeDiscoveryServer {
 	server.Discovery.ConfigUpdate(&model.PushRequest{Forced: true})
 	settle(t, server)
 	return server
-}
-
-// seenConfigs leaves out what is in namespaces that no discovery selector chooses: istiod's informers
-// do that themselves, the fake server's store of configurations does not.
-func seenConfigs(t *testing.T, mesh *dump.Mesh) []config.Config {
-	seen := discovered(t, mesh, mesh.Config)
-	found := make([]config.Config, 0, len(mesh.Configs))
-	for _, each := range mesh.Configs {
-		if seen(each.Namespace) {
-			found = append(found, each)
-		}
-	}
-	return found
 }
 
 // settle waits until nothing has arrived for a while: the fake server does not wait for the pods and
