@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from recommender.discovery import NAME_LABEL, DiscoveryAnswer, FoundNamespace
@@ -21,6 +23,7 @@ from recommender.sidecars.words import counted, evidence_in_words, printable
 _WIDTH: Final = 120
 _MOST_NAMES: Final = 8
 _MOST_LABELS: Final = 4
+_NOT_TOLD: Final = "not in the dump"
 _HARMLESS: Final = frozenset(("system", "injection"))
 """What it is no harm to hide: such a namespace is no surprise if it is hidden already."""
 
@@ -46,6 +49,7 @@ def render_discovery_table(
     _add_hidden_already(page, answer)
     _add_silent(page, answer)
     add_lines(page, report.lines)
+    _add_mesh(page, report)
     _add_selectors(page, report)
     return page.text()
 
@@ -97,6 +101,12 @@ def _warnings(report: DiscoveryReport) -> Iterator[str]:
     used = [n for n in answer.hidden_already if _surprises(n)]
     if used:
         yield f"Hidden already, but needed: {_listed(n.name for n in used)}"
+    unknown = [n.name for n in answer.kept if {need.kind for need in n.needs} == {_NOT_TOLD}]
+    if unknown:
+        yield (
+            f"Kept since the dump has no Namespace for them: {_listed(unknown)}; dump every "
+            "Namespace"
+        )
     but = [n.name for n in answer.kept if n.is_idle_but_for_proxies]
     if but:
         yield (
@@ -150,6 +160,17 @@ def _add_silent(page: Page, answer: DiscoveryAnswer) -> None:
     for reason in sorted({each.reason for each in answer.silent}):
         named = [str(each.workload) for each in answer.silent if each.reason == reason]
         page.paragraph(f"{reason}: {_listed(named)}", 2, hang=2)
+
+
+def _add_mesh(page: Page, report: DiscoveryReport) -> None:
+    """Add what was not used of the mesh dump, the losses first."""
+    major, minor = report.istio_version
+    known = "" if report.istio_version_known else " (assumed)"
+    page.heading(f"Mesh dump: Istio {major}.{minor}{known}")
+    notes = sorted(report.mesh_notes, key=lambda n: (not n.is_loss, n.reason, -n.count, n))
+    for reason, group in groupby(notes, key=attrgetter("reason")):
+        places = (f"{n.where} ({n.count:,})" if n.count > 1 else n.where for n in group)
+        page.paragraph(f"{reason}: {_listed(places)}", 2, hang=2)
 
 
 def _add_selectors(page: Page, report: DiscoveryReport) -> None:

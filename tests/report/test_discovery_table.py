@@ -38,7 +38,11 @@ def report(answer: DiscoveryAnswer, *notes: MeshNote) -> DiscoveryReport:
 
 ANSWER = DiscoveryAnswer(
     idle=(namespace("attic"),),
-    kept=(namespace("shop", "proxy", "logged"), namespace("mute", "proxy", "injection")),
+    kept=(
+        namespace("shop", "proxy", "logged"),
+        namespace("mute", "proxy", "injection"),
+        namespace("stray", "not in the dump"),
+    ),
     hidden_already=(namespace("far"), namespace("lost", "called"), namespace("dns", "system")),
     selectors=BY_LABEL,
     evidence=None,
@@ -66,8 +70,23 @@ def test_what_asks_for_a_look_is_warned_of() -> None:
         "! Workloads whose calls are not known: 1 – logged nothing (1)",
         "! Ztunnel runs in this mesh",
         "! Hidden already, but needed: lost",
+        "! Kept since the dump has no Namespace for them: stray; dump every Namespace",
         "! Kept for their proxies alone, of which no log shows use: mute; without proxies they "
         "could be hidden",
+    ]
+
+
+def test_what_was_not_used_of_the_dump_is_listed_the_losses_first() -> None:
+    notes = (
+        MeshNote("a kind that plays no part", "Event", 9),
+        MeshNote("left out", "Pod shop/x", is_loss=True),
+    )
+    found = lines(ANSWER, *notes)
+    place = found.index("Mesh dump: Istio 1.31 (assumed)")
+
+    assert found[place + 1 : place + 3] == [
+        "  left out: Pod shop/x",
+        "  a kind that plays no part: Event (9)",
     ]
 
 
