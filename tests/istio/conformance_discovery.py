@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -17,6 +17,7 @@ from tests.istio.conformance_case import RUNS, Case, ask_istiod, random_case, se
 from tests.istio.conformance_compare import config_of, is_left_to_chance, outbound_call
 from tests.istio.conformance_sidecars import flows_of_case, outcome, unsure_clusters
 from tests.istio.hidden_namespaces import hiding, with_selectors
+from tests.istio.random_clusters import spread_case
 from tests.istio.random_draw import HOMES, ROOT_NAMESPACE
 from tests.istio.verdicts import Verdict
 from tests.mesh.helpers import Object
@@ -38,10 +39,10 @@ def quiet_case(seed: int) -> Case:
     """Make a mesh in which proxies of one or two namespaces make few calls.
 
     Others have none, so that nothing may need them. In half of the meshes nothing in the busy
-    namespaces but calls can need them either.
+    namespaces but calls can need them either. Every fifth has two Kubernetes clusters.
     """
     random = Random(f"{seed} quiet")  # noqa: S311 - nothing here is secret
-    case = random_case(seed)
+    case = spread_case(seed) if seed % 5 == 0 else random_case(seed)
     busy = random.sample(HOMES, random.randint(1, 2))
     callers = tuple(
         (proxy, tuple(random.sample(calls, min(MOST_CALLS, len(calls)))))
@@ -49,13 +50,22 @@ def quiet_case(seed: int) -> Case:
         if proxy.namespace in busy
     )
     is_plain = random.random() < 0.5
-    objects = tuple(
-        each
-        for each in case.objects
-        if not _has_proxy(each, busy)
-        and not (is_plain and _names_others(each, (*busy, ROOT_NAMESPACE)))
+
+    def quiet(objects: Iterable[Object]) -> tuple[Object, ...]:
+        return tuple(
+            each
+            for each in objects
+            if not _has_proxy(each, busy)
+            and not (is_plain and _names_others(each, (*busy, ROOT_NAMESPACE)))
+        )
+
+    return replace(
+        case,
+        name=f"{case.name}, quiet",
+        objects=quiet(case.objects),
+        remotes=tuple((name, quiet(objects)) for name, objects in case.remotes),
+        callers=callers,
     )
-    return replace(case, name=f"{case.name}, quiet", objects=objects, callers=callers)
 
 
 def _has_proxy(each: Object, busy: Sequence[str]) -> bool:
