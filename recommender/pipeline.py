@@ -28,7 +28,8 @@ from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
 from recommender.recommendation import Recommendations, recommend
-from recommender.report import FlowReport, Report, flow_report
+from recommender.report import FlowReport, Report, SizeReport, flow_report
+from recommender.savings import measure_savings
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
 from recommender.sidecars import (
@@ -84,6 +85,50 @@ def recommend_sidecars(
         OutputError: The folder cannot be written.
     """
     settings = settings or Settings()
+    mesh, lines, recommendations = _decided(sources, settings, progress)
+    written = None
+    if out is not None:
+        progress(f"writing {len(recommendations.recommended):,} Sidecars")
+        written = write_recommendations(recommendations, out, settings, mesh)
+    return Report(
+        recommendations=recommendations,
+        lines=lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+        out=None if out is None else str(out),
+        written=written,
+    )
+
+
+def size_sidecars(
+    sources: Sources,
+    settings: Settings | None = None,
+    progress: Progress = lambda _: None,
+) -> SizeReport:
+    """Read logs and a mesh, decide for every workload, and estimate what the Sidecars save.
+
+    Raises:
+        InputError: As `recommend_sidecars` does.
+    """
+    settings = settings or Settings()
+    mesh, lines, recommendations = _decided(sources, settings, progress)
+    progress("estimating configuration and pushes")
+    return SizeReport(
+        savings=measure_savings(mesh, recommendations),
+        recommended=len(recommendations.recommended),
+        left_out=len(recommendations.left_out),
+        lines=lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+    )
+
+
+def _decided(
+    sources: Sources, settings: Settings, progress: Progress
+) -> tuple[Mesh, LineCounts, Recommendations]:
+    """Read logs and a mesh, and decide for every workload."""
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress, mesh)
     progress("building the service graph")
@@ -91,21 +136,8 @@ def recommend_sidecars(
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows, settings)
     progress(f"deciding for {len({workload.id for workload in mesh.workloads}):,} workloads")
-    recommendations = without_unusable_names(recommend(graph, mesh, settings))
-    recommendations = without_refused(recommendations, settings)
-    written = None
-    if out is not None:
-        progress(f"writing {len(recommendations.recommended):,} Sidecars")
-        written = write_recommendations(recommendations, out, settings, mesh)
-    return Report(
-        recommendations=recommendations,
-        lines=flows.lines,
-        mesh_notes=mesh.notes,
-        istio_version=mesh.istio_version or NEWEST_VERSION,
-        istio_version_known=mesh.istio_version is not None,
-        out=None if out is None else str(out),
-        written=written,
-    )
+    found = without_unusable_names(recommend(graph, mesh, settings))
+    return mesh, flows.lines, without_refused(found, settings)
 
 
 def report_flows(

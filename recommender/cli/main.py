@@ -20,6 +20,7 @@ _NEW_OBJECTS: Final = 20_000
 _COMMANDS = {
     "flows": "Print who called whom.",
     "recommend": "Write a minimal Sidecar per workload.",
+    "size": "Estimate what the Sidecars save.",
 }
 
 

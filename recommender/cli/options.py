@@ -37,6 +37,12 @@ log_format_option = click.option(
     "asm-json, asm-text, envoy), itself, or the file that holds it; without it those of the mesh "
     "dump and the known defaults.",
 )
+adopt_option = click.option(
+    "--adopt",
+    is_flag=True,
+    default=None,
+    help="Take over Sidecars made by hand that select one workload.",
+)
 istio_version_option = click.option(
     "--istio-version",
     metavar="VERSION",

@@ -24,12 +24,7 @@ from recommender.settings import load_settings
     help="Where to write DIR/<namespace>/<name>.yaml; files of this tool that no longer hold go, "
     "those without new evidence stay.",
 )
-@click.option(
-    "--adopt",
-    is_flag=True,
-    default=None,
-    help="Take over Sidecars made by hand that select one workload.",
-)
+@options.adopt_option
 @options.istio_version_option
 @options.log_format_option
 @options.source_pod_option

@@ -132,7 +132,9 @@ def _of_load_assignments(clusters: Iterable[OutboundCluster]) -> Counter[str]:
         found["locality"] += bool(cluster.endpoints)
         found["load_assignment_name_byte"] += len(cluster.name)
         found["endpoint"] += len(cluster.endpoints)
+        found["endpoint_address_byte"] += sum(len(e.address) for e in cluster.endpoints)
         found["endpoint_workload_byte"] += sum(len(e.workload) for e in cluster.endpoints)
+        found["foreign_endpoint"] += sum(not e.workload for e in cluster.endpoints)
         if not cluster.service.mesh_external:
             found["mutual_tls_endpoint"] += sum(map(_takes_mutual_tls, cluster.endpoints))
     return found
@@ -168,6 +170,7 @@ def _of_routes(routes: Mapping[str, Iterable[VirtualHost]]) -> Counter[str]:
                 found["domain"] += len(domains)
                 found["virtual_host_byte"] += sum(map(len, domains))
             found["further_route"] += len(host.routes) - 1
+            found["answered_route"] += sum(not route.clusters for route in host.routes)
             found["virtual_service_route"] += len(host.routes) * (host.virtual_service is not None)
             clusters = [c for route in host.routes for c in (*route.clusters, *route.mirrors)]
             found["route_cluster"] += len(clusters)

@@ -187,9 +187,14 @@ def proxy_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[str, Labe
     """
     found: dict[tuple[object, ...], tuple[str, Labels]] = {}
     for cluster, labels in _placed_labels(index, workload):
-        known = {**labels, CLUSTER_LABEL: cluster} if cluster else labels
+        known = known_labels(cluster, labels)
         found[(cluster, *sorted(known.items()))] = (cluster, known)
     return list(found.values())
+
+
+def known_labels(cluster: str, labels: Labels) -> Labels:
+    """Return the labels by which istiod knows a proxy of a Kubernetes cluster."""
+    return {**labels, CLUSTER_LABEL: cluster} if cluster else labels
 
 
 def _placed_labels(index: MeshIndex, workload: WorkloadId) -> Iterator[tuple[str, Labels]]:

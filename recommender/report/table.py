@@ -14,6 +14,7 @@ from recommender.access_logs import OTHER_OUTPUT, LineCounts
 from recommender.recommendation.model import Note, Recommendation
 from recommender.report.layout import Page, Row
 from recommender.report.model import Report, totals_of
+from recommender.report.size_model import SizeReport
 from recommender.service_graph import Evidence
 from recommender.sidecars.words import counted
 
@@ -45,7 +46,7 @@ def render_table(report: Report, *, width: int | None = None, colour: bool = Fal
     _add_unknown_pods(page, report)
     _add_blind_spots(page, report)
     add_lines(page, report.lines)
-    _add_mesh(page, report)
+    add_mesh(page, report)
     _add_files(page, report)
     return page.text()
 
@@ -70,14 +71,8 @@ def _add_summary(page: Page, report: Report) -> None:
 
 
 def _warnings(report: Report) -> Iterable[str]:
-    found, lines = report.recommendations, report.lines
-    if not report.istio_version_known:
-        yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
-    yield from line_warnings(lines)
-    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
-        yield f"Objects of the mesh dump that could not be used: {refused:,}"
-    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
-        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+    found = report.recommendations
+    yield from source_warnings(report)
     if found.unknown_pods:
         yield f"Pods of no known workload: {len(found.unknown_pods):,}"
     if found.left_out:
@@ -90,10 +85,21 @@ def _warnings(report: Report) -> Iterable[str]:
         yield f"Sidecars no longer recommended, files removed: {len(report.written.removed):,}"
 
 
+def source_warnings(report: Report | SizeReport) -> Iterable[str]:
+    """Say what of logs and mesh dump was lost, and what had to be assumed."""
+    if not report.istio_version_known:
+        yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
+    yield from line_warnings(report.lines)
+    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
+        yield f"Objects of the mesh dump that could not be used: {refused:,}"
+    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
+        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+
+
 def line_warnings(lines: LineCounts) -> Iterable[str]:
     """Say how many lines were lost that may have been access logs."""
     if lost := sum(s.lines for s in lines.skipped if s.reason not in OTHER_OUTPUT):
-        yield f"Log lines lost: {lost:,} of {lines.read:,} ({_share(lost, lines.read)})"
+        yield f"Log lines lost: {lost:,} of {lines.read:,} ({share(lost, lines.read)})"
 
 
 def _add_workloads(page: Page, report: Report) -> None:
@@ -224,7 +230,8 @@ def _add_tallies(page: Page, rows: Sequence[tuple[str, str]]) -> None:
         page.paragraph(f"and {len(rows) - _MOST_ROWS:,} more", 2)
 
 
-def _add_mesh(page: Page, report: Report) -> None:
+def add_mesh(page: Page, report: Report | SizeReport) -> None:
+    """Add what was not used of the mesh dump, and what it lacks."""
     known = "" if report.istio_version_known else " (assumed)"
     page.heading(f"Mesh dump: Istio {_version(report)}{known}")
     by_reason: dict[str, list[str]] = defaultdict(list)
@@ -255,7 +262,7 @@ def _add_files(page: Page, report: Report) -> None:
             page.paragraph(f"{outcome}: {_listed(files, _MOST_ROWS)}", 2, hang=2)
 
 
-def _version(report: Report) -> str:
+def _version(report: Report | SizeReport) -> str:
     major, minor = report.istio_version
     return f"{major}.{minor}"
 
@@ -278,6 +285,7 @@ def _listed(texts: Sequence[str], most: int | None = None) -> str:
     return f"{shown} and {more:,} more" if more else shown
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """Write a part of something that is not nothing in percent."""
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent >= 0.1 else "under 0.1 %"

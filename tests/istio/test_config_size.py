@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from recommender.istio.call import ProxyConfig
-from recommender.istio.config_size import ConfigSize, SizeCoefficients, config_size
+from recommender.istio.config_size import NO_CONFIG, ConfigSize, SizeCoefficients, config_size
 from recommender.istio.outbound_clusters import outbound_clusters
 from recommender.istio.proxy import DYNAMIC_DNS, Proxy
 from recommender.istio.size_amounts import OutboundResources, SizeAmounts, size_amounts
@@ -178,6 +178,7 @@ def everything() -> SizeAmounts:
         - {name: otel, opentelemetry: {service: otel.b.svc.cluster.local, port: 4317}}
     """
     plain, both = {"uri": {"exact": "/x"}}, [{"destination": {"host": "web.b.svc.cluster.local"}}]
+    moved = {"match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/new"}}
     made = config(
         *endpoint_mesh(),
         pod("in-0", namespace="b", labels={"app": "in", **INJECTED}, status={"podIP": "10.0.0.7"}),
@@ -186,7 +187,7 @@ def everything() -> SizeAmounts:
             "vs",
             "b",
             ["web.b.svc.cluster.local"],
-            http=[{"match": [plain], "route": both}, {"route": both}],
+            http=[{"match": [plain], "route": both}, moved, {"route": both}],
         ),
         obj(version, "Telemetry", "all", "istio-system", spec=spec),
         obj("v1", "ConfigMap", "istio", "istio-system", data={"mesh": mesh}),
@@ -201,6 +202,14 @@ def test_each_coefficient_has_its_amount_in_one_type() -> None:
 
     assert set().union(*each) == {field.name for field in fields(SizeCoefficients)}
     assert sum(map(len, each)) == len(fields(SizeCoefficients))
+
+
+def test_sizes_can_be_multiplied_and_summed_up() -> None:
+    one = size(service("web", "b"))
+
+    assert one.times(2) == one.plus(one)
+    assert one.times(2).bytes == 2 * one.bytes
+    assert NO_CONFIG.plus(one) == one
 
 
 def test_other_coefficients_give_other_bytes() -> None:

@@ -1,0 +1,161 @@
+"""What `size` prints: sums, the biggest wins first, and how sure the figures are."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from recommender.access_logs import LineCounts
+from recommender.istio.config_size import ESTIMATE_ERRORS, ConfigSize
+from recommender.istio.pushes import ENDPOINTS, SERVICE, ConfigKey
+from recommender.report import SizeReport, render_size_json, render_size_table
+from recommender.report.size_model import reach_by_kind
+from recommender.savings import ChangeReach, NotEstimated, Savings, WorkloadSavings
+from tests.report.helpers import workload
+from tests.sidecars.helpers import HOSTILE
+
+ONE = ConfigSize(*([1] * len(fields(ConfigSize))))
+
+
+def size(cds: int = 1000, eds: int = 1000, lds: int = 1000, rds: int = 1000) -> ConfigSize:
+    return replace(ONE, cds_bytes=cds, eds_bytes=eds, lds_bytes=lds, rds_bytes=rds)
+
+
+def saving(name: str, proxies: int = 1, left_out: str = "") -> WorkloadSavings:
+    """Make a workload whose proxies have 2.5 MB each before, and 25 kB with a Sidecar."""
+    before = size(1_000_000, 500_000, 600_000, 400_000).times(proxies)
+    after = before if left_out else size(10_000, 5_000, 6_000, 4_000).times(proxies)
+    return WorkloadSavings(workload(name), proxies, before, after, before, left_out)
+
+
+def report(*workloads: WorkloadSavings, **more: Any) -> SizeReport:
+    reach = (
+        ChangeReach(ConfigKey(SERVICE, "api.shop", "shop"), 4, 3),
+        ChangeReach(ConfigKey(ENDPOINTS, "api.shop", "shop"), 4, 3),
+        ChangeReach(ConfigKey(SERVICE, "idle.shop", "shop"), 4, 0),
+    )
+    savings = Savings(workloads, (), reach, "EndpointSlices")
+    made = SizeReport(replace(savings, **more), 1, 1, LineCounts(9, 9), (), (1, 31), True)
+    assert made.istio_version_known
+    return made
+
+
+PLAIN = (saving("shop/Deployment/web", 3), saving("shop/Deployment/api", left_out="logged nothing"))
+
+
+def test_the_sums_come_first() -> None:
+    lines = render_size_table(report(*PLAIN)).splitlines()
+
+    assert lines[0] == "Configuration of 4 proxies in 2 workloads: 10.0 MB → 2.6 MB, 74.2 % less"
+    assert lines[1].endswith("median: 2.5 MB → 25.0 kB; the largest: 2.5 MB → 25.0 kB")
+
+
+def test_a_row_tells_the_bytes_of_a_proxy_by_type_and_what_all_are_spared() -> None:
+    text = render_size_table(report(*PLAIN))
+    (web,) = re.findall(r"^shop/deployment/web .*$", text, re.MULTILINE)
+
+    assert " ".join(web.split()) == (
+        "shop/deployment/web 3 2,500 → 25 1,000 → 10 500 → 5.0 600 → 6.0 400 → 4.0 7.4 MB"
+    )
+
+
+def test_a_workload_without_a_sidecar_says_why() -> None:
+    text = render_size_table(report(*PLAIN), width=200)
+    (api,) = re.findall(r"^shop/deployment/api .*$", text, re.MULTILINE)
+
+    assert api.endswith("0 B  logged nothing")
+    assert "! Workloads that get no Sidecar and keep what they have: 1, 1 proxy" in text
+
+
+def test_changes_are_summed_up_by_kind() -> None:
+    text = render_size_table(report(*PLAIN))
+    (service,) = re.findall(r"^service .*$", text, re.MULTILINE)
+
+    assert " ".join(service.split()) == "service 2 4.0 → 1.5 100.0 % → 37.5 % 0 → 1"
+    assert "  4 → 3  service shop/api.shop" in text
+    assert "idle.shop" not in text
+
+
+def test_the_endpoints_of_a_service_are_not_listed_beside_it() -> None:
+    text = render_size_table(report(*PLAIN))
+
+    assert text.count("shop/api.shop") == 1
+
+
+def test_every_kind_has_a_sum() -> None:
+    found = reach_by_kind(report(*PLAIN).savings.reach)
+
+    assert [(each.kind, each.changes, each.before, each.after) for each in found] == [
+        ("service", 2, 8, 3),
+        ("endpoints", 1, 4, 3),
+    ]
+
+
+def test_the_error_of_the_estimate_is_stated() -> None:
+    text = " ".join(render_size_table(report(*PLAIN)).split())
+
+    for xds, (p50, p95) in ESTIMATE_ERRORS.items():
+        assert f"{xds.upper()} {100 * p50:.0f} and {100 * p95:.0f} %" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("none", "! EDS is not estimated: the mesh dump has neither EndpointSlices nor pods"),
+        ("pods", "! No EndpointSlices in the mesh dump: the pods that Services select stand in"),
+    ],
+)
+def test_a_dump_without_endpoints_is_told(source: str, said: str) -> None:
+    assert said in render_size_table(report(*PLAIN, endpoints=source), width=200)
+    assert "EndpointSlices" not in render_size_table(report(*PLAIN))
+
+
+def test_what_is_not_estimated_is_counted() -> None:
+    text = render_size_table(report(*PLAIN, not_estimated=(NotEstimated("gateway", 1, 2),)))
+
+    assert "! Not estimated, gateway: 1 workload, 2 proxies" in text
+
+
+def test_a_mesh_without_proxies_is_no_error() -> None:
+    text = render_size_table(report())
+
+    assert text.startswith("Configuration of 0 proxies in 0 workloads: 0 B → 0 B\n")
+    assert json.loads(render_size_json(report()))["workloads"] == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_from_the_mesh_steer_no_terminal(name: str) -> None:
+    change = ChangeReach(ConfigKey(SERVICE, name, name), 4, 3)
+    row = replace(PLAIN[0], workload=replace(PLAIN[0].workload, name=name))
+    text = render_size_table(report(row, reach=(change,)))
+
+    assert text.replace("\n", "").isprintable()
+
+
+def test_json_has_everything() -> None:
+    found = json.loads(render_size_json(report(*PLAIN)))
+
+    assert found["schema"] == 1
+    assert found["totals"]["before"]["bytes"] == 10_000_000
+    assert found["totals"]["after"]["rds_bytes"] == 3 * 4_000 + 400_000
+    assert [each["saved_bytes"] for each in found["workloads"]] == [7_425_000, 0]
+    assert [each["left_out"] for each in found["workloads"]] == [None, "logged nothing"]
+    assert found["reach"][0] == {
+        "kind": "service",
+        "namespace": "shop",
+        "name": "api.shop",
+        "before": 4,
+        "after": 3,
+    }
+    assert found["errors"]["cds"] == dict(zip(("p50", "p95"), ESTIMATE_ERRORS["cds"], strict=True))
+
+
+def test_json_knows_no_eds_without_endpoints() -> None:
+    found = json.loads(render_size_json(report(*PLAIN, endpoints="none")))
+
+    assert found["totals"]["before"]["eds_bytes"] is None
+    assert found["workloads"][0]["after"]["eds_bytes"] is None
