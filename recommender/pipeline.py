@@ -20,6 +20,7 @@ from recommender.access_logs import (
     log_format,
     read_access_logs,
 )
+from recommender.config_dump import read_config_dump
 from recommender.errors import InputError, UsageError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
@@ -105,17 +106,25 @@ def size_sidecars(
     sources: Sources,
     settings: Settings | None = None,
     progress: Progress = lambda _: None,
+    config_dump: Path | None = None,
 ) -> SizeReport:
     """Read logs and a mesh, decide for every workload, and estimate what the Sidecars save.
 
+    The config_dump of a real proxy corrects the estimates.
+
     Raises:
-        InputError: As `recommend_sidecars` does.
+        InputError: As `recommend_sidecars` does; or the config_dump cannot be read, or is of no
+            proxy of the mesh.
     """
     settings = settings or Settings()
+    dump = None
+    if config_dump is not None:
+        progress("reading the config_dump")
+        dump = read_config_dump(config_dump)
     mesh, lines, recommendations = _decided(sources, settings, progress)
     progress("estimating configuration and pushes")
     return SizeReport(
-        savings=measure_savings(mesh, recommendations),
+        savings=measure_savings(mesh, recommendations, dump),
         recommended=len(recommendations.recommended),
         left_out=len(recommendations.left_out),
         lines=lines,

@@ -17,6 +17,13 @@ from recommender.settings import load_settings
 @click.command()
 @options.logs_option
 @options.mesh_option()
+@click.option(
+    "--config-dump",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What a real proxy of the mesh holds (its /config_dump?include_eds, also gz and zstd): "
+    "corrects the estimates, and tells how far off they were.",
+)
 @options.adopt_option
 @options.istio_version_option
 @options.log_format_option
@@ -27,6 +34,7 @@ from recommender.settings import load_settings
 def size(
     logs: tuple[str, ...],
     mesh: tuple[str, ...],
+    config_dump: Path | None,
     adopt: bool | None,
     istio_version: str | None,
     log_format: str | None,
@@ -53,7 +61,7 @@ def size(
     storage = options.object_storage(os.environ)
     sources = Sources(logs, mesh, options.standard_input(logs), source_pod, storage)
     with ProgressLine() as progress:
-        report = size_sidecars(sources, settings, progress)
+        report = size_sidecars(sources, settings, progress, config_dump)
     if output == "json":
         click.echo(render_size_json(report), nl=False)
     else:

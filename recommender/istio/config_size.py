@@ -134,7 +134,15 @@ def config_size(
     listener for HTTP_PROXY, whose routes are counted as those of its port, and what
     `outbound_clusters` names.
     """
-    resources = OutboundResources.of(config)
+    return size_of_resources(config, OutboundResources.of(config), coefficients)
+
+
+def size_of_resources(
+    config: ProxyConfig,
+    resources: OutboundResources,
+    coefficients: SizeCoefficients = DEFAULT_COEFFICIENTS,
+) -> ConfigSize:
+    """Count some resources of a proxy, and estimate them in bytes."""
     amounts = size_amounts(config, resources)
     sent = [c for c in resources.clusters if c.discovery is Discovery.EDS]
     hosts = [host for found in resources.routes.values() for host in found]

@@ -26,6 +26,7 @@ from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost
 
 _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthroughCluster
+_VIRTUAL_OUTBOUND_CHAINS = 2
 _TLS_MODE_LABEL = "security.istio.io/tlsMode"
 _HTTP2_NAMES = frozenset(("grpc", "http2"))
 _CLUSTER_KINDS = {
@@ -48,12 +49,16 @@ class SizeAmounts:
 
 @dataclass(frozen=True, slots=True)
 class OutboundResources:
-    """Hold the resources that a proxy is sent for its outbound calls."""
+    """Hold the resources that a proxy is sent for its outbound calls.
+
+    `static_clusters` counts the clusters that every proxy has, `virtual_outbound` the listener.
+    """
 
     clusters: list[OutboundCluster]
     listeners: list[OutboundListener]
     routes: Mapping[str, tuple[VirtualHost, ...]]
     static_clusters: int
+    virtual_outbound: int = 1
 
     @classmethod
     def of(cls, config: ProxyConfig) -> OutboundResources:
@@ -78,7 +83,7 @@ def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmoun
     return SizeAmounts(
         cds=clusters,
         eds=_of_load_assignments(sent),
-        lds=_of_listeners(resources.listeners, telemetry),
+        lds=_of_listeners(resources, telemetry),
         rds=_of_routes(resources.routes),
     )
 
@@ -140,12 +145,10 @@ def _of_load_assignments(clusters: Iterable[OutboundCluster]) -> Counter[str]:
     return found
 
 
-def _of_listeners(
-    listeners: Iterable[OutboundListener], telemetry: OutboundTelemetry
-) -> Counter[str]:
-    found: Counter[str] = Counter(virtual_outbound=1)
-    chains = 2  # those of virtualOutbound
-    for listener in listeners:
+def _of_listeners(resources: OutboundResources, telemetry: OutboundTelemetry) -> Counter[str]:
+    found: Counter[str] = Counter(virtual_outbound=resources.virtual_outbound)
+    chains = _VIRTUAL_OUTBOUND_CHAINS * resources.virtual_outbound
+    for listener in resources.listeners:
         found["pass_through_chain"] += passes_through(listener)
         chains += len(listener.chains) + passes_through(listener)
         for chain in listener.chains:

@@ -12,6 +12,9 @@ not_estimated[]  {reason, workloads, proxies}
 reach[]          {kind, namespace, name, before, after}
 endpoints        "EndpointSlices", "pods" or "none"
 errors           {cds, eds, lds, rds: {p50, p95}}
+calibration      null, or {pod: {namespace, name}, workload, istio_version, is_cut,
+                  types: {cds, eds, lds, rds: {common, only_in_dump, only_in_mesh,
+                                               actual_bytes, estimated_bytes, factor}}}
 lines            {read, used, skipped: [{reason, lines, example}]}
 mesh_notes[]     {reason, where, count, is_loss}
 ```
@@ -21,7 +24,8 @@ A size (`before`, `after`, `unscoped`) is of all proxies together: `bytes`, `cds
 Sidecar. `eds_bytes` is null where the dump has no endpoints: `bytes` is then without them.
 `left_out` is why a workload gets no Sidecar, null where it gets one. `reach` counts the proxies
 that a change is pushed to; a `name` of kind `service` or `endpoints` is the host. `errors` are
-shares of the true bytes, as measured on meshes that had no part in the fit.
+shares of the true bytes, as measured on meshes that had no part in the fit. With a config_dump all
+bytes but those in `calibration` are multiplied by the `factor` of their type.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from recommender.istio.config_size import ESTIMATE_ERRORS, ConfigSize
 from recommender.mesh import WorkloadId
 from recommender.report.json_report import SCHEMA, Json, json_of_lines
 from recommender.report.size_model import KIND_NAMES, SizeReport
+from recommender.savings import Calibration
 
 
 def render_size_json(report: SizeReport) -> str:
@@ -79,6 +84,7 @@ def render_size_json(report: SizeReport) -> str:
         "errors": {
             xds: {"p50": median, "p95": most} for xds, (median, most) in ESTIMATE_ERRORS.items()
         },
+        "calibration": _calibration(savings.calibration) if savings.calibration else None,
         "lines": json_of_lines(report.lines),
         "mesh_notes": [
             {"reason": n.reason, "where": n.where, "count": n.count, "is_loss": n.is_loss}
@@ -86,6 +92,19 @@ def render_size_json(report: SizeReport) -> str:
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _calibration(found: Calibration) -> Json:
+    return {
+        "pod": {"namespace": found.namespace, "name": found.pod},
+        "workload": _workload(found.workload),
+        "istio_version": found.istio_version,
+        "is_cut": found.is_cut,
+        "types": {
+            xds: {**asdict(each), "factor": round(each.factor, 4)}
+            for xds, each in found.types.items()
+        },
+    }
 
 
 def _workload(workload: WorkloadId) -> Json:

@@ -12,7 +12,13 @@ from recommender.istio.pushes import ENDPOINTS
 from recommender.report.layout import Page, Row
 from recommender.report.size_model import KIND_NAMES, KindReach, SizeReport, reach_by_kind
 from recommender.report.table import add_lines, add_mesh, share, source_warnings
-from recommender.savings import ChangeReach, Savings, WorkloadSavings
+from recommender.savings import (
+    Calibration,
+    ChangeReach,
+    Savings,
+    TypeCalibration,
+    WorkloadSavings,
+)
 from recommender.sidecars.words import bytes_in_words, counted
 
 _WIDTH: Final = 120
@@ -35,6 +41,8 @@ def render_size_table(report: SizeReport, *, width: int | None = None, colour: b
         _add_workloads(page, report.savings)
     _add_reach(page, report.savings)
     _add_accuracy(page)
+    if report.savings.calibration:
+        _add_calibration(page, report, report.savings.calibration)
     add_lines(page, report.lines)
     add_mesh(page, report)
     return page.text()
@@ -207,6 +215,47 @@ def _add_accuracy(page: Page) -> None:
         2,
     )
     page.paragraph("Which proxies a change is sent to is istiod's own rule.", 2)
+
+
+def _add_calibration(page: Page, report: SizeReport, found: Calibration) -> None:
+    """Say how far off the estimate was for a real proxy, and what of it could not be compared."""
+    proxy = f"{found.namespace}/{found.pod}"
+    page.heading(f"Corrected by the config_dump of {proxy}")
+    major, minor = report.istio_version
+    version = ".".join(found.istio_version.split(".")[:2])
+    if version and version != f"{major}.{minor}":
+        page.warning(
+            f"The proxy is of Istio {found.istio_version}, the rules are those of {major}.{minor}"
+        )
+    if found.is_cut:
+        page.warning("The config_dump ends early: what comes before counts")
+    missing = [xds.upper() for xds, each in found.types.items() if not each.common]
+    if missing:
+        page.warning(
+            f"Not corrected, since it has nothing to compare: {', '.join(missing)}"
+            + ("; EDS takes config_dump?include_eds" if "EDS" in missing else "")
+        )
+    head = Row(
+        "RESOURCES COMPARED", ("NUMBER", "ESTIMATE", "CONFIG_DUMP", "FACTOR"), "NOT COMPARED"
+    )
+    page.lines.append("")
+    page.table(head, [_calibration_row(xds, each) for xds, each in found.types.items()])
+    page.paragraph(
+        "Every figure above is multiplied by the factor of its type. Bytes of a config_dump are "
+        "those of its resources as istiod encodes them, told from JSON within 2 %."
+    )
+
+
+def _calibration_row(xds: str, each: TypeCalibration) -> Row:
+    alone = {"in the config_dump": each.only_in_dump, "in the mesh dump": each.only_in_mesh}
+    figures = (
+        f"{each.common:,}",
+        bytes_in_words(each.estimated_bytes),
+        bytes_in_words(each.actual_bytes),
+        f"{each.factor:.2f}",
+    )
+    only = [f"{number:,} only {where}" for where, number in alone.items() if number]
+    return Row(xds.upper(), figures, ", ".join(only))
 
 
 def _proxies(number: int) -> str:

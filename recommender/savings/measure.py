@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
+from recommender.config_dump import ConfigDump
 from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import ConfigSize, config_size
 from recommender.istio.registry import ServiceKey
@@ -24,8 +26,10 @@ from recommender.recommendation.views import (
     known_labels,
     proxy_labels,
 )
+from recommender.savings.calibrate import calibrate
 from recommender.savings.fan_out import FanOut, changes_of
 from recommender.savings.model import (
+    Calibration,
     ChangeReach,
     EndpointSource,
     NotEstimated,
@@ -34,25 +38,29 @@ from recommender.savings.model import (
     sum_of,
 )
 
-SizeOf = Callable[[ProxyConfig], ConfigSize]
-"""Estimates what a proxy is sent."""
 _NOT_ESTIMATED = frozenset(
     ("gateway", "waypoint", "ztunnel", "calls not captured", "not discovered")
 )
 
 
 def measure_savings(
-    mesh: Mesh, recommendations: Recommendations, size_of: SizeOf = config_size
+    mesh: Mesh, recommendations: Recommendations, dump: ConfigDump | None = None
 ) -> Savings:
     """Estimate for every workload with proxies what the recommended Sidecars save.
 
-    A workload that is left out keeps what it is sent today.
+    A workload that is left out keeps what it is sent today. The dump of a real proxy corrects the
+    estimates.
+
+    Raises:
+        InputError: The dump is of no proxy of the mesh that is estimated.
     """
     rules, index = build_scope_rules(mesh), index_mesh(mesh)
     recommended = {each.workload: each for each in recommendations.recommended}
     left_out = {each.workload: each.reason for each in recommendations.left_out}
     known = [*recommended, *(id_ for id_, why in left_out.items() if why not in _NOT_ESTIMATED)]
     view_rules, own = build_view_rules(rules), _own_services(rules, mesh)
+    calibration = calibrate(dump, index, view_rules, known) if dump else None
+    size_of = partial(_size, calibration)
     before, after = FanOut(), FanOut()
     found: list[WorkloadSavings] = []
     for namespace, ids in groupby(sorted(known), key=attrgetter("namespace")):
@@ -68,7 +76,13 @@ def measure_savings(
         tuple(_not_estimated(index, left_out)),
         _reach(rules, before, after),
         _endpoint_source(mesh),
+        calibration,
     )
+
+
+def _size(calibration: Calibration | None, config: ProxyConfig) -> ConfigSize:
+    found = config_size(config)
+    return calibration.scaled(found) if calibration else found
 
 
 @dataclass(slots=True)
@@ -77,7 +91,7 @@ class _Measuring:
 
     index: MeshIndex
     views: Views
-    size_of: SizeOf
+    size_of: Callable[[ProxyConfig], ConfigSize]
     own: SelectorIndex[str] | None
     before: FanOut
     after: FanOut

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from recommender.istio.config_size import NO_CONFIG, ConfigSize
@@ -54,17 +54,64 @@ class ChangeReach:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeCalibration:
+    """Compare the resources of one xDS type that a real proxy has with the estimate for it.
+
+    Only those that both have are compared, `common`; `actual_bytes` and `estimated_bytes` are
+    theirs.
+    """
+
+    common: int
+    only_in_dump: int
+    only_in_mesh: int
+    actual_bytes: int
+    estimated_bytes: int
+
+    @property
+    def factor(self) -> float:
+        """Return by what estimates are multiplied; 1 where nothing could be compared."""
+        known = self.actual_bytes and self.estimated_bytes > 0
+        return self.actual_bytes / self.estimated_bytes if known else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Hold how far off the estimate is for one real proxy, by xDS type.
+
+    `istio_version` is that of the proxy, empty where its dump does not tell; `is_cut` tells that
+    the dump ends early.
+    """
+
+    namespace: str
+    pod: str
+    workload: WorkloadId
+    istio_version: str
+    is_cut: bool
+    types: Mapping[str, TypeCalibration]
+
+    def scaled(self, size: ConfigSize) -> ConfigSize:
+        """Return an estimate corrected by what the real proxy has."""
+        factors = {xds: found.factor for xds, found in self.types.items()}
+        return replace(
+            size,
+            **{f"{x}_bytes": round(getattr(size, f"{x}_bytes") * f) for x, f in factors.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Savings:
     """Hold what the Sidecars of a recommendation save a mesh.
 
     `workloads` are sorted by what all their proxies are spared, the most first; `reach` by how
-    many proxies a change reaches afterwards, the most first.
+    many proxies a change reaches afterwards, the most first. With `calibration` all bytes are
+    corrected by it.
     """
 
     workloads: tuple[WorkloadSavings, ...]
     not_estimated: tuple[NotEstimated, ...]
     reach: tuple[ChangeReach, ...]
     endpoints: EndpointSource
+    calibration: Calibration | None = None
 
     @property
     def proxies(self) -> int:

@@ -61,6 +61,17 @@ def test_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_config_dump_of_nothing_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "dump.json"
+    path.write_text("{}", encoding="utf-8")
+    text = run(capsys, "--config-dump", str(path), status=2)
+
+    assert "dump.json: is no config_dump of an Envoy" in text
+    assert text.count("\n") == 1
+
+
 def test_what_is_wrong_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     text = run(capsys, mesh=tmp_path / "none", status=2)
 

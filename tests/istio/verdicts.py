@@ -136,7 +136,8 @@ class Verdict:
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
     and `named` those that the listeners name; `targets` the services, `namespace/host`, that select
-    the proxy. What was not asked for is empty, `size` None.
+    the proxy. `config_dump` is what its Envoy would print. What was not asked for is empty, `size`
+    and `config_dump` None.
     """
 
     sidecar: str
@@ -148,6 +149,7 @@ class Verdict:
     pushes: tuple[Push, ...]
     targets: tuple[str, ...]
     size: Size | None
+    config_dump: dict[str, Any] | None
 
 
 def verdict(raw: dict[str, Any]) -> Verdict:
@@ -162,6 +164,7 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         pushes=tuple(map(_push, raw["pushes"] or ())),
         targets=tuple(raw["targets"] or ()),
         size=None if raw["size"] is None else _size(raw["size"]),
+        config_dump=raw["config_dump"],
     )
 
 

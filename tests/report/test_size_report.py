@@ -14,7 +14,14 @@ from recommender.istio.config_size import ESTIMATE_ERRORS, ConfigSize
 from recommender.istio.pushes import ENDPOINTS, SERVICE, ConfigKey
 from recommender.report import SizeReport, render_size_json, render_size_table
 from recommender.report.size_model import reach_by_kind
-from recommender.savings import ChangeReach, NotEstimated, Savings, WorkloadSavings
+from recommender.savings import (
+    Calibration,
+    ChangeReach,
+    NotEstimated,
+    Savings,
+    TypeCalibration,
+    WorkloadSavings,
+)
 from tests.report.helpers import workload
 from tests.sidecars.helpers import HOSTILE
 
@@ -134,6 +141,63 @@ def test_names_from_the_mesh_steer_no_terminal(name: str) -> None:
     text = render_size_table(report(row, reach=(change,)))
 
     assert text.replace("\n", "").isprintable()
+
+
+def calibrated(**more: Any) -> SizeReport:
+    """Make a report of which a config_dump corrected CDS, and nothing else."""
+    cds, none = TypeCalibration(10, 2, 1, 22_000, 20_000), TypeCalibration(0, 0, 4, 0, 0)
+    web, types = PLAIN[0].workload, {"cds": cds, "eds": none, "lds": none, "rds": none}
+    made = Calibration("shop", "web-1", web, "1.31.2", is_cut=False, types=types)
+    return report(*PLAIN, calibration=replace(made, **more))
+
+
+def test_a_correction_says_what_was_compared_and_how_far_off_it_was() -> None:
+    text = render_size_table(calibrated(), width=200)
+    (cds,) = re.findall(r"^CDS .*only.*$", text, re.MULTILINE)
+
+    assert "Corrected by the config_dump of shop/web-1" in text
+    assert " ".join(cds.split()) == (
+        "CDS 10 20.0 kB 22.0 kB 1.10 2 only in the config_dump, 1 only in the mesh dump"
+    )
+    assert "! Not corrected, since it has nothing to compare: EDS, LDS, RDS; EDS takes" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"istio_version": "1.29.1"},
+            "! The proxy is of Istio 1.29.1, the rules are those of 1.31",
+        ),
+        ({"is_cut": True}, "! The config_dump ends early: what comes before counts"),
+    ],
+)
+def test_a_doubt_about_the_config_dump_is_told(more: dict[str, Any], said: str) -> None:
+    assert said in render_size_table(calibrated(**more))
+    assert said not in render_size_table(calibrated())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_config_dump_names_steers_no_terminal(name: str) -> None:
+    text = render_size_table(calibrated(pod=name, namespace=name, istio_version=name))
+
+    assert text.replace("\n", "").isprintable()
+
+
+def test_json_has_the_correction() -> None:
+    assert json.loads(render_size_json(report(*PLAIN)))["calibration"] is None
+    found = json.loads(render_size_json(calibrated()))["calibration"]
+
+    assert found["pod"] == {"namespace": "shop", "name": "web-1"}
+    assert found["types"]["cds"] == {
+        "common": 10,
+        "only_in_dump": 2,
+        "only_in_mesh": 1,
+        "actual_bytes": 22_000,
+        "estimated_bytes": 20_000,
+        "factor": 1.1,
+    }
+    assert found["types"]["eds"]["factor"] == 1
 
 
 def test_json_has_everything() -> None:

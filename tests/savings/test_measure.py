@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender.istio.config_size import ConfigSize, config_size
 from recommender.istio.pushes import ENDPOINTS, SERVICE, VIRTUAL_SERVICE, ConfigKey
 from recommender.recommendation import Recommendations
 from recommender.savings import ChangeReach, Savings, WorkloadSavings, measure_savings
@@ -34,9 +33,9 @@ def shop(*more: Object, pods: int = 2, idle: int = 5) -> list[Object]:
     return [*objects, *more]
 
 
-def measured(*objects: Object, **more: Any) -> Savings:
+def measured(*objects: Object) -> Savings:
     """Recommend from what `web` called, and measure."""
-    return measure_savings(mesh_of_objects(*objects), decide(objects, [BUSY]), **more)
+    return measure_savings(mesh_of_objects(*objects), decide(objects, [BUSY]))
 
 
 def of(savings: Savings, name: str) -> WorkloadSavings:
@@ -149,17 +148,6 @@ def test_pods_that_are_gone_count_as_often_as_they_logged() -> None:
 
     assert (web.workload.name, web.proxies) == ("web", 1)
     assert web.before.bytes > web.after.bytes > 0
-
-
-def test_a_configuration_is_estimated_once() -> None:
-    asked: list[int] = []
-
-    def counting(config: Any) -> ConfigSize:
-        asked.append(id(config))
-        return config_size(config)
-
-    measured(*shop(pods=9), size_of=counting)
-    assert len(asked) == len(set(asked)) == 2
 
 
 def test_a_mesh_without_proxies_saves_nothing() -> None:

@@ -61,8 +61,10 @@ type Proxy struct {
 	// Clusters asks for the names of all Envoy clusters, and of those that the listeners name.
 	Clusters bool `json:"clusters"`
 	// Size asks for the size of everything that the proxy is sent.
-	Size  bool   `json:"size"`
-	Calls []Call `json:"calls"`
+	Size bool `json:"size"`
+	// ConfigDump asks for everything that the proxy is sent, as its Envoy would print it.
+	ConfigDump bool   `json:"config_dump"`
+	Calls      []Call `json:"calls"`
 	// Changes are lists of what changed at once; each is asked for a push.
 	Changes [][]Key `json:"changes"`
 }
@@ -76,11 +78,12 @@ type Response struct {
 // Verdict is what istiod configures a proxy with.
 type Verdict struct {
 	Scope
-	Clusters []string     `json:"clusters"`
-	Named    []string     `json:"named"`
-	Size     *Size        `json:"size"`
-	Calls    []Resolution `json:"calls"`
-	Pushes   []Push       `json:"pushes"`
+	Clusters   []string        `json:"clusters"`
+	Named      []string        `json:"named"`
+	Size       *Size           `json:"size"`
+	ConfigDump json.RawMessage `json:"config_dump"`
+	Calls      []Resolution    `json:"calls"`
+	Pushes     []Push          `json:"pushes"`
 	// Targets are the services ("namespace/hostname") that select the proxy.
 	Targets []string `json:"targets"`
 }
@@ -166,6 +169,9 @@ func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p 
 	}
 	if p.Size {
 		verdict.Size = sizeOf(server, proxy)
+	}
+	if p.ConfigDump {
+		verdict.ConfigDump = configDumpOf(t, server, proxy)
 	}
 	if len(p.Calls) == 0 && !p.Clusters {
 		return verdict
