@@ -28,13 +28,14 @@ from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
-from recommender.recommendation import Recommendations, recommend
+from recommender.recommendation import Recommendations, choose_namespaces, recommend
 from recommender.report import FlowReport, Report, SizeReport, flow_report
-from recommender.savings import measure_savings
+from recommender.savings import TradeOff, chosen_namespaces, measure_savings, trade_offs
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
 from recommender.sidecars import (
     WrittenFiles,
+    render_namespace_sidecar,
     render_sidecar,
     without_refused,
     without_unusable_names,
@@ -86,7 +87,7 @@ def recommend_sidecars(
         OutputError: The folder cannot be written.
     """
     settings = settings or Settings()
-    mesh, lines, recommendations = _decided(sources, settings, progress)
+    mesh, lines, recommendations, _ = _decided(sources, settings, progress)
     written = None
     if out is not None:
         progress(f"writing {len(recommendations.recommended):,} Sidecars")
@@ -121,12 +122,14 @@ def size_sidecars(
     if config_dump is not None:
         progress("reading the config_dump")
         dump = read_config_dump(config_dump)
-    mesh, lines, recommendations = _decided(sources, settings, progress)
+    mesh, lines, recommendations, compared = _decided(sources, settings, progress, compare=True)
     progress("estimating configuration and pushes")
     return SizeReport(
         savings=measure_savings(mesh, recommendations, dump),
         recommended=len(recommendations.recommended),
         left_out=len(recommendations.left_out),
+        trade_offs=compared,
+        namespaces=tuple(each.namespace for each in recommendations.namespace_sidecars),
         lines=lines,
         mesh_notes=mesh.notes,
         istio_version=mesh.istio_version or NEWEST_VERSION,
@@ -135,9 +138,12 @@ def size_sidecars(
 
 
 def _decided(
-    sources: Sources, settings: Settings, progress: Progress
-) -> tuple[Mesh, LineCounts, Recommendations]:
-    """Read logs and a mesh, and decide for every workload."""
+    sources: Sources, settings: Settings, progress: Progress, *, compare: bool = False
+) -> tuple[Mesh, LineCounts, Recommendations, tuple[TradeOff, ...]]:
+    """Read logs and a mesh, and decide for every workload, and whether namespaces share a Sidecar.
+
+    What either costs is compared where that decides, or if it is asked for.
+    """
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress, mesh)
     progress("building the service graph")
@@ -145,8 +151,15 @@ def _decided(
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows, settings)
     progress(f"deciding for {len({workload.id for workload in mesh.workloads}):,} workloads")
-    found = without_unusable_names(recommend(graph, mesh, settings))
-    return mesh, flows.lines, without_refused(found, settings)
+    with_options = compare or settings.granularity != "workload"
+    found = recommend(graph, mesh, settings, with_options=with_options)
+    found = without_refused(without_unusable_names(found), settings)
+    if not with_options:
+        return mesh, flows.lines, found, ()
+    progress("comparing a Sidecar per namespace with one per workload")
+    compared = trade_offs(mesh, found)
+    chosen = chosen_namespaces(compared, settings.granularity)
+    return mesh, flows.lines, choose_namespaces(found, chosen), compared
 
 
 def report_flows(
@@ -261,6 +274,11 @@ def write_recommendations(
     rendered = {
         (r.workload.namespace, r.name): render_sidecar(r, settings)
         for r in recommendations.recommended
+        if r.selector
+    }
+    rendered |= {
+        (each.namespace, each.name): render_namespace_sidecar(each, settings)
+        for each in recommendations.namespace_sidecars
     }
     silent = {
         (item.workload.namespace, name) for item in recommendations.left_out for name in item.keeps

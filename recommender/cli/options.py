@@ -12,6 +12,7 @@ from typing import BinaryIO
 import click
 
 from recommender.access_logs import ObjectStorage, oss_access
+from recommender.settings import GRANULARITIES
 
 logs_option = click.option(
     "--logs",
@@ -42,6 +43,13 @@ adopt_option = click.option(
     is_flag=True,
     default=None,
     help="Take over Sidecars made by hand that select one workload.",
+)
+granularity_option = click.option(
+    "--granularity",
+    type=click.Choice(GRANULARITIES),
+    default=None,
+    help="One Sidecar per workload, one per namespace where that is proved, or in each namespace "
+    "what costs istiod less.  [default: workload]",
 )
 istio_version_option = click.option(
     "--istio-version",

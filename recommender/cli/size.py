@@ -25,6 +25,7 @@ from recommender.settings import load_settings
     "corrects the estimates, and tells how far off they were.",
 )
 @options.adopt_option
+@options.granularity_option
 @options.istio_version_option
 @options.log_format_option
 @options.source_pod_option
@@ -36,6 +37,7 @@ def size(
     mesh: tuple[str, ...],
     config_dump: Path | None,
     adopt: bool | None,
+    granularity: str | None,
     istio_version: str | None,
     log_format: str | None,
     source_pod: tuple[str, str | None] | None,
@@ -54,6 +56,7 @@ def size(
     settings = load_settings(
         settings_file,
         adopt=adopt,
+        granularity=granularity,
         strict=strict,
         istio_version=istio_version,
         log_format=log_format,

@@ -15,6 +15,9 @@ errors           {cds, eds, lds, rds: {p50, p95}}
 calibration      null, or {pod: {namespace, name}, workload, istio_version, is_cut,
                   types: {cds, eds, lds, rds: {common, only_in_dump, only_in_mesh,
                                                actual_bytes, estimated_bytes, factor}}}
+granularity      {namespaces: [{namespace, workloads, proxies, workload: price,
+                               namespace_wide: price or null, obstacle, cheaper, chosen}],
+                  totals: {workload, namespace, auto, chosen: price}}
 lines            {read, used, skipped: [{reason, lines, example}]}
 mesh_notes[]     {reason, where, count, is_loss}
 ```
@@ -25,7 +28,10 @@ Sidecar. `eds_bytes` is null where the dump has no endpoints: `bytes` is then wi
 `left_out` is why a workload gets no Sidecar, null where it gets one. `reach` counts the proxies
 that a change is pushed to; a `name` of kind `service` or `endpoints` is the host. `errors` are
 shares of the true bytes, as measured on meshes that had no part in the fit. With a config_dump all
-bytes but those in `calibration` are multiplied by the `factor` of their type.
+bytes but those in `calibration` and `granularity` are multiplied by the `factor` of their type.
+
+A price is {objects, services, bytes, pushes, seconds} as in `recommender.savings.trade_off`; the
+obstacle is null where there is none.
 """
 
 from __future__ import annotations
@@ -37,7 +43,7 @@ from recommender.istio.config_size import ESTIMATE_ERRORS, ConfigSize
 from recommender.mesh import WorkloadId
 from recommender.report.json_report import SCHEMA, Json, json_of_lines
 from recommender.report.size_model import KIND_NAMES, SizeReport
-from recommender.savings import Calibration
+from recommender.savings import Calibration, Price, chosen_namespaces, total
 
 
 def render_size_json(report: SizeReport) -> str:
@@ -85,6 +91,7 @@ def render_size_json(report: SizeReport) -> str:
             xds: {"p50": median, "p95": most} for xds, (median, most) in ESTIMATE_ERRORS.items()
         },
         "calibration": _calibration(savings.calibration) if savings.calibration else None,
+        "granularity": _granularity(report),
         "lines": json_of_lines(report.lines),
         "mesh_notes": [
             {"reason": n.reason, "where": n.where, "count": n.count, "is_loss": n.is_loss}
@@ -92,6 +99,34 @@ def render_size_json(report: SizeReport) -> str:
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _granularity(report: SizeReport) -> Json:
+    found = report.trade_offs
+    choices = {
+        choice: chosen_namespaces(found, choice) for choice in ("workload", "namespace", "auto")
+    }
+    choices["chosen"] = frozenset(report.namespaces)
+    return {
+        "namespaces": [
+            {
+                "namespace": each.namespace,
+                "workloads": each.workloads,
+                "proxies": each.proxies,
+                "workload": _price(each.each),
+                "namespace_wide": _price(each.wide) if each.wide else None,
+                "obstacle": each.obstacle or None,
+                "cheaper": each.cheaper,
+                "chosen": "namespace" if each.namespace in report.namespaces else "workload",
+            }
+            for each in found
+        ],
+        "totals": {name: _price(total(found, chosen)) for name, chosen in choices.items()},
+    }
+
+
+def _price(price: Price) -> Json:
+    return {**asdict(price), "seconds": round(price.seconds, 6)}
 
 
 def _calibration(found: Calibration) -> Json:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from recommender.access_logs import LineCounts
 from recommender.istio.pushes import DESTINATION_RULE, ENDPOINTS, SERVICE, VIRTUAL_SERVICE
 from recommender.mesh import MeshNote
-from recommender.savings import ChangeReach, Savings
+from recommender.savings import ChangeReach, Savings, TradeOff
 
 KIND_NAMES = {
     SERVICE: "service",
@@ -23,7 +23,8 @@ KIND_NAMES = {
 class SizeReport:
     """Hold everything a run of `size` found.
 
-    `recommended` and `left_out` count workloads; `istio_version` is as in `Report`.
+    `recommended` and `left_out` count workloads; `istio_version` is as in `Report`. `trade_offs`
+    compare one Sidecar for a namespace with one per workload, `namespaces` are those that get one.
     """
 
     savings: Savings
@@ -33,6 +34,8 @@ class SizeReport:
     mesh_notes: tuple[MeshNote, ...]
     istio_version: tuple[int, int]
     istio_version_known: bool
+    trade_offs: tuple[TradeOff, ...] = ()
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,13 @@ from recommender.report.table import add_lines, add_mesh, share, source_warnings
 from recommender.savings import (
     Calibration,
     ChangeReach,
+    Price,
     Savings,
+    TradeOff,
     TypeCalibration,
     WorkloadSavings,
+    chosen_namespaces,
+    total,
 )
 from recommender.sidecars.words import bytes_in_words, counted
 
@@ -40,6 +44,8 @@ def render_size_table(report: SizeReport, *, width: int | None = None, colour: b
         _add_types(page, report.savings)
         _add_workloads(page, report.savings)
     _add_reach(page, report.savings)
+    if report.trade_offs:
+        _add_trade_offs(page, report)
     _add_accuracy(page)
     if report.savings.calibration:
         _add_calibration(page, report, report.savings.calibration)
@@ -194,6 +200,74 @@ def _counts(each: ChangeReach) -> str:
 
 def _change(each: ChangeReach) -> str:
     return f"{KIND_NAMES[each.change.kind]} {each.change.namespace}/{each.change.name}"
+
+
+def _add_trade_offs(page: Page, report: SizeReport) -> None:
+    """Compare one Sidecar for a namespace with one per workload, those first that save the most."""
+    page.heading("One Sidecar for a whole namespace instead of one per workload")
+    page.paragraph(
+        "What istiod works out and sends in a push of everything, and how many proxies are told "
+        "if each thing in the mesh changes once. A new workload of such a namespace gets its scope "
+        "without any evidence."
+    )
+    page.lines.append("")
+    head = Row(
+        "NAMESPACE", ("WORKLOADS", "OBJECTS", "SENT", "PUSHES", "ISTIOD CPU, ms"), "AUTO CHOOSES"
+    )
+    options = [each for each in report.trade_offs if each.wide is not None]
+    in_order = sorted(options, key=lambda each: (_difference(each), each.namespace))
+    rows = [_trade_off_row(each) for each in in_order]
+    page.table(head, [*rows, *_choice_rows(report)])
+    obstacles = [each for each in report.trade_offs if each.wide is None]
+    if obstacles:
+        page.paragraph(f"No option: {counted(len(obstacles), 'namespace')}")
+        for each in obstacles[:_MOST_CHANGES]:
+            page.paragraph(f"{each.namespace}: {each.obstacle}", 2, hang=2)
+        if len(obstacles) > _MOST_CHANGES:
+            page.paragraph(f"and {len(obstacles) - _MOST_CHANGES:,} more", 2)
+
+
+def _difference(each: TradeOff) -> float:
+    return each.wide.seconds - each.each.seconds if each.wide else 0
+
+
+def _trade_off_row(each: TradeOff) -> Row:
+    own, wide = each.each, each.wide or each.each
+    return Row(
+        each.namespace,
+        (
+            f"{each.workloads:,}",
+            f"{own.objects:,} → {wide.objects:,}",
+            _from_to(own.bytes, wide.bytes),
+            f"{own.pushes:,} → {wide.pushes:,}",
+            f"{_milliseconds(own)} → {_milliseconds(wide)}",
+        ),
+        each.cheaper,
+    )
+
+
+def _choice_rows(report: SizeReport) -> Iterable[Row]:
+    """Yield what each choice costs for all namespaces together."""
+    found = report.trade_offs
+    for choice in ("workload", "namespace", "auto"):
+        chosen = chosen_namespaces(found, choice)
+        price = total(found, chosen)
+        is_made = chosen == frozenset(report.namespaces)
+        yield Row(
+            f"all: --granularity {choice}",
+            (
+                f"{sum(each.workloads for each in found):,}",
+                f"{price.objects:,}",
+                bytes_in_words(price.bytes),
+                f"{price.pushes:,}",
+                _milliseconds(price),
+            ),
+            "as above" if is_made else "",
+        )
+
+
+def _milliseconds(price: Price) -> str:
+    return f"{1000 * price.seconds:,.1f}"
 
 
 def _add_accuracy(page: Page) -> None:

@@ -9,13 +9,25 @@ from recommender.savings.model import (
     TypeCalibration,
     WorkloadSavings,
 )
+from recommender.savings.trade_off import (
+    Price,
+    TradeOff,
+    chosen_namespaces,
+    total,
+    trade_offs,
+)
 
 __all__ = [
     "Calibration",
     "ChangeReach",
     "NotEstimated",
+    "Price",
     "Savings",
+    "TradeOff",
     "TypeCalibration",
     "WorkloadSavings",
+    "chosen_namespaces",
     "measure_savings",
+    "total",
+    "trade_offs",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -14,17 +14,13 @@ from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import ConfigSize, config_size
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
-from recommender.mesh import Labels, Mesh, MeshIndex, Pod, WorkloadId, index_mesh
+from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId, index_mesh
 from recommender.mesh.label_index import SelectorIndex, selectors_by
 from recommender.recommendation.guards import endpoint_selectors
 from recommender.recommendation.model import Recommendation, Recommendations
 from recommender.recommendation.views import (
-    View,
     Views,
     build_view_rules,
-    ipv6_only,
-    known_labels,
-    proxy_labels,
 )
 from recommender.savings.calibrate import calibrate
 from recommender.savings.fan_out import FanOut, changes_of
@@ -37,6 +33,7 @@ from recommender.savings.model import (
     WorkloadSavings,
     sum_of,
 )
+from recommender.savings.proxies import placed_proxies
 
 _NOT_ESTIMATED = frozenset(
     ("gateway", "waypoint", "ztunnel", "calls not captured", "not discovered")
@@ -103,7 +100,8 @@ class _Measuring:
         """Measure a workload."""
         befores, afters, unscoped, proxies = [], [], [], 0
         hosts = [entry.host for entry in recommended.hosts] if recommended else None
-        for view, labels, number in self._placed(id_, recommended.pods if recommended else 0):
+        logged = recommended.pods if recommended else 0
+        for view, labels, number in placed_proxies(self.index, self.views, id_, logged):
             scoped = view.today if hosts is None else self.views.with_hosts(view, hosts)
             own = self._own(labels)
             self.before.add(view.today, own, number)
@@ -116,21 +114,6 @@ class _Measuring:
             id_, proxies, sum_of(befores), sum_of(afters), sum_of(unscoped), left_out
         )
 
-    def _placed(self, id_: WorkloadId, logged: int) -> Iterator[tuple[View, Labels, int]]:
-        """Yield the views of a workload's proxies with their labels, and how many have each.
-
-        Where none runs now, those that logged count with the labels of the first to come.
-        """
-        pods = self.index.pods_by_workload.get(id_, ())
-        live = [pod for pod in pods if pod.proxy == "sidecar" and not pod.has_ended]
-        placed = _by_labels(live)
-        if not placed and logged:
-            placed = [(*each, logged) for each in proxy_labels(self.index, id_)[:1]]
-        v6 = ipv6_only(pods)
-        for cluster, labels, number in placed:
-            (view,) = self.views.of_pods([(cluster, labels)], v6)
-            yield view, labels, number
-
     def _own(self, labels: Labels) -> list[ServiceKey]:
         hosts = self.own.selecting(labels) if self.own else []
         return [ServiceKey(self.views.namespace, host) for host in dict.fromkeys(hosts)]
@@ -140,15 +123,6 @@ class _Measuring:
         if id(config) not in self._sizes:
             self._sizes[id(config)] = (config, self.size_of(config))
         return self._sizes[id(config)][1]
-
-
-def _by_labels(pods: Iterable[Pod]) -> list[tuple[str, Labels, int]]:
-    """Count pods by their Kubernetes cluster and the labels that istiod knows them by."""
-    counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
-    for pod in pods:
-        cluster = pod.meta.kubernetes_cluster
-        counts[cluster, tuple(sorted(known_labels(cluster, pod.meta.labels).items()))] += 1
-    return [(cluster, dict(items), number) for (cluster, items), number in sorted(counts.items())]
 
 
 def _own_services(rules: ScopeRules, mesh: Mesh) -> Mapping[str, SelectorIndex[str]]:
