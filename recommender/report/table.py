@@ -43,6 +43,7 @@ def render_table(report: Report, *, width: int | None = None, colour: bool = Fal
     _add_workloads(page, report)
     _add_notes(page, report)
     _add_left_out(page, report)
+    _add_obstacles(page, report)
     _add_unknown_pods(page, report)
     _add_blind_spots(page, report)
     add_lines(page, report.lines)
@@ -65,6 +66,11 @@ def _add_summary(page: Page, report: Report) -> None:
             f"Services in scope, median: {totals.median_services_before:,} → "
             f"{totals.median_services_after:,}; all workloads together: "
             f"{totals.services_before:,} → {totals.services_after:,}"
+        )
+    for sidecar in report.recommendations.namespace_sidecars:
+        names = _listed([id_.name for id_ in sidecar.workloads], _MOST_NAMES)
+        page.paragraph(
+            f"One Sidecar for the namespace, {sidecar.namespace}/{sidecar.name}: {names}", hang=2
         )
     for warning in _warnings(report):
         page.warning(warning)
@@ -168,6 +174,20 @@ def _add_left_out(page: Page, report: Report) -> None:
         for entry in report.recommendations.left_out
     ]
     _add_remarks(page, f"Left out: {counted(len(remarks), 'workload')}", remarks)
+
+
+def _add_obstacles(page: Page, report: Report) -> None:
+    """Add why namespaces get no Sidecar of their own, where that was asked for."""
+    found = report.recommendations
+    chosen = {sidecar.namespace for sidecar in found.namespace_sidecars}
+    others = [option for option in found.options if option.namespace not in chosen]
+    if others:
+        page.heading(f"One Sidecar per workload all the same: {counted(len(others), 'namespace')}")
+        for option in others[:_MOST_ROWS]:
+            why = option.obstacle or "that costs istiod less, see the command size"
+            page.paragraph(f"{option.namespace}: {why}", 2, hang=2)
+        if len(others) > _MOST_ROWS:
+            page.paragraph(f"and {len(others) - _MOST_ROWS:,} more", 2)
 
 
 def _add_remarks(page: Page, heading: str, remarks: Sequence[_Remark]) -> None:

@@ -81,7 +81,7 @@ def recommend_for(case: Case, mesh: Mesh, rules: ScopeRules, before: Sequence[Ve
 
     `mesh` has what istiod does not see, too: pods of a namespace that is hidden in one cluster.
     """
-    answer = decide_for(mesh, _flows(case, rules, before), adopt=True)
+    answer = decide_for(mesh, flows_of_case(case, rules, before), adopt=True)
     logged = tuple(_logged(case, rules, before))
     sidecars = tuple(yaml.safe_load(render_sidecar(r, Settings())) for r in answer.recommended)
     return Scoped(case, logged, rules, answer, sidecars, with_sidecars(case, sidecars))
@@ -240,7 +240,7 @@ def _outcome(found: Resolution, unsure: frozenset[str]) -> tuple[object, ...]:
     return replace(found, clusters=sure(found.clusters), mirrors=sure(found.mirrors)).outcome
 
 
-def _flows(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> list[Flow]:
+def flows_of_case(case: Case, rules: ScopeRules, before: Sequence[Verdict]) -> list[Flow]:
     """Write down calls as the access logs of their proxies would."""
     flows = []
     for (proxy, calls), verdict in zip(case.callers, before, strict=True):
