@@ -24,7 +24,7 @@ _MOST_SENTENCES: Final = 10
 _MOST_ROWS: Final = 20
 _URGENT: Final = ("not proved", "missed call", "disagreement", "gone", "unlogged call")
 """Names of notes and reasons that say that something is wrong; others say what was done."""
-_ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel")
+_ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel", "namespace-wide")
 _ORDINARY: Final = len(_URGENT)
 
 

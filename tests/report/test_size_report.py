@@ -18,7 +18,9 @@ from recommender.savings import (
     Calibration,
     ChangeReach,
     NotEstimated,
+    Price,
     Savings,
+    TradeOff,
     TypeCalibration,
     WorkloadSavings,
 )
@@ -223,3 +225,52 @@ def test_json_knows_no_eds_without_endpoints() -> None:
 
     assert found["totals"]["before"]["eds_bytes"] is None
     assert found["workloads"][0]["after"]["eds_bytes"] is None
+
+
+def compared(*namespaces: str) -> SizeReport:
+    """Make a report in which a namespace's own Sidecar is cheaper in the first of some."""
+    low, high = Price(1, 10, 1_000_000, 20), Price(9, 90, 2_000_000, 10)
+    found = [
+        TradeOff(name, 9, 9, *((low, high) if place else (high, low)))
+        for place, name in enumerate(namespaces)
+    ]
+    none = TradeOff("none", 3, 3, low, None, "nothing is proved for none/pod/a")
+    return replace(report(*PLAIN), trade_offs=(*found, none), namespaces=namespaces[:1])
+
+
+def test_the_price_of_each_choice_is_told_the_best_wins_first() -> None:
+    lines = render_size_table(compared("cheap", "dear")).splitlines()
+    place = lines.index("One Sidecar for a whole namespace instead of one per workload")
+    rows = [" ".join(line.split()) for line in lines[place:]]
+
+    cheap = next(row for row in rows if row.startswith("cheap "))
+    dear = next(row for row in rows if row.startswith("dear "))
+    assert cheap.startswith("cheap 9 9 → 1 2.0 MB → 1.0 MB 10 → 20 ")
+    assert cheap.endswith(" namespace")
+    assert dear.endswith(" workload")
+    assert rows.index(cheap) < rows.index(dear)
+    assert "none: nothing is proved for none/pod/a" in rows
+
+
+def test_each_choice_has_a_sum_and_the_one_made_is_marked() -> None:
+    text = render_size_table(compared("cheap", "dear"))
+    (auto,) = re.findall(r"^all: --granularity auto .*$", text, re.MULTILINE)
+    (workload,) = re.findall(r"^all: --granularity workload .*$", text, re.MULTILINE)
+
+    assert " ".join(auto.split()).startswith("all: --granularity auto 21 3 3.0 MB ")
+    assert auto.endswith("as above")
+    assert not workload.endswith("as above")
+
+
+def test_json_has_the_prices() -> None:
+    found = json.loads(render_size_json(compared("cheap", "dear")))["granularity"]
+
+    assert [each["chosen"] for each in found["namespaces"]] == ["namespace", "workload", "workload"]
+    assert [each["cheaper"] for each in found["namespaces"]] == [
+        "namespace",
+        "workload",
+        "workload",
+    ]
+    assert found["namespaces"][2]["namespace_wide"] is None
+    assert found["totals"]["auto"] == found["totals"]["chosen"]
+    assert found["totals"]["auto"]["objects"] == 3

@@ -39,6 +39,8 @@ type Case struct {
 	// PreviousMeshDir is what the mesh was when the proxies were last sent something, for pushes.
 	PreviousMeshDir string  `json:"previous_mesh_dir"`
 	Proxies         []Proxy `json:"proxies"`
+	// Cost asks what a push of everything to all of the proxies takes.
+	Cost bool `json:"cost"`
 }
 
 // Remote is a Kubernetes cluster whose workloads are in the mesh, but not its configuration.
@@ -78,9 +80,11 @@ type Response struct {
 // Verdict is what istiod configures a proxy with.
 type Verdict struct {
 	Scope
-	Clusters   []string        `json:"clusters"`
-	Named      []string        `json:"named"`
-	Size       *Size           `json:"size"`
+	Clusters []string `json:"clusters"`
+	Named    []string `json:"named"`
+	Size     *Size    `json:"size"`
+	// Cost is that of all proxies of a case, in the first verdict.
+	Cost       Cost            `json:"cost"`
 	ConfigDump json.RawMessage `json:"config_dump"`
 	Calls      []Resolution    `json:"calls"`
 	Pushes     []Push          `json:"pushes"`
@@ -95,13 +99,18 @@ func Run(t *testing.T, c Case) []Verdict {
 	if c.PreviousMeshDir != "" {
 		previous = start(t, Case{MeshDir: c.PreviousMeshDir})
 	}
+	proxies := make([]*model.Proxy, 0, len(c.Proxies))
 	verdicts := make([]Verdict, 0, len(c.Proxies))
 	for _, p := range c.Proxies {
 		proxy := setup(t, server, p)
 		if previous != nil {
 			proxy.PrevSidecarScope = setup(t, previous, p).SidecarScope
 		}
+		proxies = append(proxies, proxy)
 		verdicts = append(verdicts, judge(t, server, proxy, p))
+	}
+	if c.Cost {
+		verdicts[0].Cost = costOf(t, server, proxies)
 	}
 	return verdicts
 }
