@@ -35,6 +35,7 @@ class SizeCoefficients:
     service_account: float = 28
     http2_options: float = 152
     destination_rule: float = 78
+    outlier_detection: float = 70
     subset_cluster: float = 28
     resolved_endpoint: float = 139
     static_cluster: float = 251
@@ -46,7 +47,7 @@ class SizeCoefficients:
     endpoint_address_byte: float = 1
     endpoint_workload_byte: float = 1
     foreign_endpoint: float = 24
-    mutual_tls_endpoint: float = 64
+    mutual_tls_endpoint: float = 63
     # LDS: the filter chains of listeners, and what each of them reports.
     http_chain: float = 2127
     tcp_chain: float = 240
@@ -63,6 +64,7 @@ class SizeCoefficients:
     domain: float = 2
     virtual_host_byte: float = 1
     further_route: float = 305
+    retry_on_byte: float = 1
     answered_route: float = -223
     virtual_service_route: float = 83
     route_cluster: float = -24

@@ -1,7 +1,8 @@
 """What adds to the size of the configuration that a proxy is sent for its outbound calls.
 
 Source of what a resource consists of: istio networking/core/cluster_builder.go, listener.go,
-httproute.go, networking/core/route/route.go, xds/endpoints/endpoint_builder.go.
+httproute.go, networking/core/route/route.go, route/retry/retry.go,
+xds/endpoints/endpoint_builder.go.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost
 
 _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthroughCluster
+_DEFAULT_RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 _VIRTUAL_OUTBOUND_CHAINS = 2
 _TLS_MODE_LABEL = "security.istio.io/tlsMode"
 _HTTP2_NAMES = frozenset(("grpc", "http2"))
@@ -91,11 +93,12 @@ def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmoun
 def _of_clusters(index: EndpointIndex, clusters: Iterable[OutboundCluster]) -> Counter[str]:
     found: Counter[str] = Counter()
     for cluster in clusters:
-        service = cluster.service
+        service, rule = cluster.service, cluster.destination_rule
         found[_CLUSTER_KINDS[cluster.discovery]] += 1
         found["cluster_host_byte"] += len(service.hostname)
-        found["http2_options"] += _has_http2_options(cluster)
-        found["destination_rule"] += cluster.destination_rule is not None
+        found["http2_options"] += _has_http2_options(cluster) or _has_http_pool(cluster)
+        found["outlier_detection"] += rule is not None and rule.outlier_detection
+        found["destination_rule"] += rule is not None
         found["subset_cluster"] += bool(cluster.subset)
         if _has_mutual_tls(index, cluster):
             found["mutual_tls"] += 1
@@ -110,6 +113,12 @@ def _has_http2_options(cluster: OutboundCluster) -> bool:
     port = cluster.port
     named = port.name.partition("-")[0].lower() in _HTTP2_NAMES
     return port.protocol is Protocol.SNIFFED or (port.protocol is Protocol.HTTP and named)
+
+
+def _has_http_pool(cluster: OutboundCluster) -> bool:
+    """Tell whether a DestinationRule sets options of HTTP for a cluster that speaks it."""
+    rule = cluster.destination_rule
+    return rule is not None and rule.http_pool and cluster.port.protocol is Protocol.HTTP
 
 
 def _has_mutual_tls(index: EndpointIndex, cluster: OutboundCluster) -> bool:
@@ -173,6 +182,11 @@ def _of_routes(routes: Mapping[str, Iterable[VirtualHost]]) -> Counter[str]:
                 found["domain"] += len(domains)
                 found["virtual_host_byte"] += sum(map(len, domains))
             found["further_route"] += len(host.routes) - 1
+            found["retry_on_byte"] += sum(
+                len(route.retry_on) - len(_DEFAULT_RETRY_ON)
+                for route in host.routes
+                if route.retry_on and route.clusters
+            )
             found["answered_route"] += sum(not route.clusters for route in host.routes)
             found["virtual_service_route"] += len(host.routes) * (host.virtual_service is not None)
             clusters = [c for route in host.routes for c in (*route.clusters, *route.mirrors)]

@@ -315,7 +315,8 @@ def _add_calibration(page: Page, report: SizeReport, found: Calibration) -> None
     page.lines.append("")
     page.table(head, [_calibration_row(xds, each) for xds, each in found.types.items()])
     page.paragraph(
-        "Every figure above is multiplied by the factor of its type. Bytes of a config_dump are "
+        "Bytes above, but for the choice of a granularity, are multiplied by the factor of their "
+        "type. Those of a config_dump are "
         "those of its resources as istiod encodes them, told from JSON within 2 %."
     )
 
