@@ -23,14 +23,22 @@ if TYPE_CHECKING:
     from recommender.errors import InputError, OutputError, RecommenderError, UsageError
     from recommender.flows import FLOW_SCHEMA, Flows, merge_flows, summarise_flows
     from recommender.mesh import Mesh, WorkloadId, load_mesh
-    from recommender.pipeline import Sources, recommend_sidecars
+    from recommender.pipeline import Sources, recommend_sidecars, size_sidecars
     from recommender.recommendation import (
         LeftOut,
         Recommendation,
         Recommendations,
         recommend,
     )
-    from recommender.report import Report, render_json, render_table
+    from recommender.report import (
+        Report,
+        SizeReport,
+        render_json,
+        render_size_json,
+        render_size_table,
+        render_table,
+    )
+    from recommender.savings import Savings, measure_savings
     from recommender.service_graph import Call, Evidence, build_service_graph, calls_of
     from recommender.settings import Settings, load_settings
     from recommender.sidecars import render_sidecar, write_sidecars
@@ -51,7 +59,9 @@ _HOMES = {
     "Recommendations": "recommendation",
     "RecommenderError": "errors",
     "Report": "report",
+    "Savings": "savings",
     "Settings": "settings",
+    "SizeReport": "report",
     "SkippedLines": "access_logs",
     "Sources": "pipeline",
     "UsageError": "errors",
@@ -60,6 +70,7 @@ _HOMES = {
     "calls_of": "service_graph",
     "load_mesh": "mesh",
     "load_settings": "settings",
+    "measure_savings": "savings",
     "merge_flows": "flows",
     "read_access_logs": "access_logs",
     "recommend": "recommendation",
@@ -67,7 +78,10 @@ _HOMES = {
     "recommend_sidecars": "pipeline",
     "render_json": "report",
     "render_sidecar": "sidecars",
+    "render_size_json": "report",
+    "render_size_table": "report",
     "render_table": "report",
+    "size_sidecars": "pipeline",
     "summarise_flows": "flows",
     "write_sidecars": "sidecars",
 }
@@ -88,7 +102,9 @@ __all__ = [
     "Recommendations",
     "RecommenderError",
     "Report",
+    "Savings",
     "Settings",
+    "SizeReport",
     "SkippedLines",
     "Sources",
     "UsageError",
@@ -97,6 +113,7 @@ __all__ = [
     "calls_of",
     "load_mesh",
     "load_settings",
+    "measure_savings",
     "merge_flows",
     "read_access_logs",
     "recommend",
@@ -104,7 +121,10 @@ __all__ = [
     "recommend_sidecars",
     "render_json",
     "render_sidecar",
+    "render_size_json",
+    "render_size_table",
     "render_table",
+    "size_sidecars",
     "summarise_flows",
     "write_sidecars",
 ]

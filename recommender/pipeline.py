@@ -20,6 +20,7 @@ from recommender.access_logs import (
     log_format,
     read_access_logs,
 )
+from recommender.config_dump import read_config_dump
 from recommender.discovery import recommend_discovery_selectors
 from recommender.errors import InputError, UsageError
 from recommender.flows import Flows, summarise_flows
@@ -28,18 +29,21 @@ from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
-from recommender.recommendation import Recommendations, recommend
+from recommender.recommendation import Recommendations, choose_namespaces, recommend
 from recommender.report import (
     DiscoveryReport,
     FlowReport,
     Report,
+    SizeReport,
     flow_report,
     render_discovery_yaml,
 )
+from recommender.savings import TradeOff, chosen_namespaces, measure_savings, trade_offs
 from recommender.service_graph import Graph, build_service_graph
 from recommender.settings import Settings
 from recommender.sidecars import (
     WrittenFiles,
+    render_namespace_sidecar,
     render_sidecar,
     without_refused,
     without_unusable_names,
@@ -92,6 +96,63 @@ def recommend_sidecars(
         OutputError: The folder cannot be written.
     """
     settings = settings or Settings()
+    mesh, lines, recommendations, _ = _decided(sources, settings, progress)
+    written = None
+    if out is not None:
+        progress(f"writing {len(recommendations.recommended):,} Sidecars")
+        written = write_recommendations(recommendations, out, settings, mesh)
+    return Report(
+        recommendations=recommendations,
+        lines=lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+        out=None if out is None else str(out),
+        written=written,
+    )
+
+
+def size_sidecars(
+    sources: Sources,
+    settings: Settings | None = None,
+    progress: Progress = lambda _: None,
+    config_dump: Path | None = None,
+) -> SizeReport:
+    """Read logs and a mesh, decide for every workload, and estimate what the Sidecars save.
+
+    The config_dump of a real proxy corrects the estimates.
+
+    Raises:
+        InputError: As `recommend_sidecars` does; or the config_dump cannot be read, or is of no
+            proxy of the mesh.
+    """
+    settings = settings or Settings()
+    dump = None
+    if config_dump is not None:
+        progress("reading the config_dump")
+        dump = read_config_dump(config_dump)
+    mesh, lines, recommendations, compared = _decided(sources, settings, progress, compare=True)
+    progress("estimating configuration and pushes")
+    return SizeReport(
+        savings=measure_savings(mesh, recommendations, dump),
+        recommended=len(recommendations.recommended),
+        left_out=len(recommendations.left_out),
+        trade_offs=compared,
+        namespaces=tuple(each.namespace for each in recommendations.namespace_sidecars),
+        lines=lines,
+        mesh_notes=mesh.notes,
+        istio_version=mesh.istio_version or NEWEST_VERSION,
+        istio_version_known=mesh.istio_version is not None,
+    )
+
+
+def _decided(
+    sources: Sources, settings: Settings, progress: Progress, *, compare: bool = False
+) -> tuple[Mesh, LineCounts, Recommendations, tuple[TradeOff, ...]]:
+    """Read logs and a mesh, and decide for every workload, and whether namespaces share a Sidecar.
+
+    What either costs is compared where that decides, or if it is asked for.
+    """
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress, mesh)
     progress("building the service graph")
@@ -99,21 +160,15 @@ def recommend_sidecars(
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows, settings)
     progress(f"deciding for {len({workload.id for workload in mesh.workloads}):,} workloads")
-    recommendations = without_unusable_names(recommend(graph, mesh, settings))
-    recommendations = without_refused(recommendations, settings)
-    written = None
-    if out is not None:
-        progress(f"writing {len(recommendations.recommended):,} Sidecars")
-        written = write_recommendations(recommendations, out, settings, mesh)
-    return Report(
-        recommendations=recommendations,
-        lines=flows.lines,
-        mesh_notes=mesh.notes,
-        istio_version=mesh.istio_version or NEWEST_VERSION,
-        istio_version_known=mesh.istio_version is not None,
-        out=None if out is None else str(out),
-        written=written,
-    )
+    with_options = compare or settings.granularity != "workload"
+    found = recommend(graph, mesh, settings, with_options=with_options)
+    found = without_refused(without_unusable_names(found), settings)
+    if not with_options:
+        return mesh, flows.lines, found, ()
+    progress("comparing a Sidecar per namespace with one per workload")
+    compared = trade_offs(mesh, found)
+    chosen = chosen_namespaces(compared, settings.granularity)
+    return mesh, flows.lines, choose_namespaces(found, chosen), compared
 
 
 def report_discovery(
@@ -266,6 +321,11 @@ def write_recommendations(
     rendered = {
         (r.workload.namespace, r.name): render_sidecar(r, settings)
         for r in recommendations.recommended
+        if r.selector
+    }
+    rendered |= {
+        (each.namespace, each.name): render_namespace_sidecar(each, settings)
+        for each in recommendations.namespace_sidecars
     }
     silent = {
         (item.workload.namespace, name) for item in recommendations.left_out for name in item.keeps

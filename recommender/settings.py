@@ -14,6 +14,7 @@ _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _VERSION = re.compile(r"([0-9]{1,3}\.[0-9]{1,3})?")
 OWN_LABEL = "app.kubernetes.io/managed-by"
 OWN_LABEL_VALUE = "recommend-sidecars"
+GRANULARITIES = ("workload", "namespace", "auto")
 ADOPTED_ANNOTATION = "recommend-sidecars/adopted"
 
 
@@ -32,6 +33,8 @@ class Settings:
         accept_filtered_logs: Take the logs for whole where a Telemetry filters them.
         log_format: The only format that log lines may have, by name or as a format string; empty
             means those that the dump configures, and the known defaults.
+        granularity: "workload" for a Sidecar per workload, "namespace" for one per namespace where
+            that is proved, "auto" for what costs istiod less in each namespace.
     """
 
     strict: bool = False
@@ -43,6 +46,7 @@ class Settings:
     accept_filtered_logs: bool = False
     istio_version: str = ""
     log_format: str = ""
+    granularity: str = "workload"
 
     @property
     def istio(self) -> tuple[int, int] | None:
@@ -101,6 +105,8 @@ def _check(key: str, value: object, where: str) -> None:
         valid, wanted = False, "networking.istio.io/v1 or a beta of it"
     if key == "istio_version" and not _VERSION.fullmatch(str(value)):
         valid, wanted = False, 'a version of Istio such as "1.30"'
+    if key == "granularity" and value not in GRANULARITIES:
+        valid, wanted = False, f"one of {', '.join(GRANULARITIES)}"
     if key == "cluster_domain" and not _DOMAIN.fullmatch(str(value)):
         valid, wanted = False, "a DNS domain such as cluster.local"
     if not valid:

@@ -99,6 +99,15 @@ def test_the_idle_namespaces_of_the_demo_are_what_the_readme_quotes(
     assert is_cut_from(marked_block("discovery output"), capsys.readouterr().out)
 
 
+def test_the_sizes_of_the_demo_are_what_the_readme_quotes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop = ROOT / "fixtures" / "shop"
+    assert main(["size", "--logs", str(shop / "logs"), "--mesh", str(shop / "mesh")]) == 0
+
+    assert is_cut_from(marked_block("size output"), capsys.readouterr().out)
+
+
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a folder like a clone, which may be written to."""

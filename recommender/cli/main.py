@@ -21,6 +21,7 @@ _COMMANDS = {
     "discovery-selectors": "Find idle namespaces, and selectors that hide them from istiod.",
     "flows": "Print who called whom.",
     "recommend": "Write a minimal Sidecar per workload.",
+    "size": "Estimate what the Sidecars save.",
 }
 
 

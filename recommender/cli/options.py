@@ -12,6 +12,7 @@ from typing import BinaryIO
 import click
 
 from recommender.access_logs import ObjectStorage, oss_access
+from recommender.settings import GRANULARITIES
 
 logs_option = click.option(
     "--logs",
@@ -36,6 +37,19 @@ log_format_option = click.option(
     help="The only accessLogFormat of the lines: its name (istio-text, istio-1.9, istio-json, "
     "asm-json, asm-text, envoy), itself, or the file that holds it; without it those of the mesh "
     "dump and the known defaults.",
+)
+adopt_option = click.option(
+    "--adopt",
+    is_flag=True,
+    default=None,
+    help="Take over Sidecars made by hand that select one workload.",
+)
+granularity_option = click.option(
+    "--granularity",
+    type=click.Choice(GRANULARITIES),
+    default=None,
+    help="One Sidecar per workload, one per namespace where that is proved, or in each namespace "
+    "what costs istiod less.  [default: workload]",
 )
 istio_version_option = click.option(
     "--istio-version",

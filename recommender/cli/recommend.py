@@ -24,12 +24,8 @@ from recommender.settings import load_settings
     help="Where to write DIR/<namespace>/<name>.yaml; files of this tool that no longer hold go, "
     "those without new evidence stay.",
 )
-@click.option(
-    "--adopt",
-    is_flag=True,
-    default=None,
-    help="Take over Sidecars made by hand that select one workload.",
-)
+@options.adopt_option
+@options.granularity_option
 @options.istio_version_option
 @options.log_format_option
 @options.source_pod_option
@@ -41,6 +37,7 @@ def recommend(
     mesh: tuple[str, ...],
     out: str,
     adopt: bool | None,
+    granularity: str | None,
     istio_version: str | None,
     log_format: str | None,
     source_pod: tuple[str, str | None] | None,
@@ -59,6 +56,7 @@ def recommend(
     settings = load_settings(
         settings_file,
         adopt=adopt,
+        granularity=granularity,
         strict=strict,
         istio_version=istio_version,
         log_format=log_format,

@@ -9,7 +9,7 @@ scope and is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from recommender.istio.call import ProxyConfig
 from recommender.istio.outbound_clusters import Discovery
@@ -35,38 +35,53 @@ class SizeCoefficients:
     service_account: float = 28
     http2_options: float = 152
     destination_rule: float = 78
+    outlier_detection: float = 70
     subset_cluster: float = 28
     resolved_endpoint: float = 139
     static_cluster: float = 251
     # EDS: a ClusterLoadAssignment, its endpoints, and the name of each one's workload.
-    load_assignment: float = 1
+    load_assignment: float = 3
     load_assignment_name_byte: float = 1
-    locality: float = 13
-    endpoint: float = 63
+    locality: float = 10
+    endpoint: float = 51
+    endpoint_address_byte: float = 1
     endpoint_workload_byte: float = 1
-    mutual_tls_endpoint: float = 61
+    foreign_endpoint: float = 24
+    mutual_tls_endpoint: float = 63
     # LDS: the filter chains of listeners, and what each of them reports.
-    http_chain: float = 2115
-    tcp_chain: float = 245
-    pass_through_chain: float = 323
+    http_chain: float = 2127
+    tcp_chain: float = 240
+    pass_through_chain: float = 314
     chain_cluster_byte: float = 2
     text_access_log: float = 663
-    json_access_log: float = 1181
-    tracing: float = 209
-    virtual_outbound: float = 532
+    json_access_log: float = 1182
+    tracing: float = 210
+    virtual_outbound: float = 531
     # RDS: a route configuration, its virtual hosts with a route each, and what else those have.
-    route_configuration: float = 40
-    catch_all_virtual_host: float = 31
-    virtual_host: float = 204
+    route_configuration: float = 30
+    catch_all_virtual_host: float = 44
+    virtual_host: float = 284
     domain: float = 2
     virtual_host_byte: float = 1
-    further_route: float = 312
-    virtual_service_route: float = 45
-    route_cluster: float = 56
+    further_route: float = 305
+    retry_on_byte: float = 1
+    answered_route: float = -223
+    virtual_service_route: float = 83
+    route_cluster: float = -24
     route_cluster_byte: float = 2
 
 
 DEFAULT_COEFFICIENTS = SizeCoefficients()
+ESTIMATE_ERRORS: Mapping[str, tuple[float, float]] = {
+    "cds": (0.02, 0.05),
+    "eds": (0.02, 0.05),
+    "lds": (0.02, 0.05),
+    "rds": (0.02, 0.06),
+}
+"""How far estimates are off by xDS type, as shares of the true bytes: half and 95 % of the proxies.
+
+A test measures it on meshes that had no part in the fit, and fails where it is more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,19 @@ class ConfigSize:
         """Return the bytes of all types."""
         return self.cds_bytes + self.eds_bytes + self.lds_bytes + self.rds_bytes
 
+    def times(self, number: int) -> ConfigSize:
+        """Return what so many proxies are sent."""
+        return ConfigSize(*(getattr(self, name) * number for name in _FIELDS))
+
+    def plus(self, other: ConfigSize) -> ConfigSize:
+        """Return what both are together."""
+        return ConfigSize(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
+
+
+_FIELDS = tuple(field.name for field in fields(ConfigSize))
+NO_CONFIG = ConfigSize(*(0 for _ in _FIELDS))
+"""What no proxy is sent."""
+
 
 def config_size(
     config: ProxyConfig, coefficients: SizeCoefficients = DEFAULT_COEFFICIENTS
@@ -108,7 +136,15 @@ def config_size(
     listener for HTTP_PROXY, whose routes are counted as those of its port, and what
     `outbound_clusters` names.
     """
-    resources = OutboundResources.of(config)
+    return size_of_resources(config, OutboundResources.of(config), coefficients)
+
+
+def size_of_resources(
+    config: ProxyConfig,
+    resources: OutboundResources,
+    coefficients: SizeCoefficients = DEFAULT_COEFFICIENTS,
+) -> ConfigSize:
+    """Count some resources of a proxy, and estimate them in bytes."""
     amounts = size_amounts(config, resources)
     sent = [c for c in resources.clusters if c.discovery is Discovery.EDS]
     hosts = [host for found in resources.routes.values() for host in found]

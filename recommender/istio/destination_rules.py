@@ -25,7 +25,8 @@ class MergedRule:
     """Hold DestinationRules of one host and namespace put together.
 
     `sources` are (namespace, name), the oldest first, whose subsets come before those of others;
-    `subsets` maps each to the labels of its endpoints.
+    `subsets` maps each to the labels of its endpoints. `http_pool` and `outlier_detection` are
+    those of the oldest rule that has any.
     """
 
     namespace: str
@@ -33,6 +34,8 @@ class MergedRule:
     subsets: Mapping[str, Labels]
     export_to: frozenset[str]
     workload_selector: Labels | None
+    http_pool: bool = False
+    outlier_detection: bool = False
 
 
 _ByHost = dict[str, list[MergedRule]]
@@ -124,7 +127,15 @@ def _merged(rule: DestinationRule) -> MergedRule:
     if rule.workload_selector is not None:
         export_to = frozenset({PRIVATE})
     source = (meta.namespace, meta.name)
-    return MergedRule(meta.namespace, (source,), rule.subsets, export_to, rule.workload_selector)
+    return MergedRule(
+        meta.namespace,
+        (source,),
+        rule.subsets,
+        export_to,
+        rule.workload_selector,
+        rule.http_pool,
+        rule.outlier_detection,
+    )
 
 
 def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
@@ -149,10 +160,13 @@ def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
 
 
 def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
+    deciding = existing if existing.http_pool or existing.outlier_detection else new
     return replace(
         existing,
         sources=existing.sources + new.sources,
         subsets={**new.subsets, **existing.subsets},
+        http_pool=deciding.http_pool,
+        outlier_detection=deciding.outlier_detection,
     )
 
 

@@ -20,13 +20,15 @@ from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
 class BuiltRoute:
     """Describe a route by its name and the Envoy clusters it chooses from.
 
-    A route without clusters answers by itself: a redirect or a direct response.
+    A route without clusters answers by itself: a redirect or a direct response. `retry_on` is empty
+    for istiod's default.
     """
 
     name: str
     clusters: tuple[str, ...]
     mirrors: tuple[str, ...] = ()
     match: RequestMatch = ANY_REQUEST
+    retry_on: str = ""
 
 
 def cluster_name(host: str, port: int, subset: str = "") -> str:
@@ -97,6 +99,7 @@ def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> B
         # A route that answers by itself has no upstream to mirror.
         tuple(_http_clusters(route.mirrors, port, lookup)) if chosen else (),
         match.request,
+        route.retry_on,
     )
 
 

@@ -1,7 +1,8 @@
 """What adds to the size of the configuration that a proxy is sent for its outbound calls.
 
 Source of what a resource consists of: istio networking/core/cluster_builder.go, listener.go,
-httproute.go, networking/core/route/route.go, xds/endpoints/endpoint_builder.go.
+httproute.go, networking/core/route/route.go, route/retry/retry.go,
+xds/endpoints/endpoint_builder.go.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost
 
 _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthroughCluster
+_DEFAULT_RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+_VIRTUAL_OUTBOUND_CHAINS = 2
 _TLS_MODE_LABEL = "security.istio.io/tlsMode"
 _HTTP2_NAMES = frozenset(("grpc", "http2"))
 _CLUSTER_KINDS = {
@@ -48,12 +51,16 @@ class SizeAmounts:
 
 @dataclass(frozen=True, slots=True)
 class OutboundResources:
-    """Hold the resources that a proxy is sent for its outbound calls."""
+    """Hold the resources that a proxy is sent for its outbound calls.
+
+    `static_clusters` counts the clusters that every proxy has, `virtual_outbound` the listener.
+    """
 
     clusters: list[OutboundCluster]
     listeners: list[OutboundListener]
     routes: Mapping[str, tuple[VirtualHost, ...]]
     static_clusters: int
+    virtual_outbound: int = 1
 
     @classmethod
     def of(cls, config: ProxyConfig) -> OutboundResources:
@@ -78,7 +85,7 @@ def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmoun
     return SizeAmounts(
         cds=clusters,
         eds=_of_load_assignments(sent),
-        lds=_of_listeners(resources.listeners, telemetry),
+        lds=_of_listeners(resources, telemetry),
         rds=_of_routes(resources.routes),
     )
 
@@ -86,11 +93,12 @@ def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmoun
 def _of_clusters(index: EndpointIndex, clusters: Iterable[OutboundCluster]) -> Counter[str]:
     found: Counter[str] = Counter()
     for cluster in clusters:
-        service = cluster.service
+        service, rule = cluster.service, cluster.destination_rule
         found[_CLUSTER_KINDS[cluster.discovery]] += 1
         found["cluster_host_byte"] += len(service.hostname)
-        found["http2_options"] += _has_http2_options(cluster)
-        found["destination_rule"] += cluster.destination_rule is not None
+        found["http2_options"] += _has_http2_options(cluster) or _has_http_pool(cluster)
+        found["outlier_detection"] += rule is not None and rule.outlier_detection
+        found["destination_rule"] += rule is not None
         found["subset_cluster"] += bool(cluster.subset)
         if _has_mutual_tls(index, cluster):
             found["mutual_tls"] += 1
@@ -105,6 +113,12 @@ def _has_http2_options(cluster: OutboundCluster) -> bool:
     port = cluster.port
     named = port.name.partition("-")[0].lower() in _HTTP2_NAMES
     return port.protocol is Protocol.SNIFFED or (port.protocol is Protocol.HTTP and named)
+
+
+def _has_http_pool(cluster: OutboundCluster) -> bool:
+    """Tell whether a DestinationRule sets options of HTTP for a cluster that speaks it."""
+    rule = cluster.destination_rule
+    return rule is not None and rule.http_pool and cluster.port.protocol is Protocol.HTTP
 
 
 def _has_mutual_tls(index: EndpointIndex, cluster: OutboundCluster) -> bool:
@@ -132,18 +146,18 @@ def _of_load_assignments(clusters: Iterable[OutboundCluster]) -> Counter[str]:
         found["locality"] += bool(cluster.endpoints)
         found["load_assignment_name_byte"] += len(cluster.name)
         found["endpoint"] += len(cluster.endpoints)
+        found["endpoint_address_byte"] += sum(len(e.address) for e in cluster.endpoints)
         found["endpoint_workload_byte"] += sum(len(e.workload) for e in cluster.endpoints)
+        found["foreign_endpoint"] += sum(not e.workload for e in cluster.endpoints)
         if not cluster.service.mesh_external:
             found["mutual_tls_endpoint"] += sum(map(_takes_mutual_tls, cluster.endpoints))
     return found
 
 
-def _of_listeners(
-    listeners: Iterable[OutboundListener], telemetry: OutboundTelemetry
-) -> Counter[str]:
-    found: Counter[str] = Counter(virtual_outbound=1)
-    chains = 2  # those of virtualOutbound
-    for listener in listeners:
+def _of_listeners(resources: OutboundResources, telemetry: OutboundTelemetry) -> Counter[str]:
+    found: Counter[str] = Counter(virtual_outbound=resources.virtual_outbound)
+    chains = _VIRTUAL_OUTBOUND_CHAINS * resources.virtual_outbound
+    for listener in resources.listeners:
         found["pass_through_chain"] += passes_through(listener)
         chains += len(listener.chains) + passes_through(listener)
         for chain in listener.chains:
@@ -168,6 +182,12 @@ def _of_routes(routes: Mapping[str, Iterable[VirtualHost]]) -> Counter[str]:
                 found["domain"] += len(domains)
                 found["virtual_host_byte"] += sum(map(len, domains))
             found["further_route"] += len(host.routes) - 1
+            found["retry_on_byte"] += sum(
+                len(route.retry_on) - len(_DEFAULT_RETRY_ON)
+                for route in host.routes
+                if route.retry_on and route.clusters
+            )
+            found["answered_route"] += sum(not route.clusters for route in host.routes)
             found["virtual_service_route"] += len(host.routes) * (host.virtual_service is not None)
             clusters = [c for route in host.routes for c in (*route.clusters, *route.mirrors)]
             found["route_cluster"] += len(clusters)

@@ -5,6 +5,7 @@ Each API version of a kind has the same fields. Names and fields: istio.io/api n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -63,11 +64,14 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
     spec = fields.mapping(document, "spec")
     subsets = fields.mappings(spec, "subsets")
     selector = fields.optional_mapping(spec, "workloadSelector")
+    policies = {name for holder in (spec, *subsets) for name in _policies(holder)}
     return DestinationRule(
         meta=meta,
         host=fields.required_text(spec, "host"),
         subsets={fields.required_text(s, "name"): fields.labels(s, "labels") for s in subsets},
-        connection_pool=any(map(_has_connection_pool, (spec, *subsets))),
+        connection_pool="connectionPool" in policies,
+        http_pool="http" in policies,
+        outlier_detection="outlierDetection" in policies,
         workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
         export_to=_export_to(spec),
     )
@@ -148,6 +152,7 @@ def _http_route(entry: Fields, namespace: str) -> Route:
             fields.required_text(delegate, "name"),
         ),
         rewrite_authority=None if rewrite is None else fields.text(rewrite, "authority"),
+        retry_on=fields.text(fields.mapping(entry, "retries"), "retryOn"),
     )
 
 
@@ -185,11 +190,15 @@ def _destination(entry: Fields) -> Destination:
     )
 
 
-def _has_connection_pool(holder: Fields) -> bool:
-    """Tell whether a DestinationRule or one of its subsets sets a connection pool."""
+def _policies(holder: Fields) -> Iterator[str]:
+    """Name what a DestinationRule or one of its subsets sets, at any port."""
     policy = fields.mapping(holder, "trafficPolicy")
-    levels = (policy, *fields.mappings(policy, "portLevelSettings"))
-    return any(fields.optional_mapping(level, "connectionPool") is not None for level in levels)
+    for level in (policy, *fields.mappings(policy, "portLevelSettings")):
+        for name in ("connectionPool", "outlierDetection"):
+            if fields.optional_mapping(level, name) is not None:
+                yield name
+        if fields.mapping(fields.mapping(level, "connectionPool"), "http"):
+            yield "http"
 
 
 def _allocated(status: Fields) -> dict[str, tuple[str, ...]]:

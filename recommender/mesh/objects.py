@@ -241,7 +241,8 @@ class Route:
 
     `delegate` is the (namespace, name) of the VirtualService that an http route delegates to;
     `rewrite_authority` what the route puts in place of the caller's authority, empty for a rewrite
-    of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`.
+    of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`;
+    `retry_on` is what `retries` says instead of istiod's default.
     """
 
     protocol: Literal["http", "tcp", "tls"]
@@ -252,6 +253,7 @@ class Route:
     has_mirror: bool = False
     delegate: tuple[str, str] | None = None
     rewrite_authority: str | None = None
+    retry_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +291,8 @@ class EdgeObject:
 class DestinationRule:
     """Describe an Istio DestinationRule; `connection_pool` tells whether any is set.
 
+    `http_pool` tells that one has settings for HTTP, `outlier_detection` that there is any.
+
     `subsets` maps their names to the labels of their endpoints, in order.
     """
 
@@ -298,6 +302,8 @@ class DestinationRule:
     connection_pool: bool = False
     workload_selector: Labels | None = None
     export_to: tuple[str, ...] | None = None
+    http_pool: bool = False
+    outlier_detection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

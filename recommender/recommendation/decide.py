@@ -24,7 +24,14 @@ from recommender.recommendation.guards import Guards, build_guards
 from recommender.recommendation.hosts import Prover
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
 from recommender.recommendation.left_out import left_alone, silent, unscoped
-from recommender.recommendation.model import LeftOut, Note, Recommendation, Recommendations
+from recommender.recommendation.model import (
+    LeftOut,
+    NamespaceOption,
+    Note,
+    Recommendation,
+    Recommendations,
+)
+from recommender.recommendation.namespace_wide import Member, Namespace, namespace_option
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
 from recommender.recommendation.received import needs_of_received, unexplained
 from recommender.recommendation.selectors import Selection, select_pods
@@ -49,12 +56,15 @@ from recommender.service_graph import (
 from recommender.settings import Settings
 
 
-def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Recommendations:
+def recommend(
+    graph: Graph, mesh: Mesh, settings: Settings | None = None, *, with_options: bool = False
+) -> Recommendations:
     """Decide for every workload of a mesh.
 
     Each recommended Sidecar is proved: every call in the graph that the mesh explains goes where it
     goes today, by the rules of istiod (`recommender.istio`), for every kind of pod the workload
-    has. What the mesh does not explain is noted, and kept in scope.
+    has. What the mesh does not explain is noted, and kept in scope. With `with_options` it is also
+    tried for each namespace whether one Sidecar may stand for those of its workloads.
 
     Raises:
         UsageError: A pinned host is one that istiod would refuse.
@@ -74,19 +84,26 @@ def recommend(graph: Graph, mesh: Mesh, settings: Settings | None = None) -> Rec
     view_rules, taken = build_view_rules(rules), names_in_use(mesh.sidecars)
     hidden = hidden_namespaces(mesh)
     answers: list[Recommendation | LeftOut] = []
+    options: list[NamespaceOption] = []
     for namespace, ids in groupby(sorted(index.workloads), key=attrgetter("namespace")):
         decider = decider_of(Views(view_rules, namespace), taken.get(namespace, set()))
-        answers += (
+        decider.members = [] if with_options else None
+        found = [
             LeftOut(id_, "not discovered", "discoverySelectors hide its namespace from istiod")
             if namespace in hidden
             else decider.decide(index.workloads[id_])
             for id_ in ids
-        )
+        ]
+        answers += found
+        if decider.members:
+            silent_ones = [answer for answer in found if isinstance(answer, LeftOut)]
+            options.append(decider.namespace_option(silent_ones))
     return Recommendations(
         tuple(a for a in answers if isinstance(a, Recommendation)),
         tuple(sorted(a for a in answers if isinstance(a, LeftOut))),
         graph.graph["unknown_pods"],
         graph.graph["blind_spots"],
+        tuple(options),
     )
 
 
@@ -102,7 +119,8 @@ def _check_pinned(settings: Settings) -> None:
 class _Decider:
     """Decide for the workloads of one namespace; `taken` are the names of its Sidecars so far.
 
-    What is worked out for one workload and counts for others is forgotten with the namespace.
+    `members` collects what was proved for each, None if that is not asked for. What is worked out
+    for one workload and counts for others is forgotten with the namespace.
     """
 
     graph: Graph
@@ -113,6 +131,7 @@ class _Decider:
     any_calls: bool
     views: Views
     taken: set[str]
+    members: list[Member] | None = None
     prover: Prover = field(init=False)
     aliased: list[RegistryService] = field(init=False)
 
@@ -131,6 +150,32 @@ class _Decider:
                 received=self._only_received(workload.id),
             )
         return answer
+
+    def namespace_option(self, left_out: list[LeftOut]) -> NamespaceOption:
+        """Try one Sidecar for the workloads of the namespace, of which some are left out."""
+        unproved = [
+            each.workload
+            for each in left_out
+            if each.reason not in _UNAFFECTED and not self._is_selected(each.workload)
+        ]
+        return namespace_option(
+            self.members or [],
+            unproved,
+            Namespace(
+                self.views.namespace,
+                self.rules.mesh.sidecars,
+                self.views.namespace == self.rules.root_namespace,
+                self.taken,
+            ),
+            self.prover,
+            self.aliased,
+        )
+
+    def _is_selected(self, id_: WorkloadId) -> bool:
+        """Tell whether a Sidecar that chooses by label applies to every pod of a workload."""
+        each = (labels for _, labels in proxy_labels(self.index, id_))
+        found = [self.rules.sidecars.selected(id_.namespace, labels) for labels in each]
+        return bool(found) and all(s is not None and s.workload_selector for s in found)
 
     def _only_received(self, id_: WorkloadId) -> tuple[Received, ...]:
         """List what others received from a workload that logged no call."""
@@ -234,7 +279,7 @@ class _Decider:
         if not self.any_calls:
             detail = "no proxy in these logs logged a call: is the client side logged?"
             notes.append(Note("calls unseen", detail))
-        return Recommendation(
+        answer = Recommendation(
             workload=id_,
             name=planned.name,
             selector=selection.labels,
@@ -251,6 +296,9 @@ class _Decider:
             annotations=planned.annotations,
             notes=tuple(sorted(set(notes))),
         )
+        if self.members is not None:
+            self.members.append(Member(answer, tuple(hosts), tuple(proved)))
+        return answer
 
     def _needs(self, calls: Iterable[Call], view: View) -> list[CallNeeds]:
         """Work out what those calls need in a view that can be made there."""
@@ -359,6 +407,8 @@ _WITHOUT_EVIDENCE = (
     "logs filtered",
     "provider unknown",
 )
+_UNAFFECTED = ("no proxy", "gateway", "waypoint", "ztunnel")
+"""Why a workload is left out to whose proxies, if it has any, no Sidecar applies."""
 _GUARDS = {"own service", "provider", "egress proxy", "pinned", "received"}
 _DROPPABLE = {
     "virtual service",

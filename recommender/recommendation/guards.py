@@ -9,7 +9,7 @@ from itertools import chain
 from recommender.istio.extension_providers import MeshExtensions
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
-from recommender.mesh import Labels, MeshIndex, WorkloadId
+from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
 from recommender.mesh.label_index import SelectorIndex, selectors_by
 from recommender.recommendation.model import HostReason, Note
 from recommender.recommendation.needs import HostNeed, host_entry, service_host
@@ -88,13 +88,13 @@ class Guards:
 
 def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:
     """Prepare the guards of a mesh."""
-    selectors = selectors_by(_endpoint_selectors(extensions.rules, index))
+    selectors = selectors_by(endpoint_selectors(extensions.rules, index.mesh))
     return Guards(extensions, settings, selectors)
 
 
-def _endpoint_selectors(rules: ScopeRules, index: MeshIndex) -> Iterator[tuple[str, Labels, str]]:
+def endpoint_selectors(rules: ScopeRules, mesh: Mesh) -> Iterator[tuple[str, Labels, str]]:
     """Yield the host names whose endpoints are chosen by label: namespace, selector, name."""
-    for service in index.mesh.services:
+    for service in mesh.services:
         namespace = service.meta.namespace
         if service.selector:
             hostname = f"{service.meta.name}.{namespace}.svc.{rules.mesh.cluster_domain}"

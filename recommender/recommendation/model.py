@@ -44,10 +44,14 @@ class HostReason:
 
 @dataclass(frozen=True, slots=True)
 class RecommendedHost:
-    """Hold one `egress.hosts` entry, `namespace/dnsName`, and every reason for it."""
+    """Hold one `egress.hosts` entry, `namespace/dnsName`, and every reason for it.
+
+    `workloads` names those that need it, in a Sidecar for several; else there is none.
+    """
 
     host: str
     reasons: tuple[HostReason, ...]
+    workloads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,6 +65,8 @@ class Note:
 @dataclass(frozen=True, slots=True)
 class Recommendation:
     """Recommend one Sidecar for one workload.
+
+    Without a `selector` it is the Sidecar of the namespace, which other workloads share.
 
     `services_before` and `services_after` count the services whose Envoy clusters a proxy of the
     workload has; `calls` the distinct ways of calling that were proved to go where they went.
@@ -84,6 +90,11 @@ class Recommendation:
     annotations: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
+    @property
+    def namespace(self) -> str:
+        """Return the namespace of the Sidecar."""
+        return self.workload.namespace
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class LeftOut:
@@ -101,13 +112,52 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceSidecar:
+    """Recommend one Sidecar for a whole namespace, without a workloadSelector.
+
+    It was proved for each of its `workloads`; others of the namespace have Sidecars of their own.
+    `services` counts by workload the services whose Envoy clusters a proxy would have; `notes` are
+    those of the workloads, which they name.
+    """
+
+    namespace: str
+    name: str
+    hosts: tuple[RecommendedHost, ...]
+    workloads: tuple[WorkloadId, ...]
+    services: Mapping[WorkloadId, int]
+    evidence: Evidence | None
+    calls: int
+    origin: Origin = "new"
+    other_spec: Mapping[str, object] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceOption:
+    """Say whether one Sidecar may stand for those of a namespace's workloads, and why not.
+
+    `decided` are the workloads of the namespace that a Sidecar of their own is recommended for.
+    """
+
+    namespace: str
+    decided: tuple[WorkloadId, ...]
+    sidecar: NamespaceSidecar | None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendations:
     """Hold the answer for every workload of a mesh, sorted by workload.
 
-    `blind_spots` are received requests that do not tell who called what.
+    `blind_spots` are received requests that do not tell who called what. `options` say where one
+    Sidecar may stand for many, if that was asked for; `namespace_sidecars` are those chosen.
     """
 
     recommended: tuple[Recommendation, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unknown_pods: tuple[UnknownPod, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
+    options: tuple[NamespaceOption, ...] = ()
+    namespace_sidecars: tuple[NamespaceSidecar, ...] = ()

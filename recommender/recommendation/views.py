@@ -63,7 +63,7 @@ class Views:
     )
     _configs: dict[tuple[object, ...], ProxyConfig] = field(default_factory=dict)
     _shared: SharedHosts = field(default_factory=SharedHosts)
-    _latest: tuple[View, tuple[EgressListener, ...], ProxyConfig] | None = None
+    _latest: tuple[tuple[object, ...], ProxyConfig] | None = None
 
     @property
     def rules(self) -> ScopeRules:
@@ -102,19 +102,18 @@ class Views:
     def with_hosts(self, view: View, hosts: Iterable[str]) -> ProxyConfig:
         """Return what a view's proxies would see with these hosts and nothing else changed."""
         egress = (EgressListener(tuple(sorted(hosts)) or ("~/*",)),)
-        in_force = self._configs.get(
-            _key(view.proxy, egress, view.baseline.outbound_traffic_policy)
-        )
+        policy = view.baseline.outbound_traffic_policy
+        key = _key(view.proxy, egress, policy)
+        in_force = self._configs.get(key)
         if in_force is not None:
             return in_force
         latest = self._latest
-        if latest is None or latest[0] is not view or latest[1] != egress:
+        if latest is None or latest[0] != key:
             rules = self.given.as_seen_by(view.proxy)
             scope = sidecar_scope(rules, self.namespace, egress)
-            policy = view.baseline.outbound_traffic_policy
             config = ProxyConfig(rules, scope, view.proxy, policy, self._shared)
-            self._latest = latest = (view, egress, config)
-        return latest[2]
+            self._latest = latest = (key, config)
+        return latest[1]
 
     def _config(self, proxy: Proxy, sidecar: Sidecar | None, policy: Sidecar | None) -> ProxyConfig:
         mode, _ = outbound_traffic_policy(self.rules.mesh.config, policy)
@@ -187,9 +186,14 @@ def proxy_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[str, Labe
     """
     found: dict[tuple[object, ...], tuple[str, Labels]] = {}
     for cluster, labels in _placed_labels(index, workload):
-        known = {**labels, CLUSTER_LABEL: cluster} if cluster else labels
+        known = known_labels(cluster, labels)
         found[(cluster, *sorted(known.items()))] = (cluster, known)
     return list(found.values())
+
+
+def known_labels(cluster: str, labels: Labels) -> Labels:
+    """Return the labels by which istiod knows a proxy of a Kubernetes cluster."""
+    return {**labels, CLUSTER_LABEL: cluster} if cluster else labels
 
 
 def _placed_labels(index: MeshIndex, workload: WorkloadId) -> Iterator[tuple[str, Labels]]:

@@ -12,12 +12,16 @@ from recommender.report.flow_report import FlowReport, flow_report
 from recommender.report.flow_table import render_flows_table
 from recommender.report.json_report import render_json
 from recommender.report.model import Report
+from recommender.report.size_json import render_size_json
+from recommender.report.size_model import SizeReport
+from recommender.report.size_table import render_size_table
 from recommender.report.table import render_table
 
 __all__ = [
     "DiscoveryReport",
     "FlowReport",
     "Report",
+    "SizeReport",
     "flow_report",
     "render_discovery_json",
     "render_discovery_table",
@@ -27,5 +31,7 @@ __all__ = [
     "render_flows_parquet",
     "render_flows_table",
     "render_json",
+    "render_size_json",
+    "render_size_table",
     "render_table",
 ]

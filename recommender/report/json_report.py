@@ -12,6 +12,9 @@ recommended[]    {workload: {namespace, kind, name}, sidecar: {namespace, name},
                   selector: {label: value}, hosts: [{host, reasons: [{kind, detail, evidence}]}],
                   kept_fields: [name], evidence, calls, services_before, services_after,
                   pods, pods_logged, notes: [{name, detail}]}
+namespace_sidecars[]  {sidecar: {namespace, name}, origin, workloads: [{namespace, kind, name}],
+                  hosts: [{host, workloads: [name]}], calls, evidence}
+namespace_options[]  {namespace, is_option, obstacle}
 left_out[]       {workload: {namespace, kind, name}, reason, detail,
                   received: [{by: {namespace, kind, name}, port, called: [{host, port}],
                               asked_for, evidence}]}
@@ -28,6 +31,8 @@ written          {created, changed, refreshed, unchanged, kept, removed: [file]}
 null if that is not known, by a call to one of the services in `called`. `asked_for` is the host
 that the server name tells if it is none of these, else null. `blind_spots` are received requests
 that do not tell who called what.
+`namespace_sidecars` are those without a `selector`, which workloads share; `namespace_options` says
+of each namespace whether one is an option, if that was asked for.
 `is_loss` marks objects that were meant to count and could not be used.
 `origin` is `new`, `own` (replaces a Sidecar of this tool) or `adopted` (takes over another one,
 whose fields in `kept_fields` stay). Text from logs and manifests is as it was found.
@@ -41,7 +46,11 @@ from datetime import UTC, datetime
 
 from recommender.access_logs import LineCounts
 from recommender.mesh import WorkloadId
-from recommender.recommendation.model import Recommendation, RecommendedHost
+from recommender.recommendation.model import (
+    NamespaceSidecar,
+    Recommendation,
+    RecommendedHost,
+)
 from recommender.report.model import Report, totals_of
 from recommender.service_graph import Evidence, Received
 
@@ -58,6 +67,15 @@ def render_json(report: Report) -> str:
         "istio": {"version": f"{major}.{minor}", "known": report.istio_version_known},
         "totals": {**asdict(totals_of(found)), "left_out": len(found.left_out)},
         "recommended": [_recommendation(r) for r in found.recommended],
+        "namespace_sidecars": [_namespace_sidecar(each) for each in found.namespace_sidecars],
+        "namespace_options": [
+            {
+                "namespace": each.namespace,
+                "is_option": each.sidecar is not None,
+                "obstacle": each.obstacle or None,
+            }
+            for each in found.options
+        ],
         "left_out": [
             {
                 "workload": _workload(w.workload),
@@ -112,6 +130,19 @@ def _recommendation(recommendation: Recommendation) -> Json:
         "pods": r.pods,
         "pods_logged": r.pods_logged,
         "notes": [{"name": note.name, "detail": note.detail} for note in r.notes],
+    }
+
+
+def _namespace_sidecar(sidecar: NamespaceSidecar) -> Json:
+    return {
+        "sidecar": {"namespace": sidecar.namespace, "name": sidecar.name},
+        "origin": sidecar.origin,
+        "workloads": [_workload(id_) for id_ in sidecar.workloads],
+        "hosts": [
+            {"host": entry.host, "workloads": list(entry.workloads)} for entry in sidecar.hosts
+        ],
+        "calls": sidecar.calls,
+        "evidence": _evidence(sidecar.evidence),
     }
 
 

@@ -14,6 +14,7 @@ from recommender.access_logs import OTHER_OUTPUT, LineCounts
 from recommender.recommendation.model import Note, Recommendation
 from recommender.report.layout import Page, Row
 from recommender.report.model import Report, totals_of
+from recommender.report.size_model import SizeReport
 from recommender.service_graph import Evidence
 from recommender.sidecars.words import counted
 
@@ -23,7 +24,7 @@ _MOST_SENTENCES: Final = 10
 _MOST_ROWS: Final = 20
 _URGENT: Final = ("not proved", "missed call", "disagreement", "gone", "unlogged call")
 """Names of notes and reasons that say that something is wrong; others say what was done."""
-_ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel")
+_ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel", "namespace-wide")
 _ORDINARY: Final = len(_URGENT)
 
 
@@ -42,10 +43,11 @@ def render_table(report: Report, *, width: int | None = None, colour: bool = Fal
     _add_workloads(page, report)
     _add_notes(page, report)
     _add_left_out(page, report)
+    _add_obstacles(page, report)
     _add_unknown_pods(page, report)
     _add_blind_spots(page, report)
     add_lines(page, report.lines)
-    _add_mesh(page, report)
+    add_mesh(page, report)
     _add_files(page, report)
     return page.text()
 
@@ -65,19 +67,18 @@ def _add_summary(page: Page, report: Report) -> None:
             f"{totals.median_services_after:,}; all workloads together: "
             f"{totals.services_before:,} → {totals.services_after:,}"
         )
+    for sidecar in report.recommendations.namespace_sidecars:
+        names = _listed([id_.name for id_ in sidecar.workloads], _MOST_NAMES)
+        page.paragraph(
+            f"One Sidecar for the namespace, {sidecar.namespace}/{sidecar.name}: {names}", hang=2
+        )
     for warning in _warnings(report):
         page.warning(warning)
 
 
 def _warnings(report: Report) -> Iterable[str]:
-    found, lines = report.recommendations, report.lines
-    if not report.istio_version_known:
-        yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
-    yield from line_warnings(lines)
-    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
-        yield f"Objects of the mesh dump that could not be used: {refused:,}"
-    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
-        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+    found = report.recommendations
+    yield from source_warnings(report)
     if found.unknown_pods:
         yield f"Pods of no known workload: {len(found.unknown_pods):,}"
     if found.left_out:
@@ -90,10 +91,21 @@ def _warnings(report: Report) -> Iterable[str]:
         yield f"Sidecars no longer recommended, files removed: {len(report.written.removed):,}"
 
 
+def source_warnings(report: Report | SizeReport) -> Iterable[str]:
+    """Say what of logs and mesh dump was lost, and what had to be assumed."""
+    if not report.istio_version_known:
+        yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
+    yield from line_warnings(report.lines)
+    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
+        yield f"Objects of the mesh dump that could not be used: {refused:,}"
+    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
+        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+
+
 def line_warnings(lines: LineCounts) -> Iterable[str]:
     """Say how many lines were lost that may have been access logs."""
     if lost := sum(s.lines for s in lines.skipped if s.reason not in OTHER_OUTPUT):
-        yield f"Log lines lost: {lost:,} of {lines.read:,} ({_share(lost, lines.read)})"
+        yield f"Log lines lost: {lost:,} of {lines.read:,} ({share(lost, lines.read)})"
 
 
 def _add_workloads(page: Page, report: Report) -> None:
@@ -164,6 +176,20 @@ def _add_left_out(page: Page, report: Report) -> None:
     _add_remarks(page, f"Left out: {counted(len(remarks), 'workload')}", remarks)
 
 
+def _add_obstacles(page: Page, report: Report) -> None:
+    """Add why namespaces get no Sidecar of their own, where that was asked for."""
+    found = report.recommendations
+    chosen = {sidecar.namespace for sidecar in found.namespace_sidecars}
+    others = [option for option in found.options if option.namespace not in chosen]
+    if others:
+        page.heading(f"One Sidecar per workload all the same: {counted(len(others), 'namespace')}")
+        for option in others[:_MOST_ROWS]:
+            why = option.obstacle or "that costs istiod less, see the command size"
+            page.paragraph(f"{option.namespace}: {why}", 2, hang=2)
+        if len(others) > _MOST_ROWS:
+            page.paragraph(f"and {len(others) - _MOST_ROWS:,} more", 2)
+
+
 def _add_remarks(page: Page, heading: str, remarks: Sequence[_Remark]) -> None:
     """Add remarks by group, those of one sentence together, the most frequent ones first."""
     if not remarks:
@@ -224,7 +250,8 @@ def _add_tallies(page: Page, rows: Sequence[tuple[str, str]]) -> None:
         page.paragraph(f"and {len(rows) - _MOST_ROWS:,} more", 2)
 
 
-def _add_mesh(page: Page, report: Report) -> None:
+def add_mesh(page: Page, report: Report | SizeReport) -> None:
+    """Add what was not used of the mesh dump, and what it lacks."""
     known = "" if report.istio_version_known else " (assumed)"
     page.heading(f"Mesh dump: Istio {_version(report)}{known}")
     by_reason: dict[str, list[str]] = defaultdict(list)
@@ -255,7 +282,7 @@ def _add_files(page: Page, report: Report) -> None:
             page.paragraph(f"{outcome}: {_listed(files, _MOST_ROWS)}", 2, hang=2)
 
 
-def _version(report: Report) -> str:
+def _version(report: Report | SizeReport) -> str:
     major, minor = report.istio_version
     return f"{major}.{minor}"
 
@@ -278,6 +305,7 @@ def _listed(texts: Sequence[str], most: int | None = None) -> str:
     return f"{shown} and {more:,} more" if more else shown
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """Write a part of something that is not nothing in percent."""
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent >= 0.1 else "under 0.1 %"

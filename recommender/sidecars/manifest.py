@@ -8,19 +8,26 @@ YAML, to which more plain words are numbers and booleans (`y`, `0o17`, `1e3`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import yaml
 
 from recommender.mesh.yaml_scalars import plain_scalar
-from recommender.recommendation.model import HostReason, Note, Recommendation, RecommendedHost
+from recommender.recommendation.model import (
+    HostReason,
+    NamespaceSidecar,
+    Note,
+    Recommendation,
+    RecommendedHost,
+)
 from recommender.settings import OWN_LABEL, OWN_LABEL_VALUE, Settings
 from recommender.sidecars.words import counted, evidence_in_words, printable
 
 MARKER: Final = "# Written by recommend-sidecars"
 """How the first line of every file of this tool begins; the rest of it may change."""
 _MOST_REMARKS: Final = 20
+_MOST_NAMED: Final = 8
 
 
 def sidecar_manifest(recommendation: Recommendation, settings: Settings) -> dict[str, object]:
@@ -37,24 +44,37 @@ def render_sidecar(recommendation: Recommendation, settings: Settings) -> str:
     """Write a recommendation as the manifest of a Sidecar."""
     selector = {"workloadSelector": {"labels": dict(recommendation.selector)}}
     lines = [*_head(recommendation), *_yaml_lines(_without_spec(recommendation, settings)), "spec:"]
-    # Istio's own order of the fields; what an existing Sidecar sets stays as it was.
-    before = {k: v for k, v in recommendation.other_spec.items() if k == "ingress"}
-    after = {k: v for k, v in recommendation.other_spec.items() if k != "ingress"}
-    lines += _indented(_yaml_lines(selector), 2)
-    lines += _indented(_yaml_lines(before), 2)
-    lines += ["  egress:", "  - hosts:", *_indented(_host_lines(recommendation.hosts), 4)]
-    lines += _indented(_yaml_lines(after), 2)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_spec_lines(recommendation, selector)]) + "\n"
 
 
-def _without_spec(recommendation: Recommendation, settings: Settings) -> dict[str, object]:
+def render_namespace_sidecar(sidecar: NamespaceSidecar, settings: Settings) -> str:
+    """Write a namespace's Sidecar as its manifest; each host says which workloads need it."""
+    lines = [*_namespace_head(sidecar), *_yaml_lines(_without_spec(sidecar, settings)), "spec:"]
+    return "\n".join([*lines, *_spec_lines(sidecar, {})]) + "\n"
+
+
+def _spec_lines(
+    sidecar: Recommendation | NamespaceSidecar, selector: Mapping[str, object]
+) -> Iterator[str]:
+    """Write the spec in Istio's own order; what an existing Sidecar sets stays as it was."""
+    before = {k: v for k, v in sidecar.other_spec.items() if k == "ingress"}
+    after = {k: v for k, v in sidecar.other_spec.items() if k != "ingress"}
+    yield from _indented(_yaml_lines(selector), 2)
+    yield from _indented(_yaml_lines(before), 2)
+    yield from ("  egress:", "  - hosts:", *_indented(_host_lines(sidecar.hosts), 4))
+    yield from _indented(_yaml_lines(after), 2)
+
+
+def _without_spec(
+    sidecar: Recommendation | NamespaceSidecar, settings: Settings
+) -> dict[str, object]:
     metadata: dict[str, object] = {
-        "name": recommendation.name,
-        "namespace": recommendation.workload.namespace,
-        "labels": {**recommendation.labels, OWN_LABEL: OWN_LABEL_VALUE},
+        "name": sidecar.name,
+        "namespace": sidecar.namespace,
+        "labels": {**sidecar.labels, OWN_LABEL: OWN_LABEL_VALUE},
     }
-    if recommendation.annotations:
-        metadata["annotations"] = dict(recommendation.annotations)
+    if sidecar.annotations:
+        metadata["annotations"] = dict(sidecar.annotations)
     return {"apiVersion": settings.api_version, "kind": "Sidecar", "metadata": metadata}
 
 
@@ -76,10 +96,32 @@ def _head(recommendation: Recommendation) -> list[str]:
     return [*lines, *_remarks([_note(note) for note in r.notes], "note")]
 
 
-def _proof(recommendation: Recommendation) -> str:
-    if not recommendation.calls:
+def _namespace_head(sidecar: NamespaceSidecar) -> list[str]:
+    """Say what the file is, for whom, and what follows for others."""
+    evidence = evidence_in_words(sidecar.evidence) if sidecar.evidence else "no requests"
+    return [
+        f"{MARKER}; the next run overwrites changes.",
+        "# To keep a host that no log shows, name it in the setting `pinned_hosts`.",
+        "#",
+        _comment(f"Scope of the namespace {sidecar.namespace}: of every workload without its own"),
+        _comment(f"Proved for {_named([id_.name for id_ in sidecar.workloads])}"),
+        "# A new workload of the namespace gets this scope too, without any evidence.",
+        _comment(f"Evidence: {evidence}"),
+        _comment(_proof(sidecar)),
+        *_remarks([_note(note) for note in sidecar.notes], "note"),
+    ]
+
+
+def _proof(sidecar: Recommendation | NamespaceSidecar) -> str:
+    if not sidecar.calls:
         return "Proved: nothing, since no call was logged that could be"
-    return f"Proved: {counted(recommendation.calls, 'way')} of calling, each ends where it did"
+    return f"Proved: {counted(sidecar.calls, 'way')} of calling, each ends where it did"
+
+
+def _named(names: Sequence[str]) -> str:
+    """List the first of some names."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _host_lines(hosts: tuple[RecommendedHost, ...]) -> Iterator[str]:
@@ -87,6 +129,8 @@ def _host_lines(hosts: tuple[RecommendedHost, ...]) -> Iterator[str]:
     entries = _yaml_lines([entry.host for entry in hosts])
     for entry, line in zip(hosts, entries, strict=True):
         yield from _remarks([_reason(reason) for reason in entry.reasons], "reason")
+        if entry.workloads:
+            yield _comment(f"for {_named(entry.workloads)}")
         yield line
 
 

@@ -37,6 +37,20 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def bytes_in_words(number: int) -> str:
+    """Write a number of bytes with three digits or so.
+
+    >>> bytes_in_words(812), bytes_in_words(40_120_000), bytes_in_words(3_300)
+    ('812 B', '40.1 MB', '3.3 kB')
+    """
+    value, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(value) < 999.5:  # more would be four digits
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} B" if unit == "B" else f"{value:.{int(abs(value) < 99.95)}f} {unit}"
+
+
 def evidence_in_words(evidence: Evidence) -> str:
     """Tell how often, when and on how many days something was seen."""
     errors = f" ({counted(evidence.errors, 'error')})" if evidence.errors else ""

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from math import ceil
 from statistics import fmean
 from typing import Any
 
@@ -114,13 +115,19 @@ class Accuracy:
     """Say how far estimates of some proxies are off, as shares of the true bytes."""
 
     mean: float
+    p50: float
+    p95: float
     most: float
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[int, int]]) -> Accuracy:
         """Compare estimated and true bytes, pair by pair."""
-        errors = [abs(estimate - true) / true for estimate, true in pairs if true]
-        return cls(fmean(errors), max(errors))
+        errors = sorted(abs(estimate - true) / true for estimate, true in pairs if true)
+        p50, p95 = (errors[ceil(len(errors) * part) - 1] for part in (0.5, 0.95))
+        return cls(fmean(errors), p50, p95, errors[-1])
+
+    def __str__(self) -> str:
+        return f"{self.p50:.1%} {self.p95:.1%} ({self.most:.0%})"
 
 
 def accuracies(
@@ -181,12 +188,12 @@ def report(fitted: Samples, others: Samples) -> Iterator[str]:
         yield f"{field.name:<28}" + "".join(f"{value:>9.0f}" for value in values)
     for title, coefficients in (("in use", DEFAULT_COEFFICIENTS), ("fitted", new)):
         yield ""
-        yield f"coefficients {title}: mean error of the bytes (largest)"
-        yield f"{'':<40}{'proxies':>8}" + "".join(f"{xds:>15}" for xds in (*TYPES, "all"))
+        yield f"coefficients {title}: error of the bytes per proxy, p50 and p95 (largest)"
+        yield f"{'':<40}{'proxies':>8}" + "".join(f"{xds:>18}" for xds in (*TYPES, "all"))
         for kind, sets in (("fitted to", fitted), ("not fitted to", others)):
             for name, samples in sets.items():
                 found = accuracies(samples, coefficients).values()
-                shares = "".join(f"{each.mean:>7.1%} ({each.most:.1%})".rjust(15) for each in found)
+                shares = "".join(str(each).rjust(18) for each in found)
                 yield f"{kind}: {name}".ljust(40) + f"{len(samples):>8}{shares}"
     yield ""
     yield "rank correlation (Spearman) of estimated and true bytes that Sidecars save"

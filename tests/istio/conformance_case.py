@@ -86,11 +86,11 @@ def random_case(seed: int) -> Case:
     )
 
 
-def with_calls(case: Case, seed: int) -> Case:
-    """Let the proxies of a case call."""
+def with_calls(case: Case, seed: int, number: int = CALLS) -> Case:
+    """Let the proxies of a case call so often, all together."""
     asked = [proxy for proxy, _ in case.callers]
     made = random_calls(
-        seed, build_scope_rules(case.mesh()), asked, CALLS, _addresses(case.objects)
+        seed, build_scope_rules(case.mesh()), asked, number, _addresses(case.objects)
     )
     callers = tuple((proxy, tuple(c for c in made if _is_of(c, proxy))) for proxy in asked)
     return replace(case, callers=callers)

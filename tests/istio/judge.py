@@ -31,8 +31,9 @@ RUN_SECONDS = 900
 class JudgedProxy:
     """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set.
 
-    `size` asks for the size of all that it is sent. Each of the `changes` is a list of what changed
-    at once, and asks for a push; `kubernetes_cluster` is empty in a mesh of one.
+    `size` asks for the size of all that it is sent, `config_dump` for that itself. Each of the
+    `changes` is a list of what changed at once, and asks for a push; `kubernetes_cluster` is empty
+    in a mesh of one.
     """
 
     namespace: str
@@ -41,6 +42,7 @@ class JudgedProxy:
     ips: tuple[str, ...] = ("192.0.2.1",)
     clusters: bool = False
     size: bool = False
+    config_dump: bool = False
     changes: tuple[tuple[ChangedKey, ...], ...] = ()
     kubernetes_cluster: str = ""
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from recommender.istio.call import ProxyConfig
-from recommender.istio.config_size import ConfigSize, SizeCoefficients, config_size
+from recommender.istio.config_size import NO_CONFIG, ConfigSize, SizeCoefficients, config_size
 from recommender.istio.outbound_clusters import outbound_clusters
 from recommender.istio.proxy import DYNAMIC_DNS, Proxy
 from recommender.istio.size_amounts import OutboundResources, SizeAmounts, size_amounts
@@ -166,6 +166,51 @@ def test_a_proxy_that_resolves_unknown_hosts_has_a_cluster_for_it() -> None:
     assert found.static_clusters == 4
 
 
+def destination_rule(name: str, **policy: object) -> Object:
+    spec = {"host": f"{name}.b.svc.cluster.local", "trafficPolicy": policy}
+    return obj("networking.istio.io/v1", "DestinationRule", name, "b", spec=spec)
+
+
+def amounts(*objects: Object) -> SizeAmounts:
+    made = config(*objects)
+    return size_amounts(made, OutboundResources.of(made))
+
+
+def test_what_a_destination_rule_sets_for_http_counts_where_http_is_spoken() -> None:
+    services = [service("web", "b", ports=[port("http", 80), port("tcp", 90), port("grpc", 91)])]
+    pools: tuple[Object, ...] = (
+        {"tcp": {"maxConnections": 1}},
+        {"http": {"maxRequestsPerConnection": 100}},
+        {"http": {}},
+    )
+    plain, pooled, empty = (
+        amounts(*services, destination_rule("web", connectionPool=found)).cds["http2_options"]
+        for found in pools
+    )
+
+    assert (plain, pooled, empty) == (1, 2, 1)
+
+
+def test_outlier_detection_counts_for_each_cluster_of_its_rule() -> None:
+    services = [service("web", "b", ports=[port("http", 80), port("tcp", 90)]), service("api", "b")]
+    found = amounts(*services, destination_rule("web", outlierDetection={"interval": "1s"}))
+
+    assert found.cds["outlier_detection"] == 2
+
+
+def test_a_routes_own_retries_count_instead_of_the_default_ones() -> None:
+    to = {"route": [{"destination": {"host": "web.b.svc.cluster.local"}}]}
+    host = ["web.b.svc.cluster.local"]
+    default, other = (
+        amounts(service("web", "b"), virtual_service("vs", "b", host, http=[{**to, **more}])).rds[
+            "retry_on_byte"
+        ]
+        for more in ({}, {"retries": {"attempts": 1, "retryOn": "5xx"}})
+    )
+
+    assert (default, other) == (0, len("5xx") - 75)
+
+
 def everything() -> SizeAmounts:
     """Count in a mesh that has all that adds to the size."""
     version = "telemetry.istio.io/v1"
@@ -178,6 +223,8 @@ def everything() -> SizeAmounts:
         - {name: otel, opentelemetry: {service: otel.b.svc.cluster.local, port: 4317}}
     """
     plain, both = {"uri": {"exact": "/x"}}, [{"destination": {"host": "web.b.svc.cluster.local"}}]
+    retries = {"attempts": 2, "retryOn": "connect-failure"}
+    moved = {"match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/new"}}
     made = config(
         *endpoint_mesh(),
         pod("in-0", namespace="b", labels={"app": "in", **INJECTED}, status={"podIP": "10.0.0.7"}),
@@ -186,8 +233,9 @@ def everything() -> SizeAmounts:
             "vs",
             "b",
             ["web.b.svc.cluster.local"],
-            http=[{"match": [plain], "route": both}, {"route": both}],
+            http=[{"match": [plain], "route": both, "retries": retries}, moved, {"route": both}],
         ),
+        destination_rule("in", outlierDetection={"consecutive5xxErrors": 7}),
         obj(version, "Telemetry", "all", "istio-system", spec=spec),
         obj("v1", "ConfigMap", "istio", "istio-system", data={"mesh": mesh}),
     )
@@ -201,6 +249,14 @@ def test_each_coefficient_has_its_amount_in_one_type() -> None:
 
     assert set().union(*each) == {field.name for field in fields(SizeCoefficients)}
     assert sum(map(len, each)) == len(fields(SizeCoefficients))
+
+
+def test_sizes_can_be_multiplied_and_summed_up() -> None:
+    one = size(service("web", "b"))
+
+    assert one.times(2) == one.plus(one)
+    assert one.times(2).bytes == 2 * one.bytes
+    assert NO_CONFIG.plus(one) == one
 
 
 def test_other_coefficients_give_other_bytes() -> None:

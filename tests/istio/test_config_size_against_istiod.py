@@ -6,18 +6,25 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from recommender.istio.config_size import config_size
+from recommender.istio.config_size import ESTIMATE_ERRORS, config_size
 from recommender.istio.outbound_clusters import Discovery
 from recommender.istio.outbound_listeners import has_catch_all, passes_through
 from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.istio.size_amounts import OutboundResources
 from recommender.mesh.objects import EgressListener
-from tests.istio.config_size_fit import accuracies, rank_correlation, saved
+from tests.istio.config_size_fit import (
+    METRICS,
+    TEXT_LOG,
+    accuracies,
+    rank_correlation,
+    saved,
+)
 from tests.istio.config_size_samples import (
     TYPES,
     Sample,
     asking_for_sizes,
+    random_samples,
     samples_of,
     shop_samples,
     synthetic_samples,
@@ -28,6 +35,7 @@ from tests.istio.judge import JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
 
 SEEDS = range(20_000, 20_030)
+UNSEEN = range(32_000, 32_020)
 STATIC = {"BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster"}
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
@@ -185,6 +193,29 @@ def test_the_estimated_bytes_are_within_three_percent(
 
     assert found["all"].most < 0.03, found
     assert all(accuracy.mean < 0.03 for accuracy in found.values()), found
+
+
+@pytest.fixture(scope="module")
+def unseen() -> list[Sample]:
+    """Measure random meshes that coefficients were not fitted to, some of them logging."""
+    require_go()
+    half = len(UNSEEN) // 2
+    silent = random_samples(UNSEEN[:half], METRICS)
+    logging = random_samples(UNSEEN[half:], {**METRICS, **TEXT_LOG})
+    return [each for mesh in (*silent, *logging) for each in mesh]
+
+
+@pytest.mark.parametrize("name", ["shop", "synthetic", "unseen"])
+def test_the_estimated_bytes_are_as_close_as_is_said(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """Also where nothing of a mesh had a part in the fit."""
+    found = accuracies(request.getfixturevalue(name))
+
+    for xds, (p50, p95) in ESTIMATE_ERRORS.items():
+        print(f"{name}, {xds}: {found[xds]}")  # noqa: T201 - `pytest -s` shows how close they are
+        assert found[xds].p50 <= p50 <= 0.03, (xds, found)
+        assert found[xds].p95 <= p95 <= 0.10, (xds, found)
 
 
 @pytest.mark.parametrize("name", ["shop", "synthetic"])

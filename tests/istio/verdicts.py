@@ -131,12 +131,22 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """Hold what a push of everything takes istiod, in seconds of CPU, and how much it sends."""
+
+    scope_seconds: float
+    push_seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Hold istiod's answer about one proxy.
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
     and `named` those that the listeners name; `targets` the services, `namespace/host`, that select
-    the proxy. What was not asked for is empty, `size` None.
+    the proxy. `config_dump` is what its Envoy would print. What was not asked for is empty, `size`
+    and `config_dump` None. `cost` is that of all proxies of a case, in the first verdict.
     """
 
     sidecar: str
@@ -148,6 +158,8 @@ class Verdict:
     pushes: tuple[Push, ...]
     targets: tuple[str, ...]
     size: Size | None
+    config_dump: dict[str, Any] | None
+    cost: Cost
 
 
 def verdict(raw: dict[str, Any]) -> Verdict:
@@ -162,6 +174,8 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         pushes=tuple(map(_push, raw["pushes"] or ())),
         targets=tuple(raw["targets"] or ()),
         size=None if raw["size"] is None else _size(raw["size"]),
+        config_dump=raw["config_dump"],
+        cost=Cost(**raw["cost"]),
     )
 
 

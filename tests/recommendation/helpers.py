@@ -201,10 +201,12 @@ def decide(objects: Iterable[Object], rows: Iterable[Flow], **settings: Any) -> 
     return decide_for(mesh_of_objects(*objects), rows, **settings)
 
 
-def decide_for(mesh: Mesh, rows: Iterable[Flow], **settings: Any) -> Recommendations:
+def decide_for(
+    mesh: Mesh, rows: Iterable[Flow], *, with_options: bool = False, **settings: Any
+) -> Recommendations:
     """Recommend for a mesh from some flows."""
     graph = build_service_graph(flows_of(rows), mesh)
-    return recommend(graph, mesh, Settings(**settings))
+    return recommend(graph, mesh, Settings(**settings), with_options=with_options)
 
 
 def of(answer: Recommendations, workload: str) -> Recommendation:

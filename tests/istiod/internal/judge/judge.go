@@ -39,6 +39,8 @@ type Case struct {
 	// PreviousMeshDir is what the mesh was when the proxies were last sent something, for pushes.
 	PreviousMeshDir string  `json:"previous_mesh_dir"`
 	Proxies         []Proxy `json:"proxies"`
+	// Cost asks what a push of everything to all of the proxies takes.
+	Cost bool `json:"cost"`
 }
 
 // Remote is a Kubernetes cluster whose workloads are in the mesh, but not its configuration.
@@ -61,8 +63,10 @@ type Proxy struct {
 	// Clusters asks for the names of all Envoy clusters, and of those that the listeners name.
 	Clusters bool `json:"clusters"`
 	// Size asks for the size of everything that the proxy is sent.
-	Size  bool   `json:"size"`
-	Calls []Call `json:"calls"`
+	Size bool `json:"size"`
+	// ConfigDump asks for everything that the proxy is sent, as its Envoy would print it.
+	ConfigDump bool   `json:"config_dump"`
+	Calls      []Call `json:"calls"`
 	// Changes are lists of what changed at once; each is asked for a push.
 	Changes [][]Key `json:"changes"`
 }
@@ -76,11 +80,14 @@ type Response struct {
 // Verdict is what istiod configures a proxy with.
 type Verdict struct {
 	Scope
-	Clusters []string     `json:"clusters"`
-	Named    []string     `json:"named"`
-	Size     *Size        `json:"size"`
-	Calls    []Resolution `json:"calls"`
-	Pushes   []Push       `json:"pushes"`
+	Clusters []string `json:"clusters"`
+	Named    []string `json:"named"`
+	Size     *Size    `json:"size"`
+	// Cost is that of all proxies of a case, in the first verdict.
+	Cost       Cost            `json:"cost"`
+	ConfigDump json.RawMessage `json:"config_dump"`
+	Calls      []Resolution    `json:"calls"`
+	Pushes     []Push          `json:"pushes"`
 	// Targets are the services ("namespace/hostname") that select the proxy.
 	Targets []string `json:"targets"`
 }
@@ -92,13 +99,18 @@ func Run(t *testing.T, c Case) []Verdict {
 	if c.PreviousMeshDir != "" {
 		previous = start(t, Case{MeshDir: c.PreviousMeshDir})
 	}
+	proxies := make([]*model.Proxy, 0, len(c.Proxies))
 	verdicts := make([]Verdict, 0, len(c.Proxies))
 	for _, p := range c.Proxies {
 		proxy := setup(t, server, p)
 		if previous != nil {
 			proxy.PrevSidecarScope = setup(t, previous, p).SidecarScope
 		}
+		proxies = append(proxies, proxy)
 		verdicts = append(verdicts, judge(t, server, proxy, p))
+	}
+	if c.Cost {
+		verdicts[0].Cost = costOf(t, server, proxies)
 	}
 	return verdicts
 }
@@ -166,6 +178,9 @@ func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p 
 	}
 	if p.Size {
 		verdict.Size = sizeOf(server, proxy)
+	}
+	if p.ConfigDump {
+		verdict.ConfigDump = configDumpOf(t, server, proxy)
 	}
 	if len(p.Calls) == 0 && !p.Clusters {
 		return verdict

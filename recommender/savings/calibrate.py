@@ -1,0 +1,130 @@
+"""Compare the estimate for one proxy with what a config_dump says that it really has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from recommender.config_dump import ConfigDump
+from recommender.errors import InputError
+from recommender.istio.call import ProxyConfig
+from recommender.istio.config_size import size_of_resources
+from recommender.istio.outbound_clusters import Discovery
+from recommender.istio.size_amounts import OutboundResources
+from recommender.mesh import MeshIndex, WorkloadId
+from recommender.mesh.pod_names import workload_of_pod
+from recommender.recommendation.views import (
+    ViewRules,
+    Views,
+    ipv6_only,
+    known_labels,
+    proxy_labels,
+)
+from recommender.savings.model import Calibration, TypeCalibration
+
+_OTHERS = frozenset(
+    (
+        "BlackHoleCluster",
+        "PassthroughCluster",
+        "InboundPassthroughCluster",
+        "virtualInbound",
+        "virtualOutbound",
+    )
+)
+"""What every proxy has whatever its scope."""
+_HINT = "take the dump of a sidecar proxy whose pod is in the mesh dump"
+
+
+def calibrate(
+    dump: ConfigDump, index: MeshIndex, rules: ViewRules, estimated: Collection[WorkloadId]
+) -> Calibration:
+    """Compare a config_dump with the estimate for its proxy.
+
+    Raises:
+        InputError: The proxy is none of a workload that is estimated.
+    """
+    if dump.pod is None:
+        what = f"its node id tells no pod: {dump.node_id[:100]!r}"
+        raise InputError(f"the config_dump cannot be compared, {what}", hint=_HINT)
+    namespace, pod = dump.pod
+    workload = workload_of_pod(index, namespace, pod)
+    if workload is None or workload not in estimated:
+        what = "is of no workload of the mesh dump" if workload is None else "is not estimated"
+        raise InputError(
+            f"the config_dump is of {namespace[:100]}/{pod[:300]}, which {what}", hint=_HINT
+        )
+    config = _config(index, rules, workload, pod)
+    return Calibration(
+        namespace, pod, workload, dump.istio_version, dump.is_cut, _compared(dump, config)
+    )
+
+
+def _config(index: MeshIndex, rules: ViewRules, workload: WorkloadId, pod: str) -> ProxyConfig:
+    """Return what a pod is sent today; one that is gone counts as one to come."""
+    pods = index.pods_by_workload.get(workload, ())
+    placed = [
+        (p.meta.kubernetes_cluster, known_labels(p.meta.kubernetes_cluster, p.meta.labels))
+        for p in pods
+        if p.meta.name == pod
+    ]
+    placed = placed or proxy_labels(index, workload)
+    views = Views(rules, workload.namespace).of_pods(placed[:1], ipv6_only(pods))
+    return views[0].today
+
+
+def _compared(dump: ConfigDump, config: ProxyConfig) -> dict[str, TypeCalibration]:
+    resources = OutboundResources.of(config)
+    clusters = {each.name: each for each in resources.clusters}
+    sent = {name: c for name, c in clusters.items() if c.discovery is Discovery.EDS}
+    listeners = {each.name: each for each in resources.listeners}
+    nothing = OutboundResources([], [], {}, static_clusters=0, virtual_outbound=0)
+    size = partial(size_of_resources, config)
+
+    return {
+        "cds": _of_type(
+            dump.resources["cds"],
+            clusters,
+            lambda names: size(replace(nothing, clusters=[clusters[n] for n in names])).cds_bytes,
+        ),
+        "eds": _of_type(
+            # Envoy names all its clusters there, also those that it resolves itself.
+            {n: b for n, b in dump.resources["eds"].items() if n in sent or n not in clusters},
+            sent,
+            lambda names: size(replace(nothing, clusters=[sent[n] for n in names])).eds_bytes,
+        ),
+        "lds": _of_type(
+            dump.resources["lds"],
+            listeners,
+            lambda names: size(replace(nothing, listeners=[listeners[n] for n in names])).lds_bytes,
+        ),
+        "rds": _of_type(
+            dump.resources["rds"],
+            resources.routes,
+            lambda names: (
+                size(replace(nothing, routes={n: resources.routes[n] for n in names})).rds_bytes
+            ),
+        ),
+    }
+
+
+def _of_type(
+    found: Mapping[str, int],
+    expected: Collection[str],
+    estimate: Callable[[Iterable[str]], int],
+) -> TypeCalibration:
+    """Compare the resources of one type by name."""
+    outbound = {name: size for name, size in found.items() if not _is_other(name)}
+    common = sorted(set(expected) & outbound.keys())
+    return TypeCalibration(
+        len(common),
+        len(outbound) - len(common),
+        len(expected) - len(common),
+        sum(outbound[name] for name in common),
+        estimate(common),
+    )
+
+
+def _is_other(name: str) -> bool:
+    """Tell a resource that has nothing to do with scope: for inbound calls, or for every proxy."""
+    return name.startswith("inbound|") or name in _OTHERS
