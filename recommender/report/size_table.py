@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from statistics import median_low
 from typing import Final
@@ -27,6 +27,8 @@ from recommender.sidecars.words import bytes_in_words, counted
 
 _WIDTH: Final = 120
 _MOST_CHANGES: Final = 10
+_UNKNOWN: Final = "–"
+_ALL: Final = "all"
 _TYPES: Final = ("cds", "eds", "lds", "rds")
 _RESOURCES: Final = {
     "cds": ("clusters", "static_clusters"),
@@ -96,8 +98,8 @@ def _warnings(report: SizeReport) -> Iterable[str]:
         )
     if savings.endpoints == "none":
         yield (
-            "EDS is not estimated: the mesh dump has neither EndpointSlices nor pods; what is "
-            "shown is without the endpoints of Services"
+            "EDS is not estimated: the mesh dump has neither EndpointSlices nor pods; sums are "
+            "without the endpoints of Services"
         )
     elif savings.endpoints == "pods":
         yield "No EndpointSlices in the mesh dump: the pods that Services select stand in for EDS"
@@ -113,7 +115,11 @@ def _add_types(page: Page, savings: Savings) -> None:
             xds.upper(),
             (
                 f"{_resources(before, xds):,} → {_resources(after, xds):,}",
-                *_amounts(_bytes_of(before, xds), _bytes_of(after, xds)),
+                *(
+                    _amounts(_bytes_of(before, xds), _bytes_of(after, xds))
+                    if _is_known(savings, xds)
+                    else (_UNKNOWN,) * 3
+                ),
             ),
         )
         for xds in _TYPES
@@ -129,13 +135,23 @@ def _add_workloads(page: Page, savings: Savings) -> None:
         ("PROXIES", "ALL", *(xds.upper() for xds in _TYPES), "SAVED BY ALL"),
         "NO SIDECAR",
     )
-    page.table(head, _aligned([_row(each) for each in savings.workloads]))
+    known = [_ALL, *(xds for xds in _TYPES if _is_known(savings, xds))]
+    page.table(head, _aligned([(each, _pairs(each, known)) for each in savings.workloads]))
 
 
-def _row(each: WorkloadSavings) -> tuple[WorkloadSavings, list[tuple[str, str]]]:
+def _pairs(each: WorkloadSavings, known: Container[str]) -> list[tuple[str, str]]:
+    """Write the bytes of one of its proxies before and after: of all types, then of each."""
     pairs = [(each.before.bytes, each.after.bytes)]
     pairs += [(_bytes_of(each.before, xds), _bytes_of(each.after, xds)) for xds in _TYPES]
-    return each, [(_kilo(a, each.proxies), _kilo(b, each.proxies)) for a, b in pairs]
+    return [
+        (_kilo(a, each.proxies), _kilo(b, each.proxies)) if xds in known else (_UNKNOWN,) * 2
+        for xds, (a, b) in zip((_ALL, *_TYPES), pairs, strict=True)
+    ]
+
+
+def _is_known(savings: Savings, xds: str) -> bool:
+    """Tell whether the dump has what the bytes of a type are estimated from."""
+    return xds != "eds" or savings.endpoints != "none"
 
 
 def _aligned(rows: Sequence[tuple[WorkloadSavings, list[tuple[str, str]]]]) -> list[Row]:

@@ -123,6 +123,15 @@ def test_a_dump_without_endpoints_is_told(source: str, said: str) -> None:
     assert "EndpointSlices" not in render_size_table(report(*PLAIN))
 
 
+def test_no_figure_stands_for_eds_without_endpoints() -> None:
+    text = render_size_table(report(*PLAIN, endpoints="none"))
+    (eds,) = re.findall(r"^EDS .*$", text, re.MULTILINE)
+    (web,) = re.findall(r"^shop/deployment/web .*$", text, re.MULTILINE)
+
+    assert eds.split()[-3:] == ["–", "–", "–"]
+    assert "1,000 → 10 – → – 600 → 6.0" in " ".join(web.split())
+
+
 def test_what_is_not_estimated_is_counted() -> None:
     text = render_size_table(report(*PLAIN, not_estimated=(NotEstimated("gateway", 1, 2),)))
 
