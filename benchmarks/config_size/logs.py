@@ -90,9 +90,7 @@ class _Ends:
             "upstream_host": f"{place.address}:{target}",
             "downstream_local_address": f"{place.address}:{target}",
             "downstream_remote_address": "%(other)s:%(other_port)d",
-            "requested_server_name": f"outbound_.{port}_.{subset or '_'}._.{host}"
-            if subset
-            else f"outbound_.{port}_._.{host}",
+            "requested_server_name": f"outbound_.{port}_.{subset}_.{host}",
             "upstream_cluster": f"inbound|{target}||",
             "authority": call.authority,
             "route_name": "default",
