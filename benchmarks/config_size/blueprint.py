@@ -112,7 +112,17 @@ def callees(blueprint: Sequence[Part], hubs: Sequence[int], rng: random.Random) 
         (wanted,) = rng.choices(list(_FAN_OUT), list(_FAN_OUT.values()))
         wanted = 0 if part.language == "store" else min(wanted, len(blueprint) // 2)
         found.append(_draw(wanted, weights, rng))
+    _give_owners(blueprint, found, rng)
     return [[other for other in others if other != place] for place, others in enumerate(found)]
+
+
+def _give_owners(blueprint: Sequence[Part], found: list[list[int]], rng: random.Random) -> None:
+    """Let somebody call each store: nobody runs a database for no one."""
+    called = {other for others in found for other in others}
+    owners = [i for i, part in enumerate(blueprint) if part.ports[0] is GRPC]
+    for place, part in enumerate(blueprint):
+        if part.language == "store" and place not in called:
+            found[rng.choice(owners)].append(place)
 
 
 def _draw(wanted: int, weights: Sequence[float], rng: random.Random) -> list[int]:

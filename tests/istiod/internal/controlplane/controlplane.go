@@ -77,6 +77,7 @@ func start(
 		KubernetesObjectsByCluster: objects,
 		Configs:                    home.mesh.Configs,
 		MeshConfig:                 home.mesh.Config,
+		KubeClientBuilder:          fakeClient,
 	}
 	change(home.mesh, &options)
 	server := xds.NewFakeDiscoveryServer(t, options)

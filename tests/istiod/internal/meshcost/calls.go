@@ -1,7 +1,6 @@
 package meshcost
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"testing"
 
@@ -15,12 +14,11 @@ import (
 // the work, and each distinct call is followed once.
 func resolveCalls(
 	t *testing.T, server *xds.FakeDiscoveryServer, asked []Proxy, proxies []*model.Proxy,
-	workloads map[string][]int, samples map[string]sample,
+	workloads map[string][]int, digests map[string]digest,
 ) ([]judge.Resolution, [][]int, int) {
-	groups := map[[sha256.Size]byte][]int{}
+	groups := map[digest][]int{}
 	for name, places := range workloads {
-		digest := samples[name].digest
-		groups[digest] = append(groups[digest], places...)
+		groups[digests[name]] = append(groups[digests[name]], places...)
 	}
 	resolutions := []judge.Resolution{}
 	calls := make([][]int, len(asked))

@@ -66,11 +66,11 @@ func Run(t *testing.T, request Request) Response {
 	proxies := connect(t, server, request.Proxies)
 	response.Context, response.Scopes, response.HeapBytes = buildScopes(server, proxies)
 	workloads := workloadsOf(request.Proxies)
-	samples := generateForWorkloads(t, server, proxies, workloads)
-	response.Sent, response.Push = pushAll(t, server, proxies, workloads, samples)
+	var digests map[string]digest
+	response.Sent, digests, response.Push = pushAll(t, server, proxies, workloads)
 	response.Reach = reachOfChanges(server, proxies)
 	response.Resolutions, response.Calls, response.Alike = resolveCalls(
-		t, server, request.Proxies, proxies, workloads, samples)
+		t, server, request.Proxies, proxies, workloads, digests)
 	return response
 }
 
@@ -117,17 +117,9 @@ func workloadsOf(asked []Proxy) map[string][]int {
 }
 
 func timed(work func()) Work {
-	begin, processor := time.Now(), processorTime()
+	begin, processor := time.Now(), processorTime(syscall.RUSAGE_SELF)
 	work()
-	return Work{time.Since(begin).Seconds(), (processorTime() - processor).Seconds()}
-}
-
-func processorTime() time.Duration {
-	usage := syscall.Rusage{}
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	return Work{time.Since(begin).Seconds(), (processorTime(syscall.RUSAGE_SELF) - processor).Seconds()}
 }
 
 // inParallel does the same work for each item, on all processors.
@@ -137,6 +129,7 @@ func inParallel[T any](items []T, work func(T)) {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Add(1)
 		go func() {
+			runtime.LockOSThread() // for the time of the thread
 			defer workers.Done()
 			for item := range queue {
 				work(item)
