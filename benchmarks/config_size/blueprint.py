@@ -34,8 +34,13 @@ _STORES = {
 GRPC = Port(9000, "grpc")
 _PORTS = {
     "go": (GRPC, Port(9001, "grpc-admin"), Port(9090, "http-metrics")),
-    "java": (GRPC, Port(8081, "http-actuator"), Port(9404, "http-metrics")),
-    "python": (GRPC, Port(9090, "http-metrics")),
+    "java": (
+        GRPC,
+        Port(9001, "grpc-admin"),
+        Port(8081, "http-actuator"),
+        Port(9404, "http-metrics"),
+    ),
+    "python": (GRPC, Port(8081, "http-health"), Port(9090, "http-metrics")),
 }
 # One HTTP service at port 80 makes every proxy carry the routes of all VirtualServices.
 GATEWAY_PORTS = (Port(80, "http", 8080), GRPC, Port(9090, "http-metrics"))
@@ -112,11 +117,10 @@ def callees(blueprint: Sequence[Part], hubs: Sequence[int], rng: random.Random) 
         (wanted,) = rng.choices(list(_FAN_OUT), list(_FAN_OUT.values()))
         wanted = 0 if part.language == "store" else min(wanted, len(blueprint) // 2)
         found.append(_draw(wanted, weights, rng))
-    _give_owners(blueprint, found, rng)
     return [[other for other in others if other != place] for place, others in enumerate(found)]
 
 
-def _give_owners(blueprint: Sequence[Part], found: list[list[int]], rng: random.Random) -> None:
+def give_owners(blueprint: Sequence[Part], found: list[list[int]], rng: random.Random) -> None:
     """Let somebody call each store: nobody runs a database for no one."""
     called = {other for others in found for other in others}
     owners = [i for i, part in enumerate(blueprint) if part.ports[0] is GRPC]

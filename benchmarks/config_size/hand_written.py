@@ -1,4 +1,9 @@
-"""Sidecars as somebody would write them who knows the true graph: what each workload calls."""
+"""Sidecars as somebody would write them who knows the true graph: what each workload calls.
+
+A careful hand adds the workload's own service. Of a DestinationRule for it, istiod applies the
+connection pool to received calls, but only where the service is in scope (istio
+networking/core/cluster_builder.go, `buildInboundCluster`).
+"""
 
 from __future__ import annotations
 
@@ -14,14 +19,16 @@ from fixtures.shop.dump import as_yaml
 COLLECTOR = "observability/otel-collector"
 
 
-def write_sidecars(plan: Plan, folder: Path) -> None:
+def write_sidecars(plan: Plan, folder: Path, *, own_services: bool) -> None:
     """Write a Sidecar for each workload with a proxy: hosts of its calls, and of its traces."""
     called: dict[str, set[str]] = defaultdict(set)
     for call in plan.calls:
         called[call.caller].add(call.service)
-    workloads = {r.workload.key: r.workload for r in plan.runners if r.workload.proxy}
-    for key, workload in workloads.items():
-        hosts = sorted(_host(service) for service in {*called[key], COLLECTOR})
+    runners = {r.workload.key: r for r in plan.runners if r.workload.proxy}
+    for key, runner in runners.items():
+        workload = runner.workload
+        own = {runner.serves} if own_services and runner.serves else set()
+        hosts = sorted(_host(service) for service in {*called[key], *own, COLLECTOR})
         sidecar = networking(
             "Sidecar",
             workload.namespace,

@@ -32,22 +32,25 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ProxyName:
-    """A proxy of the mesh; `workload` is `namespace/name`."""
+    """A proxy of a workload, `namespace/name`, and how many pods are sent the same as it."""
 
     kubernetes_cluster: str
     namespace: str
     pod: str
     workload: str
+    pods: int
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What istiod says of one mesh: by proxy, by change of one object, and as a whole.
+    """What istiod says of one mesh: by workload's proxy, by change of one object, and as a whole.
 
-    `sent` has a mapping from xDS type to resources and bytes for each proxy. `reach` maps kind,
-    namespace and name of an object to how many proxies a change of it is pushed to. `outcomes` are
+    `push` is for one proxy of each workload. `sent` has a mapping from xDS type to resources and
+    bytes for each. `reach` maps kind, namespace and name of an object to how many proxies, in all
+    pods, a change of it is pushed to. `outcomes` are
     those of each proxy's calls, as values that are equal where nothing changed; `clusters` are the
-    Envoy clusters where they end. `alike` counts the different configurations for outbound calls.
+    Envoy clusters where they end. `inbound` has a digest of what each proxy is sent for calls that
+    it receives. `alike` counts the different configurations for outbound calls.
     """
 
     load: Work
@@ -59,6 +62,7 @@ class Measured:
     reach: Mapping[tuple[str, str, str], int]
     outcomes: tuple[tuple[str, ...], ...]
     clusters: tuple[tuple[tuple[str, ...], ...], ...]
+    inbound: tuple[str, ...]
     alike: int
 
     def bytes_of(self, proxy: int) -> int:
@@ -68,7 +72,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked about: proxies, in the order of all answers, and the calls of each."""
+    """What is asked about: a proxy of each workload, in the order of all answers, and its calls."""
 
     proxies: tuple[ProxyName, ...]
     calls: tuple[tuple[Call, ...], ...]
@@ -86,15 +90,20 @@ def build_programs() -> None:
 
 
 def asked_of(mesh: BenchmarkMesh) -> Asked:
-    """Every proxy of a mesh with its true calls."""
+    """A proxy of each workload with its true calls; a workload in two places has two."""
     calls: dict[tuple[str, str], list[Call]] = defaultdict(list)
     for call in mesh.calls:
         calls[call.kubernetes_cluster, call.caller].append(call)
     proxies, made, request = [], [], []
     for runner in mesh.plan.runners:
         cluster, workload = runner.kubernetes_cluster, runner.workload
-        for placed in runner.pods if workload.proxy else ():
-            proxies.append(ProxyName(cluster, workload.namespace, placed.pod.name, workload.key))
+        if workload.proxy and runner.pods:
+            placed = runner.pods[0]
+            proxies.append(
+                ProxyName(
+                    cluster, workload.namespace, placed.pod.name, workload.key, len(runner.pods)
+                )
+            )
             made.append(tuple(calls[cluster, workload.key]))
             request.append(
                 {
@@ -104,7 +113,7 @@ def asked_of(mesh: BenchmarkMesh) -> Asked:
                     "type": "sidecar",
                     "labels": pod_labels(placed.pod),
                     "ips": [placed.address],
-                    "workload": f"{cluster}/{workload.key}",
+                    "pods": len(runner.pods),
                     "calls": [_request_of(call) for call in made[-1]],
                 }
             )
@@ -167,6 +176,7 @@ def _measured(raw: Mapping[str, Any]) -> Measured:
         reach={(r["kind"], r["namespace"], r["name"]): r["proxies"] for r in raw["reach"]},
         outcomes=tuple(tuple(outcomes[n] for n in numbers) for numbers in calls),
         clusters=tuple(tuple(clusters[n] for n in numbers) for numbers in calls),
+        inbound=tuple(raw["inbound"]),
         alike=raw["alike"],
     )
 

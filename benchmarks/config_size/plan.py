@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
-from benchmarks.config_size.blueprint import GRPC, Part, callees, parts
+from benchmarks.config_size.blueprint import GRPC, Part, callees, give_owners, parts
 from benchmarks.config_size.shape import CENTRAL, TENANTS, Shape
 from benchmarks.plan import DOMAIN, Placed
 from fixtures.shop.shop import Pod, Port, Service, Workload, generated_name, template_hash
@@ -147,7 +147,8 @@ def _customer_sets(shape: Shape, rng: random.Random) -> Iterator[list[_Member]]:
     graph = callees(blueprint, (shape.hub_services,), rng)
     for customer in _CUSTOMERS[: shape.customers]:
         other = callees(blueprint, (shape.hub_services,), rng)
-        chosen = [b if rng.random() < 0.1 else a for a, b in zip(graph, other, strict=True)]
+        chosen = [[*(b if rng.random() < 0.1 else a)] for a, b in zip(graph, other, strict=True)]
+        give_owners(blueprint, chosen, rng)
         homes = [f"{customer}-{_HOME.get(part.language, 'apps')}" for part in blueprint]
         yield _members(blueprint, homes, (TENANTS,), chosen)
 
@@ -161,7 +162,9 @@ def _shared_set(shape: Shape, rng: random.Random) -> list[_Member]:
     blueprint = list(parts(shape.shared_services))
     hubs = (shape.hub_services * 3 // 2, shape.hub_services * 4 // 3, shape.hub_services)
     homes = [f"team-{place % shape.teams + 1:02d}" for place in range(len(blueprint))]
-    return _members(blueprint, homes, (CENTRAL,), callees(blueprint, hubs, rng))
+    graph = callees(blueprint, hubs, rng)
+    give_owners(blueprint, graph, rng)
+    return _members(blueprint, homes, (CENTRAL,), graph)
 
 
 def _members(

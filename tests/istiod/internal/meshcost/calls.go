@@ -14,11 +14,11 @@ import (
 // the work, and each distinct call is followed once.
 func resolveCalls(
 	t *testing.T, server *xds.FakeDiscoveryServer, asked []Proxy, proxies []*model.Proxy,
-	workloads map[string][]int, digests map[string]digest,
+	digests []halves,
 ) ([]judge.Resolution, [][]int, int) {
 	groups := map[digest][]int{}
-	for name, places := range workloads {
-		groups[digests[name]] = append(groups[digests[name]], places...)
+	for place, sent := range digests {
+		groups[sent.outbound] = append(groups[sent.outbound], place)
 	}
 	resolutions := []judge.Resolution{}
 	calls := make([][]int, len(asked))

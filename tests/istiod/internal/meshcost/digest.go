@@ -5,7 +5,6 @@ import (
 	"hash"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,53 +22,40 @@ import (
 
 const rusageThread = 1 // RUSAGE_THREAD of getrusage(2)
 
-// digest covers all that decides where a proxy's outbound calls go: what is sent, without what is for
-// inbound calls alone and without what reports about calls, which names the workload.
+// digest covers what is sent, without what reports about calls, which names the workload.
 type digest [sha256.Size]byte
 
-// digests are by workload; spent is the time they took.
-type digests struct {
-	mutex      sync.Mutex
-	byWorkload map[string]digest
-	spent      time.Duration
+// halves are of all that decides where a proxy's outbound calls go, and of what is for inbound calls.
+type halves struct {
+	outbound, inbound digest
 }
 
-func newDigests() *digests {
-	return &digests{byWorkload: map[string]digest{}}
-}
-
-func (d *digests) add(t *testing.T, workload string, found generated) {
-	begin := processorTime(rusageThread)
-	result := digestOf(t, found)
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.byWorkload[workload] = result
-	d.spent += processorTime(rusageThread) - begin
-}
-
-func digestOf(t *testing.T, found generated) digest {
+func digestOf(t *testing.T, found generated, inbound bool) digest {
 	sum, result := sha256.New(), digest{}
 	for _, resources := range []model.Resources{found.clusters, found.endpoints, found.routes} {
-		add(sum, resources, func(value *anypb.Any) []byte { return value.Value })
+		add(sum, resources, inbound, func(value *anypb.Any) []byte { return value.Value })
 	}
-	add(sum, found.listeners, func(value *anypb.Any) []byte {
+	add(sum, found.listeners, inbound, func(value *anypb.Any) []byte {
 		return withoutReports(t, xdstest.UnmarshalAny[listener.Listener](t, value))
 	})
 	sum.Sum(result[:0])
 	return result
 }
 
-// add writes resources in the order of their names, but those that are for inbound calls alone.
-func add(sum hash.Hash, resources model.Resources, encoding func(*anypb.Any) []byte) {
+// add writes the resources of a half in the order of their names.
+func add(sum hash.Hash, resources model.Resources, inbound bool, encoding func(*anypb.Any) []byte) {
 	ordered := slices.Clone(resources)
 	slices.SortFunc(ordered, func(a, b *discovery.Resource) int { return strings.Compare(a.Name, b.Name) })
 	for _, each := range ordered {
-		if strings.HasPrefix(each.Name, "inbound|") || each.Name == model.VirtualInboundListenerName {
-			continue
+		if isInbound(each.Name) == inbound {
+			sum.Write([]byte(each.Name))
+			sum.Write(encoding(each.Resource))
 		}
-		sum.Write([]byte(each.Name))
-		sum.Write(encoding(each.Resource))
 	}
+}
+
+func isInbound(name string) bool {
+	return strings.HasPrefix(name, "inbound|") || name == model.VirtualInboundListenerName
 }
 
 func withoutReports(t *testing.T, l *listener.Listener) []byte {

@@ -2,6 +2,7 @@ package meshcost
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,34 +41,30 @@ type generator struct {
 	start  time.Time // what istiod caches is told apart by it
 }
 
-// pushAll generates and encodes what every single proxy is sent, as a push of everything does. istiod's
-// cache is empty at first, and fills as it does in istiod. In between, the first proxy of each workload
-// gets a digest, whose time does not count.
+// pushAll generates and encodes what every proxy is sent, as a push of everything does. istiod's cache is
+// empty at first, and fills as it does in istiod. The digests' time does not count.
 func pushAll(
-	t *testing.T, server *xds.FakeDiscoveryServer, proxies []*model.Proxy, workloads map[string][]int,
-) ([]Sent, map[string]digest, Work) {
-	first := map[int]string{}
+	t *testing.T, server *xds.FakeDiscoveryServer, proxies []*model.Proxy,
+) ([]Sent, []halves, Work) {
 	places := make([]int, len(proxies))
 	for place := range proxies {
 		places[place] = place
 	}
-	for name, members := range workloads {
-		first[members[0]] = name
-	}
 	server.Discovery.Cache.ClearAll()
 	g := generator{t, server, time.Now()}
-	sent, digests := make([]Sent, len(proxies)), newDigests()
+	sent, digests := make([]Sent, len(proxies)), make([]halves, len(proxies))
+	var spent atomic.Int64
 	work := timed(func() {
 		inParallel(places, func(place int) {
 			found := g.push(proxies[place])
 			sent[place] = found.amounts()
-			if name, ok := first[place]; ok {
-				digests.add(t, name, found)
-			}
+			begin := processorTime(rusageThread)
+			digests[place] = halves{digestOf(t, found, false), digestOf(t, found, true)}
+			spent.Add(int64(processorTime(rusageThread) - begin))
 		})
 	})
-	work.CPUSeconds -= digests.spent.Seconds()
-	return sent, digests.byWorkload, work
+	work.CPUSeconds -= time.Duration(spent.Load()).Seconds()
+	return sent, digests, work
 }
 
 // push generates and encodes. Of clusters, those of services get their endpoints by EDS: the mesh of the

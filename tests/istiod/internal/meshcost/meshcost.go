@@ -2,6 +2,7 @@
 package meshcost
 
 import (
+	"encoding/hex"
 	"runtime"
 	"sync"
 	"syscall"
@@ -21,18 +22,19 @@ type Request struct {
 	Proxies []Proxy           `json:"proxies"`
 }
 
-// Proxy is a proxy and the calls made through it. Proxies of one workload are sent the same.
+// Proxy is a proxy and the calls made through it. It stands for all pods of its workload, which are sent
+// the same.
 type Proxy struct {
 	controlplane.Proxy
-	Workload string       `json:"workload"`
-	Calls    []judge.Call `json:"calls"`
+	Pods  int          `json:"pods"`
+	Calls []judge.Call `json:"calls"`
 }
 
 // Response tells what was measured. Sent and Calls are by proxy, in the order of the request; a call is
 // a place in Resolutions.
 type Response struct {
 	// Load is the start of istiod, Context one full push context, Scopes the scope of every proxy, and
-	// Push everything that every proxy is sent, once and with nothing cached.
+	// Push everything that the proxies of the request are sent, once and with nothing cached.
 	Load    Work `json:"load"`
 	Context Work `json:"context"`
 	Scopes  Work `json:"scopes"`
@@ -43,6 +45,8 @@ type Response struct {
 	Reach       []Reach            `json:"reach"`
 	Resolutions []judge.Resolution `json:"resolutions"`
 	Calls       [][]int            `json:"calls"`
+	// Inbound has a digest of what each proxy is sent for inbound calls.
+	Inbound []string `json:"inbound"`
 	// Alike is how many different configurations for outbound calls there are.
 	Alike int `json:"alike"`
 }
@@ -65,12 +69,14 @@ func Run(t *testing.T, request Request) Response {
 	})
 	proxies := connect(t, server, request.Proxies)
 	response.Context, response.Scopes, response.HeapBytes = buildScopes(server, proxies)
-	workloads := workloadsOf(request.Proxies)
-	var digests map[string]digest
-	response.Sent, digests, response.Push = pushAll(t, server, proxies, workloads)
-	response.Reach = reachOfChanges(server, proxies)
+	var digests []halves
+	response.Sent, digests, response.Push = pushAll(t, server, proxies)
+	for _, each := range digests {
+		response.Inbound = append(response.Inbound, hex.EncodeToString(each.inbound[:8]))
+	}
+	response.Reach = reachOfChanges(server, request.Proxies, proxies)
 	response.Resolutions, response.Calls, response.Alike = resolveCalls(
-		t, server, request.Proxies, proxies, workloads, digests)
+		t, server, request.Proxies, proxies, digests)
 	return response
 }
 
@@ -105,15 +111,6 @@ func buildScopes(server *xds.FakeDiscoveryServer, proxies []*model.Proxy) (Work,
 	stats := runtime.MemStats{}
 	runtime.ReadMemStats(&stats)
 	return context, scopes, stats.HeapAlloc
-}
-
-// workloadsOf maps each workload to its proxies, by their places.
-func workloadsOf(asked []Proxy) map[string][]int {
-	found := map[string][]int{}
-	for place, each := range asked {
-		found[each.Workload] = append(found[each.Workload], place)
-	}
-	return found
 }
 
 func timed(work func()) Work {

@@ -12,7 +12,7 @@ import (
 	"istio.io/istio/pkg/util/sets"
 )
 
-// Reach tells how many proxies a change of one object is pushed to. Kind is Service, VirtualService or
+// Reach tells how many proxies, in all pods, a change of one object is pushed to. Kind is Service, VirtualService or
 // DestinationRule; the name of a Service is its host.
 type Reach struct {
 	Kind      string `json:"kind"`
@@ -22,7 +22,9 @@ type Reach struct {
 }
 
 // reachOfChanges asks for every service, VirtualService and DestinationRule.
-func reachOfChanges(server *xds.FakeDiscoveryServer, proxies []*model.Proxy) []Reach {
+func reachOfChanges(
+	server *xds.FakeDiscoveryServer, asked []Proxy, proxies []*model.Proxy,
+) []Reach {
 	changes := []Reach{}
 	for _, service := range server.Env().ServiceDiscovery.Services() {
 		changes = append(changes, Reach{
@@ -39,7 +41,7 @@ func reachOfChanges(server *xds.FakeDiscoveryServer, proxies []*model.Proxy) []R
 		places[place] = place
 	}
 	inParallel(places, func(place int) {
-		changes[place].Proxies = reached(server.PushContext(), proxies, changes[place])
+		changes[place].Proxies = reached(server.PushContext(), asked, proxies, changes[place])
 	})
 	slices.SortFunc(changes, func(a, b Reach) int {
 		return slices.Compare([]string{a.Kind, a.Namespace, a.Name}, []string{b.Kind, b.Namespace, b.Name})
@@ -47,16 +49,16 @@ func reachOfChanges(server *xds.FakeDiscoveryServer, proxies []*model.Proxy) []R
 	return changes
 }
 
-func reached(push *model.PushContext, proxies []*model.Proxy, change Reach) int {
+func reached(push *model.PushContext, asked []Proxy, proxies []*model.Proxy, change Reach) int {
 	key := model.ConfigKey{Namespace: change.Namespace, Name: change.Name}
 	if key.Kind = kind.FromString(change.Kind); change.Kind == "Service" {
 		key.Kind = kind.ServiceEntry
 	}
 	count := 0
-	for _, proxy := range proxies {
+	for place, proxy := range proxies {
 		request := &model.PushRequest{ConfigsUpdated: sets.New(key), Push: push}
 		if _, needed := pilotxds.DefaultProxyNeedsPush(proxy, request); needed {
-			count++
+			count += asked[place].Pods
 		}
 	}
 	return count
