@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.config_size.envoys import Observed, check_ports, observe
+from benchmarks.config_size.envoys import Observed, check_memory, check_ports, observe
 from benchmarks.config_size.errors import BenchmarkError
 from benchmarks.config_size.hand_written import write_sidecars
 from benchmarks.config_size.istiod import Measured, asked_of, build_programs, measure
@@ -93,6 +93,7 @@ def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
     sample = stratified(asked, measured[AFTER], envoys)
     real = [asked.proxies[place] for place in sample]
     changed = list(changes(mesh, real))
+    check_memory(sum(map(measured[BEFORE].bytes_of, sample)))
     observed: dict[str, Observed] = {}
     for name in (BEFORE, AFTER):
         say(f"running {len(real)} Envoys: {name}")

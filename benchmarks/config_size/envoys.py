@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,8 @@ PORTS = (15001, 15006)
 """What each of the proxies listens on; they share it, as threads of one Envoy would."""
 RECEIVED = "cluster.xds-grpc.upstream_cx_rx_bytes_total"
 _POLL_SECONDS = 0.01
+_MEMORY = Path("/proc/meminfo")
+_GROWTH = 45  # bytes that an Envoy allocates for each that it is sent
 _ADMIN_SECONDS = 60.0
 # What Istio's bootstrap lets Envoy count (istio pkg/bootstrap/config.go), and what it refused.
 _COUNTED = {
@@ -123,6 +126,7 @@ def check_ports() -> None:
     """
     for port in PORTS:
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # Envoy does so too
             try:
                 probe.bind(("0.0.0.0", port))  # noqa: S104 - as the proxies do
             except OSError as error:
@@ -130,6 +134,21 @@ def check_ports() -> None:
                     f"port {port} cannot be listened on, as every proxy does: {error.strerror}; "
                     f"`ss -ltnp` tells who does, `sudo unshare --net` makes room"
                 ) from error
+
+
+def check_memory(bytes_sent: int) -> None:
+    """Make sure that there is memory for Envoys that are sent so many bytes together.
+
+    Raises:
+        BenchmarkError: There is not.
+    """
+    free = re.search(r"^MemAvailable:\s+(\d+) kB$", _MEMORY.read_text("ascii"), re.MULTILINE)
+    needed = bytes_sent * _GROWTH
+    if free and int(free[1]) * 1024 < needed:
+        raise BenchmarkError(
+            f"the Envoys need about {needed / 1e9:.1f} GB of memory, and "
+            f"{int(free[1]) * 1024 / 1e9:.1f} GB are free: ask for fewer with --envoys"
+        )
 
 
 @contextlib.contextmanager

@@ -10,11 +10,12 @@ from benchmarks.config_size.report import amount_of
 from benchmarks.config_size.result import AFTER, BEFORE, Json
 
 _WIDTH, _HEIGHT = 760, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 20, 56, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 24, 66, 54
+_LEGEND = {AFTER: _LEFT, BEFORE: 420}  # where it begins
 _COLOURS = {BEFORE: "#9aa5b1", AFTER: "#1f6feb"}
 _NAMES = {BEFORE: "no Sidecar", AFTER: "recommended Sidecars"}
 _INK, _PALE = "#24292f", "#d0d7de"
-_TICKS = ((1e4, "10 kB"), (1e5, "100 kB"), (1e6, "1 MB"), (1e7, "10 MB"), (1e8, "100 MB"))
+_TICKS = ((1e4, "10 kB"), (1e5, "100 kB"), (1e6, "1 MB"), (1e7, "10 MB"))
 
 
 def picture(summary: Json) -> str:
@@ -28,7 +29,7 @@ def picture(summary: Json) -> str:
         f'<text x="{_LEFT}" y="24" font-size="15" font-weight="bold">{_title(summary)}</text>',
         *_axes(summary),
         *(line for name in _COLOURS for line in _bars(summary, name)),
-        *(line for name in _COLOURS for line in _median(summary, name)),
+        *(line for name in _COLOURS for line in _legend(summary, name)),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -63,7 +64,8 @@ def _axes(summary: Json) -> Iterator[str]:
         yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{count:,}</text>'
     yield f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{ground}" y2="{ground}" stroke="{_INK}"/>'
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    yield f'<text x="{middle:.0f}" y="{ground + 40}" text-anchor="middle">bytes by xDS</text>'
+    axis = "bytes by xDS, logarithmic"
+    yield f'<text x="{middle:.0f}" y="{ground + 40}" text-anchor="middle">{axis}</text>'
     yield (
         f'<text x="16" y="{(_TOP + ground) / 2:.0f}" text-anchor="middle" '
         f'transform="rotate(-90 16 {(_TOP + ground) / 2:.0f})">proxies</text>'
@@ -81,12 +83,10 @@ def _bars(summary: Json, name: str) -> Iterator[str]:
             )
 
 
-def _median(summary: Json, name: str) -> Iterator[str]:
-    edges = summary["histogram"]["edges"]
-    median = summary["variants"][name]["xds_bytes"]["median"]
-    x = _across(median, edges)
-    text = f"{_NAMES[name]}, median {amount_of(median)}"
-    yield (
-        f'<text x="{x:.1f}" y="{_TOP - 8}" text-anchor="middle" font-weight="bold" '
-        f'fill="{_COLOURS[name] if name == AFTER else "#57606a"}">{text}</text>'
-    )
+def _legend(summary: Json, name: str) -> Iterator[str]:
+    x, sizes = _LEGEND[name], summary["variants"][name]["xds_bytes"]
+    text = f"{_NAMES[name]}: median {amount_of(sizes['median'])}"
+    if name == AFTER:
+        text += f", largest {amount_of(sizes['largest'])}"
+    yield f'<rect x="{x}" y="38" width="12" height="12" fill="{_COLOURS[name]}"/>'
+    yield f'<text x="{x + 18}" y="49">{text}</text>'

@@ -220,16 +220,14 @@ def _reach(run: Run) -> Iterator[Json]:
         yield {"kind": kind, "namespace": namespace, "name": name, "proxies": counts}
 
 
-_PER_DECADE = 10
-_LOWEST, _HIGHEST = 4, 8  # powers of ten: from 10 kB to 100 MB
+_PER_DECADE = 12
+_DECADES = 3.5  # from 10 kB to 30 MB
 
 
 def _histogram(run: Run) -> Json:
     """Count proxies by the bytes of their configuration, in equal steps of its logarithm."""
-    edges = [
-        10 ** (_LOWEST + step / _PER_DECADE)
-        for step in range((_HIGHEST - _LOWEST) * _PER_DECADE + 1)
-    ]
+    steps = range(round(_DECADES * _PER_DECADE) + 1)
+    edges = [10 ** (4 + step / _PER_DECADE) for step in steps]
     counts = {}
     for variant in (BEFORE, AFTER):
         sizes = _sizes(run, variant)
