@@ -228,6 +228,24 @@ def test_what_is_missing_is_told_with_how_to_get_it(
         assert said in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--idle", "1"], "idle is a share"),
+        (["--customers", "99"], "names for 16 customers, not 99"),
+        (["--customer-services", "1"], "customer_services must be 10 or more"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_told(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(options)
+
+    assert raised.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_another_system_than_linux_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,11 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="where to write the picture")
     options = parser.parse_args(arguments)
+    shape = read_shape(parser, options)
     # An ended terminal or `kill` shall end the proxies too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
         with working_folder(options.keep) as folder:
-            found = document(run(build_mesh(read_shape(options)), folder.resolve(), options.envoys))
+            found = document(run(build_mesh(shape), folder.resolve(), options.envoys))
     except BenchmarkError as error:
         print(f"benchmarks.config_size: {error}", file=sys.stderr)
         return 2

@@ -72,18 +72,21 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     """Add an option for the shape, and one for each of its numbers."""
     parser.add_argument("--shape", choices=SHAPES, default="full", help="what to start from")
     for field in fields(Shape):
+        option = f"--{field.name.replace('_', '-')}"
         if field.name == "discovery_label":
-            parser.add_argument("--discovery_label", action="store_true", default=None)
+            parser.add_argument(option, action="store_true", default=None)
         else:
-            kind = float if field.name == "idle" else int
-            parser.add_argument(f"--{field.name}", type=kind, metavar="N")
+            parser.add_argument(option, type=float if field.name == "idle" else int, metavar="N")
 
 
-def read_shape(arguments: argparse.Namespace) -> Shape:
-    """The shape that the options ask for."""
+def read_shape(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Shape:
+    """The shape that the options ask for; one that cannot be ends the program."""
     given = {f.name: getattr(arguments, f.name) for f in fields(Shape)}
     changes = {name: value for name, value in given.items() if value is not None}
-    return replace(SHAPES[arguments.shape], **changes)
+    try:
+        return replace(SHAPES[arguments.shape], **changes)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def main() -> None:
@@ -92,7 +95,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     add_shape(parser)
     arguments = parser.parse_args()
-    build_mesh(read_shape(arguments)).write(arguments.folder)
+    build_mesh(read_shape(parser, arguments)).write(arguments.folder)
 
 
 if __name__ == "__main__":

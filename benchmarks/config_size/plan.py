@@ -12,17 +12,13 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from benchmarks.config_size.blueprint import GRPC, Part, callees, give_owners, parts
-from benchmarks.config_size.shape import CENTRAL, TENANTS, Shape
+from benchmarks.config_size.shape import CENTRAL, CUSTOMERS, TENANTS, Shape
 from benchmarks.plan import DOMAIN, Placed
 from fixtures.shop.shop import Pod, Port, Service, Workload, generated_name, template_hash
 
 BOTH = (CENTRAL, TENANTS)
 TENANT_NAMES = tuple(f"tenant-{number:02d}" for number in range(1, 13))
 """Those whose requests a service of the routing `tenants` sends to pods of their own."""
-_CUSTOMERS = (
-    *("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "wonka", "tyrell"),
-    *("cyberdyne", "soylent", "vehement", "massive", "oscorp", "aperture", "gringotts"),
-)
 _HOME = {"store": "data", "python": "models"}  # the namespace of a customer by language
 _PLATFORM = ("auth", "config", "flags", "identity", "audit", "metering", "notification", "files")
 _EXCHANGE = ("rates", "partners", "registry", "templates", "geo", "calendar")
@@ -145,7 +141,7 @@ def _customer_sets(shape: Shape, rng: random.Random) -> Iterator[list[_Member]]:
     """The same services for each customer; who calls whom differs for every tenth."""
     blueprint = [_single_tenant(part) for part in parts(shape.customer_services)]
     graph = callees(blueprint, (shape.hub_services,), rng)
-    for customer in _CUSTOMERS[: shape.customers]:
+    for customer in CUSTOMERS[: shape.customers]:
         other = callees(blueprint, (shape.hub_services,), rng)
         chosen = [[*(b if rng.random() < 0.1 else a)] for a, b in zip(graph, other, strict=True)]
         give_owners(blueprint, chosen, rng)

@@ -8,6 +8,14 @@ CENTRAL, TENANTS = "central", "tenants"
 """The Kubernetes clusters; the first configures istiod."""
 
 
+CUSTOMERS = (
+    *("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "wonka", "tyrell"),
+    *("cyberdyne", "soylent", "vehement", "massive", "oscorp", "aperture", "gringotts"),
+)
+"""The names of customers."""
+_LEAST = {"customers": 0, "customer_services": 10, "shared_services": 10, "teams": 1, "nodes": 2}
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Say how large a mesh is.
@@ -28,6 +36,17 @@ class Shape:
     idle: float = 0.0
     discovery_label: bool = False
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.idle < 1:
+            raise ValueError(f"idle is a share, from 0 to less than 1, not {self.idle}")
+        if self.customers > len(CUSTOMERS):
+            raise ValueError(
+                f"there are names for {len(CUSTOMERS)} customers, not {self.customers}"
+            )
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
 
 
 FULL = Shape()
