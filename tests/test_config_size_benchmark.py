@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import benchmarks.config_size
 from benchmarks.config_size import envoys, requirements
 from benchmarks.config_size.__main__ import main
 from benchmarks.config_size.errors import BenchmarkError
@@ -268,3 +269,17 @@ def test_a_port_in_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_little_memory_is_told() -> None:
     with pytest.raises(BenchmarkError, match="ask for fewer with --envoys"):
         envoys.check_memory(10**15)
+
+
+def test_the_readme_shows_the_committed_run() -> None:
+    folder = Path(benchmarks.config_size.__file__).parent
+    summary = json.loads((folder / "full.json").read_text("utf-8"))["summary"]
+    readme = (folder.parents[1] / "README.md").read_text("utf-8")
+
+    assert f"<!-- config size table -->\n{table(summary)}\n" in readme
+    assert (folder / "full.svg").read_text("utf-8") == picture(summary)
+    assert broken(summary) == []
+    mesh = summary["mesh"]
+    for kind in ("pods", "services"):
+        assert f"{mesh[kind]:,} {kind}" in readme
+    assert mesh["pods"] == FULL.pods

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from typing import Any
 from benchmarks.config_size.envoys import Observed, check_memory, check_ports, observe
 from benchmarks.config_size.errors import BenchmarkError
 from benchmarks.config_size.hand_written import write_sidecars
-from benchmarks.config_size.istiod import Measured, asked_of, build_programs, measure
+from benchmarks.config_size.istiod import Measured, Work, asked_of, build_programs, measure
 from benchmarks.config_size.mesh import (
     LOGS,
     MESH,
@@ -78,6 +79,7 @@ def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
     Raises:
         BenchmarkError: Something is missing, or a proxy refused configuration.
     """
+    begin = time.monotonic()
     envoy = find_requirements()
     check_ports()
     say("building the programs around istiod's code (minutes, the first time)")
@@ -99,7 +101,14 @@ def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
     for name in (BEFORE, AFTER):
         say(f"running {len(real)} Envoys: {name}")
         observed[name] = observe(mesh, folder, envoy, real, changed, sidecars[name])
-    return Run(mesh, asked, recommended, measured, sample, observed)
+    took = Work(time.monotonic() - begin, _cpu_seconds())
+    return Run(mesh, asked, recommended, measured, sample, observed, took)
+
+
+def _cpu_seconds() -> float:
+    """Those of this process and of all that it started."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def write_all(mesh: BenchmarkMesh, folder: Path) -> Mapping[str, Path | None]:

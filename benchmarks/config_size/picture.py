@@ -11,7 +11,8 @@ from benchmarks.config_size.result import AFTER, BEFORE, Json
 
 _WIDTH, _HEIGHT = 760, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 24, 66, 54
-_LEGEND = {AFTER: _LEFT, BEFORE: 420}  # where it begins
+_LEAST_HEIGHT = 2  # so that a single proxy shows
+_LEGEND = {AFTER: _LEFT, BEFORE: 490}  # where it begins
 _COLOURS = {BEFORE: "#9aa5b1", AFTER: "#1f6feb"}
 _NAMES = {BEFORE: "no Sidecar", AFTER: "recommended Sidecars"}
 _INK, _PALE = "#24292f", "#d0d7de"
@@ -59,7 +60,7 @@ def _axes(summary: Json) -> Iterator[str]:
         x = _across(size, edges)
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{ground}" stroke="{_PALE}"/>'
         yield f'<text x="{x:.1f}" y="{ground + 18}" text-anchor="middle">{name}</text>'
-    for count in (0, most // 2, most):
+    for count in range(0, most + 1, 10 ** int(log10(most))):
         y = _up(count, most)
         yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{count:,}</text>'
     yield f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{ground}" y2="{ground}" stroke="{_INK}"/>'
@@ -76,7 +77,8 @@ def _bars(summary: Json, name: str) -> Iterator[str]:
     edges, most = summary["histogram"]["edges"], _most(summary)
     for (low, high), count in zip(pairwise(edges), summary["histogram"][name], strict=True):
         if count:
-            left, right, top = _across(low, edges), _across(high, edges), _up(count, most)
+            left, right = _across(low, edges), _across(high, edges)
+            top = min(_up(count, most), _HEIGHT - _BOTTOM - _LEAST_HEIGHT)
             yield (
                 f'<rect x="{left + 0.5:.1f}" y="{top:.1f}" width="{right - left - 1:.1f}" '
                 f'height="{_HEIGHT - _BOTTOM - top:.1f}" fill="{_COLOURS[name]}"/>'

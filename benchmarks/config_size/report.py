@@ -26,7 +26,9 @@ def facts(summary: Json) -> str:
         f"{mesh['log_lines']:,} log lines, {mesh['sidecars']:,} Sidecars recommended, "
         f"left out: {left_out}\n"
         f"istiod {machine['istio']}, Envoy {machine['envoy']}, "
-        f"{machine['processor_cores']} processor cores, {machine['architecture']}"
+        f"{machine['processor_cores']} processor cores, {machine['architecture']}; "
+        f"all of this took {summary['took']['seconds']:,.0f} s, and "
+        f"{summary['took']['cpu_seconds']:,.0f} s of CPU"
     )
 
 

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.config_size.envoys import Held, Observed
-from benchmarks.config_size.istiod import TYPES, Asked, Measured
+from benchmarks.config_size.istiod import TYPES, Asked, Measured, Work
 from benchmarks.config_size.mesh import BenchmarkMesh
 from benchmarks.config_size.sample import KINDS
 
@@ -32,6 +32,7 @@ class Run:
     measured: Mapping[str, Measured]
     sample: Sequence[int]
     observed: Mapping[str, Observed]
+    took: Work
 
 
 def document(run: Run) -> Json:
@@ -48,6 +49,7 @@ def summary(run: Run) -> Json:
     """What the table and the picture show."""
     return {
         "machine": _machine(),
+        "took": asdict(run.took),
         "mesh": _mesh_facts(run),
         "variants": {name: _variant(run, name) for name in VARIANTS},
         "calls": _calls(run),
