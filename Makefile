@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format conformance fuzz record record-logs benchmark benchmark-logs benchmark-scale clean
+.PHONY: help demo test lint format conformance fuzz record record-logs benchmark benchmark-config-size benchmark-logs benchmark-scale clean
 
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 29
 
 # The stamps are newer than what they were made from, so that nothing is installed twice.
 $(VENV)/.made:
@@ -61,6 +61,9 @@ benchmark-scale: $(VENV)/.tools ## how scope and proof grow with services and wo
 benchmark-logs: $(VENV)/.tools ## read speed next to DuckDB and chDB (LOGS="--lines 1000000" and so on)
 	$(INSTALL) -e '.[benchmark]'
 	$(BIN)/python -m benchmarks.log_reading $(LOGS)
+
+benchmark-config-size: $(VENV)/.tools ## what Sidecars save, by istiod and Envoy (SIZE="--shape small"): Linux, Go
+	$(BIN)/python -m benchmarks.config_size $(SIZE)
 
 record: $(VENV)/.tools ## record the shop again from real Envoys (RECORD=--check: compare): Linux, root, Go
 	$(INSTALL) -e '.[record]'

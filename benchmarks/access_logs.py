@@ -35,7 +35,7 @@ _TEXT = (
     "{downstream_remote_address} {requested_server_name} {route_name}"
 )
 _NUMBERS = ("response_code", "bytes_received", "bytes_sent", "duration")
-_HTTP = {
+HTTP = {
     "start_time": "%(start)sZ",
     "method": "GET",
     "path": "/api/v1/items/%(item)d?page=%(page)d",
@@ -53,9 +53,9 @@ _HTTP = {
     "user_agent": "Go-http-client/1.1",
     "request_id": "%(id)s",
 }
-_GRPC = {"method": "POST", "path": "/api.v1.Items/Get%(page)d", "protocol": "HTTP/2"}
+GRPC = {"method": "POST", "path": "/api.v1.Items/Get%(page)d", "protocol": "HTTP/2"}
 _NOTHING = dict.fromkeys(("method", "path", "protocol", "response_code_details"), "-")
-_TCP = _NOTHING | {
+TCP = _NOTHING | {
     "response_code": "0",
     "upstream_service_time": "-",
     "user_agent": "-",
@@ -72,7 +72,7 @@ _FAILED = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """One way of calling as its pod logs it: a template, and the other ends to choose from."""
 
     template: str
@@ -116,30 +116,34 @@ def _shares(plan: MeshPlan) -> Iterator[tuple[Workload, Placed, int]]:
         done = until
 
 
-def _lines(ways: Sequence[_Way], count: int, rng: random.Random) -> Iterator[str]:
+def _lines(ways: Sequence[Way], count: int, rng: random.Random) -> Iterator[str]:
     """Fill in the templates."""
     if not count:
         return
     heights = list(itertools.accumulate(way.weight for way in ways))
     for way in rng.choices(ways, cum_weights=heights, k=count):
-        noise = rng.getrandbits(160)
-        bits = f"{noise:040x}"
-        at = noise % _MILLISECONDS
-        yield way.template % {
-            "start": f"{_MINUTES[at // 60_000]}:{at % 60_000 / 1000:06.3f}",
-            "nano": noise % 999_983,
-            "item": noise >> 20 & 0xFFFF,
-            "page": noise >> 36 & 7,
-            "size": noise >> 40 & 0xFFFF,
-            "duration": noise >> 56 & 0x7F,
-            "port": 32768 + (noise >> 63 & 0x3FFF),
-            "other_port": 32768 + (noise >> 77 & 0x3FFF),
-            "other": way.others[(noise >> 91 & 0xFFFF) % len(way.others)],
-            "id": f"{bits[:8]}-{bits[8:12]}-9{bits[13:16]}-a{bits[17:20]}-{bits[20:32]}",
-        }
+        yield filled(way, rng.getrandbits(160))
 
 
-def _sent(plan: MeshPlan, workload: Workload, placed: Placed) -> Iterator[_Way]:
+def filled(way: Way, noise: int) -> str:
+    """A line of a way of calling, with what differs taken from 160 bits."""
+    bits = f"{noise:040x}"
+    at = noise % _MILLISECONDS
+    return way.template % {
+        "start": f"{_MINUTES[at // 60_000]}:{at % 60_000 / 1000:06.3f}",
+        "nano": noise % 999_983,
+        "item": noise >> 20 & 0xFFFF,
+        "page": noise >> 36 & 7,
+        "size": noise >> 40 & 0xFFFF,
+        "duration": noise >> 56 & 0x7F,
+        "port": 32768 + (noise >> 63 & 0x3FFF),
+        "other_port": 32768 + (noise >> 77 & 0x3FFF),
+        "other": way.others[(noise >> 91 & 0xFFFF) % len(way.others)],
+        "id": f"{bits[:8]}-{bits[8:12]}-9{bits[13:16]}-a{bits[17:20]}-{bits[20:32]}",
+    }
+
+
+def _sent(plan: MeshPlan, workload: Workload, placed: Placed) -> Iterator[Way]:
     """The calls of a pod."""
     is_json = plan.logs_json(workload.namespace)
     own = {
@@ -150,17 +154,17 @@ def _sent(plan: MeshPlan, workload: Workload, placed: Placed) -> Iterator[_Way]:
     }
     for edge in plan.edges[workload.key]:
         if isinstance(edge.target, Outside):
-            fields = _HTTP | own | _outside_fields(edge.target)
+            fields = HTTP | own | _outside_fields(edge.target)
             there = f"{edge.target.address}:{443 if edge.target.known else 80}"
-            yield _Way(_template(fields, is_json), (there,), edge.weight)
+            yield Way(template(fields, is_json), (there,), edge.weight)
             continue
         for changes, others, share in _service_fields(plan, workload, edge.target):
-            fields = _HTTP | own | changes
-            yield _Way(_template(fields, is_json), others, edge.weight * share)
+            fields = HTTP | own | changes
+            yield Way(template(fields, is_json), others, edge.weight * share)
             if fields["authority"] != "-":
                 failed = fields | _FAILED
                 weight = edge.weight * share * _FAILING_SHARE
-                yield _Way(_template(failed, is_json), others, weight)
+                yield Way(template(failed, is_json), others, weight)
 
 
 def _service_fields(
@@ -189,8 +193,8 @@ def _service_fields(
 
 def _protocol_fields(called: Application) -> Mapping[str, str]:
     if called.kind == "grpc":
-        return _GRPC
-    return _TCP if called.kind in ("tcp", "headless") else {}
+        return GRPC
+    return TCP if called.kind in ("tcp", "headless") else {}
 
 
 def _authority(workload: Workload, called: Application) -> str:
@@ -206,7 +210,7 @@ def _authority(workload: Workload, called: Application) -> str:
 def _outside_fields(outside: Outside) -> dict[str, str]:
     """TLS to what a ServiceEntry knows, plain HTTP to what nobody knows."""
     if outside.known:
-        return _TCP | {
+        return TCP | {
             "upstream_cluster": f"outbound|443||{outside.host}",
             "downstream_local_address": f"{outside.address}:443",
             "requested_server_name": outside.host,
@@ -234,13 +238,13 @@ def _callers(plan: MeshPlan) -> Mapping[str, list[_Caller]]:
     return callers
 
 
-def _received(plan: MeshPlan, callers: Sequence[_Caller], placed: Placed) -> Iterator[_Way]:
+def _received(plan: MeshPlan, callers: Sequence[_Caller], placed: Placed) -> Iterator[Way]:
     """The requests that a pod receives."""
     is_json = plan.logs_json(placed.pod.namespace)
     for workload, called, edge in callers:
         answering = called.moved_to or called
         target = answering.port.target or answering.port.number
-        fields = _HTTP | {
+        fields = HTTP | {
             "authority": _authority(workload, called),
             "upstream_host": f"{placed.address}:{target}",
             "upstream_cluster": f"inbound|{target}||",
@@ -252,10 +256,10 @@ def _received(plan: MeshPlan, callers: Sequence[_Caller], placed: Placed) -> Ite
         }
         fields |= _protocol_fields(called)
         others = tuple(other.address for other in plan.pods[workload.key])
-        yield _Way(_template(fields, is_json), others, edge.weight)
+        yield Way(template(fields, is_json), others, edge.weight)
 
 
-def _template(fields: Mapping[str, str], is_json: bool) -> str:
+def template(fields: Mapping[str, str], is_json: bool) -> str:
     """The line of some fields, in Istio's default text or JSON."""
     if not is_json:
         return f"{_CRI}{_TEXT.format_map(fields)}\n"

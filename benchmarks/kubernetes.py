@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.plan import Application, MeshPlan, Outside, Placed, platform_services
@@ -39,10 +39,10 @@ def namespaces(plan: MeshPlan) -> Iterator[Object]:
 def services(plan: MeshPlan) -> Iterator[Object]:
     """Every Service."""
     for application in plan.applications:
-        yield _service(application.service, application.address)
+        yield service_object(application.service, application.address)
     addresses = service_addresses()
     for service in platform_services():
-        yield _service(service, addresses[service.key])
+        yield service_object(service, addresses[service.key])
 
 
 def controllers(plan: MeshPlan) -> Iterator[Object]:
@@ -55,32 +55,36 @@ def controllers(plan: MeshPlan) -> Iterator[Object]:
 def pods(plan: MeshPlan) -> Iterator[Object]:
     """Every pod with its proxy and its status."""
     for placed in plan.pods.values():
-        yield from map(_pod, placed)
+        yield from map(pod_object, placed)
 
 
 def endpoint_slices(plan: MeshPlan) -> Iterator[Object]:
     """One EndpointSlice for each Service of the workloads."""
     for application in plan.applications:
-        service = application.service
-        endpoints = [_endpoint(placed) for placed in plan.endpoints(application)]
-        labels = {"kubernetes.io/service-name": service.name} | service_labels(service)
-        yield make(
-            "EndpointSlice",
-            service.namespace,
-            f"{service.name}-{generated_name(5, 'slice', service.key)}",
-            {
-                "labels": labels,
-                "ownerReferences": owned_by("Service", service.namespace, service.name),
-            },
-            addressType="IPv4",
-            endpoints=endpoints or None,
-            ports=slice_ports(service) if endpoints else None,
-        )
+        yield endpoint_slice(application.service, plan.endpoints(application))
+
+
+def endpoint_slice(service: Service, pods: Sequence[Placed]) -> Object:
+    """The slice with the pods of a Service."""
+    endpoints = [endpoint(placed) for placed in pods]
+    labels = {"kubernetes.io/service-name": service.name} | service_labels(service)
+    return make(
+        "EndpointSlice",
+        service.namespace,
+        f"{service.name}-{generated_name(5, 'slice', service.key)}",
+        {
+            "labels": labels,
+            "ownerReferences": owned_by("Service", service.namespace, service.name),
+        },
+        addressType="IPv4",
+        endpoints=endpoints or None,
+        ports=slice_ports(service) if endpoints else None,
+    )
 
 
 def istio_objects(plan: MeshPlan) -> Iterator[Object]:
     """What steers traffic: every kind of service has its own resources."""
-    yield _networking("Gateway", "team-000", "public", servers=[_gateway_server()])
+    yield networking("Gateway", "team-000", "public", servers=[_gateway_server()])
     for number, application in enumerate(plan.applications):
         service = application.service
         where = (service.namespace, service.name)
@@ -89,10 +93,10 @@ def istio_objects(plan: MeshPlan) -> Iterator[Object]:
             yield _virtual_service(where, service.name, {"name": "moved", "route": moved})
         elif application.kind == "subsets":
             yield _virtual_service(where, service.name, _split_route(application))
-            yield _networking("DestinationRule", *where, host=service.name, subsets=_subsets())
+            yield networking("DestinationRule", *where, host=service.name, subsets=_subsets())
         elif number % 8 == 0:
             policy = {"connectionPool": {"http": {"http2MaxRequests": 1000}}}
-            yield _networking("DestinationRule", *where, host=service.name, trafficPolicy=policy)
+            yield networking("DestinationRule", *where, host=service.name, trafficPolicy=policy)
         if number % 10 == 0:
             yield _published(application)
     for number, outside in enumerate(plan.outside):
@@ -104,10 +108,10 @@ def policies(plan: MeshPlan) -> Iterator[Object]:
     """What proxies log and trace: text by default, JSON in half of the namespaces."""
     logging = {"accessLogging": [{"providers": [{"name": "text-log"}]}]}
     tracing = {"tracing": [{"providers": [{"name": "otel"}], "randomSamplingPercentage": 1}]}
-    yield _telemetry("istio-system", "mesh-default", logging | tracing)
+    yield telemetry("istio-system", "mesh-default", logging | tracing)
     json_logging = {"accessLogging": [{"providers": [{"name": "json-log"}]}]}
     for namespace in filter(plan.logs_json, plan.namespaces):
-        yield _telemetry(namespace, "json", json_logging)
+        yield telemetry(namespace, "json", json_logging)
 
 
 def mesh_configuration() -> Object:
@@ -115,7 +119,8 @@ def mesh_configuration() -> Object:
     return mesh_config()
 
 
-def _service(service: Service, address: str) -> Object:
+def service_object(service: Service, address: str) -> Object:
+    """A Service with its virtual IP."""
     return make(
         "Service",
         service.namespace,
@@ -136,7 +141,7 @@ def _service(service: Service, address: str) -> Object:
     )
 
 
-def _pod(placed: Placed) -> Object:
+def pod_object(placed: Placed) -> Object:
     """A pod of the shop's making, at its own place."""
     pod, workload = placed.pod, placed.pod.workload
     meta: Object = {
@@ -157,7 +162,8 @@ def _pod(placed: Placed) -> Object:
     return make("Pod", pod.namespace, pod.name, meta, spec=spec, status=status)
 
 
-def _endpoint(placed: Placed) -> Object:
+def endpoint(placed: Placed) -> Object:
+    """A ready pod in a slice."""
     pod = placed.pod
     target = {
         "kind": "Pod",
@@ -174,13 +180,14 @@ def _endpoint(placed: Placed) -> Object:
     return entry | ({"hostname": pod.name} if pod.workload.kind == "StatefulSet" else {})
 
 
-def _networking(kind: str, namespace: str, name: str, **spec: Any) -> Object:
+def networking(kind: str, namespace: str, name: str, **spec: Any) -> Object:
+    """A resource that steers traffic."""
     meta = {"namespace": namespace, "name": name}
     return stored({"apiVersion": NETWORKING, "kind": kind, "metadata": meta, "spec": spec})
 
 
 def _virtual_service(where: tuple[str, str], host: str, route: Object) -> Object:
-    return _networking("VirtualService", *where, hosts=[host], http=[route])
+    return networking("VirtualService", *where, hosts=[host], http=[route])
 
 
 def _split_route(application: Application) -> Object:
@@ -204,7 +211,7 @@ def _subsets() -> list[Object]:
 def _published(application: Application) -> Object:
     """A route of the ingress gateway, which proxies in the mesh ignore."""
     service = application.service
-    return _networking(
+    return networking(
         "VirtualService",
         service.namespace,
         f"{service.name}-public",
@@ -220,7 +227,7 @@ def _gateway_server() -> Object:
 
 
 def _service_entry(namespace: str, outside: Outside) -> Object:
-    return _networking(
+    return networking(
         "ServiceEntry",
         namespace,
         outside.host.replace(".", "-"),
@@ -231,7 +238,8 @@ def _service_entry(namespace: str, outside: Outside) -> Object:
     )
 
 
-def _telemetry(namespace: str, name: str, spec: Object) -> Object:
+def telemetry(namespace: str, name: str, spec: Object) -> Object:
+    """A Telemetry."""
     meta = {"namespace": namespace, "name": name}
     version = "telemetry.istio.io/v1"
     return stored({"apiVersion": version, "kind": "Telemetry", "metadata": meta, "spec": spec})

@@ -54,7 +54,8 @@ type Cluster struct {
 	Digest string `json:"digest"`
 }
 
-type resolver struct {
+// Resolver follows the calls of one proxy.
+type Resolver struct {
 	t          *testing.T
 	server     *xds.FakeDiscoveryServer
 	proxy      *model.Proxy
@@ -64,14 +65,15 @@ type resolver struct {
 	refused    map[string]bool // by the name of the listener
 }
 
-func newResolver(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy) *resolver {
+// NewResolver asks istiod for all that a proxy is sent.
+func NewResolver(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy) *Resolver {
 	s := simulation.NewSimulation(t, server, proxy)
 	s.Routes = uniqueRoutes(server, proxy, s.Listeners)
 	refused := map[string]bool{}
 	for _, l := range s.Listeners {
 		refused[l.Name] = l.Name != model.VirtualInboundListenerName && isRefused(l)
 	}
-	return &resolver{
+	return &Resolver{
 		t:          t,
 		server:     server,
 		proxy:      proxy,
@@ -103,7 +105,7 @@ func uniqueRoutes(
 	return configs
 }
 
-func (r *resolver) clusterNames() []string {
+func (r *Resolver) clusterNames() []string {
 	names := make([]string, 0, len(r.clusters))
 	for name := range r.clusters {
 		names = append(names, name)
@@ -113,7 +115,7 @@ func (r *resolver) clusterNames() []string {
 }
 
 // clustersNamedByListeners finds what filters, tracers and access logs send to, wherever they are nested.
-func (r *resolver) clustersNamedByListeners() []string {
+func (r *Resolver) clustersNamedByListeners() []string {
 	named := []string{}
 	for _, l := range r.simulation.Listeners {
 		raw, err := proto.Marshal(l)
@@ -130,9 +132,9 @@ func (r *resolver) clustersNamedByListeners() []string {
 	return slices.Compact(named)
 }
 
-// resolve takes listener, filter chain and virtual host from Istio's simulation of Envoy. The rest is
+// Resolve takes listener, filter chain and virtual host from Istio's simulation of Envoy. The rest is
 // done here, because the simulation ignores headers, weights, mirrors and missing clusters.
-func (r *resolver) resolve(call Call) Resolution {
+func (r *Resolver) Resolve(call Call) Resolution {
 	var chain *listener.FilterChain
 	input := simulation.Call{
 		Address:    call.Address,
@@ -170,7 +172,7 @@ func (r *resolver) resolve(call Call) Resolution {
 	return resolution
 }
 
-func (r *resolver) followTCP(resolution *Resolution, chain *listener.FilterChain) {
+func (r *Resolver) followTCP(resolution *Resolution, chain *listener.FilterChain) {
 	proxy := xdstest.ExtractTCPProxy(r.t, chain)
 	if name := proxy.GetCluster(); name != "" {
 		resolution.Clusters = []Cluster{r.cluster(name, 0)}
@@ -180,7 +182,7 @@ func (r *resolver) followTCP(resolution *Resolution, chain *listener.FilterChain
 	}
 }
 
-func (r *resolver) followRoutes(resolution *Resolution, call Call) {
+func (r *Resolver) followRoutes(resolution *Resolution, call Call) {
 	hosts := r.routes[resolution.RouteConfig].GetVirtualHosts()
 	i := slices.IndexFunc(hosts, func(h *route.VirtualHost) bool { return h.Name == resolution.VirtualHost })
 	resolution.Domains = hosts[i].Domains
@@ -207,7 +209,7 @@ func (r *resolver) followRoutes(resolution *Resolution, call Call) {
 	}
 }
 
-func (r *resolver) cluster(name string, weight uint32) Cluster {
+func (r *Resolver) cluster(name string, weight uint32) Cluster {
 	config, exists := r.clusters[name]
 	found := Cluster{Name: name, Weight: weight, Exists: exists}
 	if !exists {

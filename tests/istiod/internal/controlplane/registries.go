@@ -1,8 +1,7 @@
-package judge
+package controlplane
 
 import (
 	"slices"
-	"testing"
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
@@ -18,6 +17,7 @@ import (
 	"istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/kube/krt"
 	"istio.io/istio/pkg/kube/multicluster"
+	"istio.io/istio/pkg/test"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	klabels "k8s.io/apimachinery/pkg/labels"
@@ -36,7 +36,7 @@ type kubernetesCluster struct {
 // ServiceEntry registry that knows the namespaces where istiod is configured, and the pods and
 // WorkloadEntries of every Kubernetes cluster.
 func asInProduction(
-	t *testing.T, server *xds.FakeDiscoveryServer, clusters []kubernetesCluster,
+	t test.Failer, server *xds.FakeDiscoveryServer, clusters []kubernetesCluster,
 ) *serviceentry.Controller {
 	registries := server.Env().ServiceDiscovery.(*aggregate.Controller)
 	for _, each := range clusters[1:] {
@@ -65,7 +65,7 @@ func moveToEnd(registries *aggregate.Controller, id cluster.ID) {
 }
 
 func serviceEntryRegistry(
-	t *testing.T, server *xds.FakeDiscoveryServer, home kubernetesCluster,
+	t test.Failer, server *xds.FakeDiscoveryServer, home kubernetesCluster,
 ) *serviceentry.Controller {
 	namespaces := []runtime.Object{}
 	for _, object := range home.mesh.Objects {
@@ -98,7 +98,7 @@ func serviceEntryRegistry(
 
 // workloadInstances lists what ServiceEntries can select in the namespaces that istiod looks at.
 func workloadInstances(
-	t *testing.T, from kubernetesCluster, config *meshconfig.MeshConfig, withEntries bool,
+	t test.Failer, from kubernetesCluster, config *meshconfig.MeshConfig, withEntries bool,
 ) []*model.WorkloadInstance {
 	found := []*model.WorkloadInstance{}
 	seen := discovered(t, from.mesh, config)
@@ -136,7 +136,7 @@ func workloadInstance(
 }
 
 // discovered tells of a namespace whether a discovery selector chooses it.
-func discovered(t *testing.T, mesh *dump.Mesh, config *meshconfig.MeshConfig) func(string) bool {
+func discovered(t test.Failer, mesh *dump.Mesh, config *meshconfig.MeshConfig) func(string) bool {
 	hidden := map[string]bool{}
 	for _, object := range mesh.Objects {
 		namespace, ok := object.(*corev1.Namespace)
