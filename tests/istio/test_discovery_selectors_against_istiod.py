@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from benchmarks.config_size.mesh import MESH, build_mesh
+from benchmarks.config_size.shape import SMALL
 from benchmarks.plan import Sizes
 from benchmarks.synthetic import generate
 from fixtures.shop import shop
@@ -75,6 +79,25 @@ def test_idle_namespaces_of_a_synthetic_mesh_are_found_and_no_call_changes(tmp_p
     case = logged_case(graph, mesh, {"": tmp_path / "mesh"})
 
     assert [namespace.name for namespace in answer.idle] == list(IDLE)
+    assert len(case.calls()) > len(case.callers) > 10
+    assert differences(case, with_selectors(case, answer)) == []
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_idle_namespaces_of_the_benchmark_are_found_and_no_call_changes(
+    tmp_path: Path, labelled: bool
+) -> None:
+    """Three namespaces in ten are idle, and may lack a label that those in use have."""
+    require_go()
+    made = build_mesh(replace(SMALL, idle=0.3, discovery_label=labelled))
+    made.write(tmp_path)
+    mesh = load_mesh(made.mesh_sources(tmp_path))
+    graph = build_service_graph(summarise_flows(read_access_logs([str(tmp_path / "logs")])), mesh)
+    answer = recommend_discovery_selectors(graph, mesh)
+    case = logged_case(graph, mesh, {name: tmp_path / MESH / name for name in made.objects})
+
+    assert [namespace.name for namespace in answer.idle] == list(made.idle)
+    assert answer.selectors.by == ("existing labels" if labelled else "labels to add")
     assert len(case.calls()) > len(case.callers) > 10
     assert differences(case, with_selectors(case, answer)) == []
 
