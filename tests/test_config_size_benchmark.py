@@ -19,10 +19,12 @@ import benchmarks.config_size
 from benchmarks.config_size import envoys, requirements
 from benchmarks.config_size.__main__ import main
 from benchmarks.config_size.errors import BenchmarkError
-from benchmarks.config_size.mesh import LOGS, build_mesh
+from benchmarks.config_size.istiod import asked_of, build_programs
+from benchmarks.config_size.mesh import LOGS, MESH, build_mesh
 from benchmarks.config_size.picture import picture
 from benchmarks.config_size.report import broken, table
-from benchmarks.config_size.shape import FULL, SMALL
+from benchmarks.config_size.shape import CENTRAL, FULL, SMALL
+from benchmarks.kubernetes import networking
 from recommender import load_mesh, read_access_logs, summarise_flows
 from tests.istio.envoy_listener import require_envoy
 from tests.istio.judge import require_go
@@ -269,6 +271,26 @@ def test_a_port_in_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_little_memory_is_told() -> None:
     with pytest.raises(BenchmarkError, match="ask for fewer with --envoys"):
         envoys.check_memory(10**15)
+
+
+def test_a_refused_update_ends_the_run(tmp_path: Path) -> None:
+    """A negative timeout makes such an update, and the Envoy is live all the same."""
+    require_go()
+    envoy = require_envoy()
+    mesh = build_mesh(SMALL)
+    mesh.write(tmp_path)
+    patch = {
+        "applyTo": "CLUSTER",
+        "match": {"context": "SIDECAR_OUTBOUND"},
+        "patch": {"operation": "MERGE", "value": {"connect_timeout": "-1s"}},
+    }
+    bad = networking("EnvoyFilter", "istio-system", "bad", configPatches=[patch])
+    bad["apiVersion"] = "networking.istio.io/v1alpha3"
+    (tmp_path / MESH / CENTRAL / "bad.json").write_text(json.dumps(bad), encoding="utf-8")
+    build_programs()
+
+    with pytest.raises(BenchmarkError, match=r"refused configuration: .*cds.update_rejected"):
+        envoys.observe(mesh, tmp_path, envoy, asked_of(mesh).proxies[:1], [], None)
 
 
 def test_the_readme_shows_the_committed_run() -> None:

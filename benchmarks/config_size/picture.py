@@ -10,7 +10,7 @@ from benchmarks.config_size.report import amount_of
 from benchmarks.config_size.result import AFTER, BEFORE, Json
 
 _WIDTH, _HEIGHT = 760, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 24, 66, 54
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 24, 66, 54
 _LEAST_HEIGHT = 2  # so that a single proxy shows
 _LEGEND = {AFTER: _LEFT, BEFORE: 490}  # where it begins
 _COLOURS = {BEFORE: "#9aa5b1", AFTER: "#1f6feb"}
