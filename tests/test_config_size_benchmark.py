@@ -114,11 +114,14 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, dict[str,
     require_go()
     require_envoy()
     folder = tmp_path_factory.mktemp("run")
-    files = ["--json", str(folder / "all.json"), "--svg", str(folder / "all.svg")]
+    options = {"--json": "all.json", "--summary": "summary.json", "--svg": "all.svg"}
+    files = [part for name, file in options.items() for part in (name, str(folder / file))]
     printed = io.StringIO()
     with redirect_stdout(printed):
         status = main(["--shape", "small", "--envoys", "4", "--keep", str(folder), *files])
     everything = json.loads((folder / "all.json").read_text("utf-8"))
+    shown = json.loads((folder / "summary.json").read_text("utf-8"))
+    assert shown == {"schema": 1, "summary": everything["summary"]}
     assert (folder / "all.svg").read_text("utf-8") == picture(everything["summary"])
     return status, printed.getvalue(), everything
 

@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
     parser.add_argument("--envoys", type=int, default=ENVOYS, metavar="N", help="real Envoys")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="where to write what is shown")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="where to write the picture")
     options = parser.parse_args(arguments)
     shape = read_shape(parser, options)
@@ -70,7 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkError as error:
         print(f"benchmarks.config_size: {error}", file=sys.stderr)
         return 2
-    return _show(found, options.json, options.svg)
+    shown = {"schema": found["schema"], "summary": found["summary"]}
+    for file, text in (
+        (options.json, as_json(found)),
+        (options.summary, as_json(shown)),
+        (options.svg, picture(found["summary"])),
+    ):
+        if file:
+            file.write_text(text, encoding="utf-8")
+    return _show(found["summary"])
 
 
 def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
@@ -136,12 +145,12 @@ def say(progress: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {progress} ...", file=sys.stderr, flush=True)
 
 
-def _show(found: dict[str, Any], json_file: Path | None, svg_file: Path | None) -> int:
-    summary = found["summary"]
-    if json_file:
-        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if svg_file:
-        svg_file.write_text(picture(summary), encoding="utf-8")
+def as_json(found: dict[str, Any]) -> str:
+    """The text of a file."""
+    return json.dumps(found, indent=1) + "\n"
+
+
+def _show(summary: dict[str, Any]) -> int:
     print(f"{facts(summary)}\n\n{table(summary)}\n\n{notes(summary)}")
     promises = broken(summary)
     for promise in promises:
