@@ -28,7 +28,7 @@ from recommender.savings.trade_off import (
 from recommender.settings import GRANULARITIES, Settings
 from tests.istio.config_size_fit import least_squares
 from tests.istio.judge import JudgedProxy, run_judge
-from tests.istio.verdicts import Cost
+from tests.istio.verdicts import Cost, Verdict
 
 SIZES = Sizes(services=150, pods=400, lines=20_000, namespaces=12)
 RUNS = 3
@@ -61,7 +61,7 @@ def measure(sizes: Sizes, runs: int = RUNS) -> list[Measured]:
         for choice in GRANULARITIES:
             recommend_sidecars(sources, folder / choice, Settings(granularity=choice))
             cases.append(_case(folder / MESH, folder / choice))
-        answers = [[verdicts[0].cost for verdicts in run_judge(cases)] for _ in range(runs)]
+        answers = [list(map(_cost, run_judge(cases))) for _ in range(runs)]
     return [
         Measured(
             f"{sizes.services} services, {sizes.namespaces} namespaces",
@@ -72,6 +72,11 @@ def measure(sizes: Sizes, runs: int = RUNS) -> list[Measured]:
         )
         for choice, costs in zip(GRANULARITIES, zip(*answers, strict=True), strict=True)
     ]
+
+
+def _cost(verdicts: Sequence[Verdict]) -> Cost:
+    assert verdicts[0].cost is not None
+    return verdicts[0].cost
 
 
 def _case(mesh: Path, sidecars: Path) -> dict[str, object]:
