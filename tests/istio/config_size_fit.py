@@ -25,6 +25,7 @@ from tests.istio.config_size_samples import (
     SMALL,
     TYPES,
     Sample,
+    benchmark_samples,
     random_samples,
     shop_samples,
     synthetic_samples,
@@ -61,6 +62,7 @@ def other_samples(services: int = SMALL.services) -> Samples:
     random = random_samples(OTHER_SEEDS, {**METRICS, **TEXT_LOG, "accessLogEncoding": "JSON"})
     return {
         f"synthetic, {services} services": synthetic_samples(sizes),
+        "benchmark, small": benchmark_samples(),
         "other random meshes": [each for mesh in random for each in mesh],
     }
 

@@ -23,7 +23,15 @@ from recommender.istio.sidecar_scope import (
 )
 from recommender.mesh import Mesh, load_mesh
 from recommender.pipeline import Sources, recommend_sidecars
+from recommender.recommendation.views import (
+    View,
+    ViewRules,
+    Views,
+    build_view_rules,
+    known_labels,
+)
 from recommender.settings import Settings
+from tests.istio.benchmark_mesh import sidecar_pods, write_benchmark_mesh
 from tests.istio.conformance_case import Case, ask_istiod, random_case
 from tests.istio.judge import JudgedProxy, run_judge
 from tests.istio.shop_calls import MESH as SHOP
@@ -82,6 +90,46 @@ def synthetic_samples(sizes: Sizes = SMALL, most: int = 100) -> list[Sample]:
         generate(Path(folder), sizes)
         mesh = Path(folder, MESH)
         return _before_and_after(mesh, Sources((Path(folder, LOGS),), (mesh,)), most)
+
+
+def benchmark_samples() -> list[Sample]:
+    """Measure a proxy of each workload of the benchmark's mesh, in its small size.
+
+    One that runs in several Kubernetes clusters has a proxy in each.
+    """
+    with TemporaryDirectory() as name:
+        written, out = write_benchmark_mesh(Path(name)), Path(name, "sidecars")
+        written.recommend(out)
+        mesh, sidecars = written.load(), load_mesh([out]).sidecars
+        first = {(p.workload, p.meta.kubernetes_cluster): p for p in sidecar_pods(mesh)[::-1]}
+        proxies = [
+            JudgedProxy(
+                pod.meta.namespace,
+                pod.meta.labels,
+                pod.meta.name,
+                pod.ips,
+                size=True,
+                kubernetes_cluster=pod.meta.kubernetes_cluster,
+            )
+            for _, pod in sorted(first.items())
+        ]
+        answers = run_judge([written.case(proxies), written.case(proxies, out)])
+    return [
+        Sample(proxy, _view_of(rules, proxy).today, _size(verdict), scoped)
+        for scoped, known, verdicts in (
+            (False, mesh, answers[0]),
+            (True, replace(mesh, sidecars=sidecars), answers[1]),
+        )
+        for rules in [build_view_rules(build_scope_rules(known))]
+        for proxy, verdict in zip(proxies, verdicts, strict=True)
+    ]
+
+
+def _view_of(rules: ViewRules, proxy: JudgedProxy) -> View:
+    cluster = proxy.kubernetes_cluster
+    known = [(cluster, known_labels(cluster, proxy.labels))]
+    (view,) = Views(rules, proxy.namespace).of_pods(known, frozenset())
+    return view
 
 
 def random_samples(

@@ -24,6 +24,7 @@ from tests.istio.config_size_samples import (
     TYPES,
     Sample,
     asking_for_sizes,
+    benchmark_samples,
     random_samples,
     samples_of,
     shop_samples,
@@ -205,7 +206,14 @@ def unseen() -> list[Sample]:
     return [each for mesh in (*silent, *logging) for each in mesh]
 
 
-@pytest.mark.parametrize("name", ["shop", "synthetic", "unseen"])
+@pytest.fixture(scope="module")
+def benchmark() -> list[Sample]:
+    """Measure the mesh of the benchmark, without and with the recommended Sidecars."""
+    require_go()
+    return benchmark_samples()
+
+
+@pytest.mark.parametrize("name", ["shop", "synthetic", "unseen", "benchmark"])
 def test_the_estimated_bytes_are_as_close_as_is_said(
     name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -218,7 +226,7 @@ def test_the_estimated_bytes_are_as_close_as_is_said(
         assert found[xds].p95 <= p95 <= 0.10, (xds, found)
 
 
-@pytest.mark.parametrize("name", ["shop", "synthetic"])
+@pytest.mark.parametrize("name", ["shop", "synthetic", "benchmark"])
 def test_workloads_are_ranked_by_what_sidecars_save_them(
     name: str, request: pytest.FixtureRequest
 ) -> None:

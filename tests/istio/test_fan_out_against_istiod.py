@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from recommender.istio.pushes import ConfigKey
-from recommender.mesh import Mesh, load_mesh
+from recommender.mesh import Labels, Mesh, load_mesh
+from recommender.mesh.objects import ObjectMeta
 from recommender.pipeline import Sources, recommend_sidecars
 from recommender.savings import Savings, measure_savings
+from tests.istio.benchmark_mesh import write_benchmark_mesh
 from tests.istio.conformance import judge_cases
 from tests.istio.conformance_case import ask_istiod, random_case
 from tests.istio.judge import JudgedProxy, require_go, run_judge
@@ -33,13 +35,20 @@ def asking(mesh: Mesh, savings: Savings) -> list[JudgedProxy]:
         if pod.proxy == "sidecar" and not pod.has_ended and pod.workload in counted
     ]
     to_come = counted - {pod.workload for pod in live}
-    known = [(pod.meta.namespace, pod.meta.labels, pod.meta.name, pod.ips) for pod in live]
-    known += [
-        (w.id.namespace, w.template_labels or {}, w.id.name, ())
-        for w in mesh.workloads
-        if w.id in to_come
+    known: list[tuple[ObjectMeta, Labels, tuple[str, ...]]]
+    known = [(pod.meta, pod.meta.labels, pod.ips) for pod in live]
+    known += [(w.meta, w.template_labels or {}, ()) for w in mesh.workloads if w.id in to_come]
+    return [
+        JudgedProxy(
+            meta.namespace,
+            labels,
+            meta.name,
+            ips,
+            changes=changes,
+            kubernetes_cluster=meta.kubernetes_cluster,
+        )
+        for meta, labels, ips in known
     ]
-    return [JudgedProxy(*each, changes=changes) for each in known]
 
 
 def reached(savings: Savings, verdicts: Iterable[Verdict]) -> Reach:
@@ -72,6 +81,23 @@ def test_the_shop_is_counted_as_istiod_does(tmp_path: Path) -> None:
     assert len(proxies) == savings.proxies > 20
     assert differences(savings, reached(savings, before), reached(savings, after)) == []
     assert any(each.after < each.before for each in savings.reach)
+
+
+@pytest.mark.parametrize("granularity", ["workload", "namespace"])
+def test_the_mesh_of_the_benchmark_is_counted_as_istiod_does(
+    granularity: str, tmp_path: Path
+) -> None:
+    require_go()
+    written, out = write_benchmark_mesh(tmp_path), tmp_path / "sidecars"
+    report = written.recommend(out, granularity)
+    mesh = written.load()
+    savings = measure_savings(mesh, report.recommendations)
+    proxies = asking(mesh, savings)
+    before, after = run_judge([written.case(proxies), written.case(proxies, out)])
+
+    assert len(proxies) == savings.proxies > 100
+    assert differences(savings, reached(savings, before), reached(savings, after)) == []
+    assert bool(report.recommendations.namespace_sidecars) == (granularity == "namespace")
 
 
 @pytest.fixture(scope="module")

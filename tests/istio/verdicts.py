@@ -145,8 +145,8 @@ class Verdict:
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
     and `named` those that the listeners name; `targets` the services, `namespace/host`, that select
-    the proxy. `config_dump` is what its Envoy would print. What was not asked for is empty, `size`
-    and `config_dump` None. `cost` is that of all proxies of a case, in the first verdict.
+    the proxy. `config_dump` is what its Envoy would print, `cost` that of all proxies of a case, in
+    the first verdict. What was not asked for is empty, `size`, `config_dump` and `cost` None.
     """
 
     sidecar: str
@@ -159,7 +159,7 @@ class Verdict:
     targets: tuple[str, ...]
     size: Size | None
     config_dump: dict[str, Any] | None
-    cost: Cost
+    cost: Cost | None
 
 
 def verdict(raw: dict[str, Any]) -> Verdict:
@@ -174,8 +174,9 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         pushes=tuple(map(_push, raw["pushes"] or ())),
         targets=tuple(raw["targets"] or ()),
         size=None if raw["size"] is None else _size(raw["size"]),
-        config_dump=raw["config_dump"],
-        cost=Cost(**raw["cost"]),
+        # What was recorded is older than these.
+        config_dump=raw.get("config_dump"),
+        cost=Cost(**raw["cost"]) if raw.get("cost") else None,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender.pipeline import size_sidecars
 from recommender.recommendation import Recommendations
 from recommender.savings import Price, TradeOff, chosen_namespaces, total, trade_offs
 from recommender.savings.trade_off import (
@@ -15,6 +17,8 @@ from recommender.savings.trade_off import (
     SECONDS_PER_SERVICE,
     SECONDS_PER_SIDECAR,
 )
+from recommender.settings import GRANULARITIES
+from tests.istio.benchmark_mesh import write_benchmark_mesh
 from tests.mesh.helpers import Object, mesh_of_objects
 from tests.recommendation.helpers import (
     Flow,
@@ -117,6 +121,16 @@ def test_auto_never_costs_more_than_either_choice_for_all(found: list[TradeOff])
     )
 
     assert auto <= min(workload, namespace) * (1 + 1e-9)
+
+
+def test_auto_never_costs_more_than_either_on_the_mesh_of_the_benchmark(tmp_path: Path) -> None:
+    found = size_sidecars(write_benchmark_mesh(tmp_path).sources).trade_offs
+    prices = {name: total(found, chosen_namespaces(found, name)) for name in GRANULARITIES}
+
+    assert sum(each.wide is not None for each in found) >= 10
+    assert prices["namespace"].objects < prices["auto"].objects
+    assert prices["namespace"].bytes > prices["auto"].bytes
+    assert prices["auto"].seconds <= min(each.seconds for each in prices.values())
 
 
 @given(OFFS)

@@ -54,7 +54,7 @@ type Verdict struct {
 	Named    []string `json:"named"`
 	Size     *Size    `json:"size"`
 	// Cost is that of all proxies of a case, in the first verdict.
-	Cost       Cost            `json:"cost"`
+	Cost       *Cost           `json:"cost"`
 	ConfigDump json.RawMessage `json:"config_dump"`
 	Calls      []Resolution    `json:"calls"`
 	Pushes     []Push          `json:"pushes"`
@@ -80,7 +80,8 @@ func Run(t *testing.T, c Case) []Verdict {
 		verdicts = append(verdicts, judge(t, server, proxy, p))
 	}
 	if c.Cost {
-		verdicts[0].Cost = costOf(t, server, proxies)
+		cost := costOf(t, server, proxies)
+		verdicts[0].Cost = &cost
 	}
 	return verdicts
 }
