@@ -71,11 +71,27 @@ class _PortKey(NamedTuple):
     number: int | None
 
 
+_ByService = Mapping[ServiceKey, Mapping[_PortKey, Sequence[ServiceEndpoint]]]
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointIndex:
-    """Hold the endpoints of a mesh by service and port."""
+    """Hold the endpoints of a mesh by service and port; `_sent` are those with an address."""
 
-    _by_service: Mapping[ServiceKey, Mapping[_PortKey, Sequence[ServiceEndpoint]]]
+    _by_service: _ByService
+    _sent: _ByService
+
+    @classmethod
+    def of(cls, by_service: _ByService) -> EndpointIndex:
+        """Index endpoints."""
+        sent = {
+            service: {
+                port: [endpoint for endpoint in endpoints if _is_sent(endpoint)]
+                for port, endpoints in by_port.items()
+            }
+            for service, by_port in by_service.items()
+        }
+        return cls(by_service, sent)
 
     def of_cluster(
         self, service: RegistryService, port: RegistryPort, subset: Labels
@@ -86,12 +102,13 @@ class EndpointIndex:
         that Envoy resolves by DNS it finds by the number, as far as they have one.
         """
         by_dns = service.resolution in _BY_DNS
+        by_port = (self._by_service if by_dns else self._sent).get(service.key, {})
         return [
             endpoint
-            for key, endpoints in self._by_service.get(service.key, {}).items()
+            for key, endpoints in by_port.items()
             if (key.number == port.number if by_dns and key.number else key.name == port.name)
             for endpoint in endpoints
-            if subset.items() <= endpoint.labels.items() and (by_dns or _is_sent(endpoint))
+            if not subset or subset.items() <= endpoint.labels.items()
         ]
 
     def service_accounts(self, service: ServiceKey) -> frozenset[tuple[str, str]]:
@@ -139,7 +156,7 @@ def build_endpoint_index(mesh: Mesh) -> EndpointIndex:
                 if entry.resolution != "DNS_ROUND_ROBIN" or port.number not in taken:
                     by_port[port].append(endpoint)
                     taken.add(port.number)
-    return EndpointIndex({service: dict(by_port) for service, by_port in found.items()})
+    return EndpointIndex.of({service: dict(by_port) for service, by_port in found.items()})
 
 
 def _of_pod(pod: Pod) -> ServiceEndpoint:
