@@ -1,8 +1,8 @@
 """Measure what Sidecars cost istiod, and fit `trade_off`: `python -m tests.istio.scope_cost`.
 
 Needs Go and some minutes. Prints the seconds of CPU that a push of everything takes istiod with one
-Sidecar per workload, with one per namespace and as `auto` chooses, next to what the formula says: on
-synthetic meshes whose workloads call alike to a different degree, and on that of the benchmark. On a
+Sidecar per workload, with one per namespace and as `auto` chooses, next to what the formula says:
+on synthetic meshes whose workloads call alike to a different degree, and on the benchmark's. On a
 busy machine measured times differ by a fifth and more: the fewest of several runs count.
 """
 
