@@ -153,22 +153,30 @@ def _decided(
 
     What either costs is compared where that decides, or if it is asked for.
     """
+    mesh, lines, graph = _read_graph(sources, settings, progress)
+    progress(f"deciding for {len({workload.id for workload in mesh.workloads}):,} workloads")
+    with_options = compare or settings.granularity != "workload"
+    found = recommend(graph, mesh, settings, with_options=with_options)
+    found = without_refused(without_unusable_names(found), settings)
+    if not with_options:
+        return mesh, lines, found, ()
+    progress("comparing a Sidecar per namespace with one per workload")
+    compared = trade_offs(mesh, found)
+    chosen = chosen_namespaces(compared, settings.granularity)
+    return mesh, lines, choose_namespaces(found, chosen), compared
+
+
+def _read_graph(
+    sources: Sources, settings: Settings, progress: Progress
+) -> tuple[Mesh, LineCounts, Graph]:
+    """Read a mesh and logs, and build the service graph of both."""
     mesh = read_mesh(sources, settings, progress)
     flows = read_flows(sources, settings, progress, mesh)
     progress("building the service graph")
     _check_domain(flows, mesh)
     graph = build_service_graph(flows, mesh)
     _check_known(graph, flows, settings)
-    progress(f"deciding for {len({workload.id for workload in mesh.workloads}):,} workloads")
-    with_options = compare or settings.granularity != "workload"
-    found = recommend(graph, mesh, settings, with_options=with_options)
-    found = without_refused(without_unusable_names(found), settings)
-    if not with_options:
-        return mesh, flows.lines, found, ()
-    progress("comparing a Sidecar per namespace with one per workload")
-    compared = trade_offs(mesh, found)
-    chosen = chosen_namespaces(compared, settings.granularity)
-    return mesh, flows.lines, choose_namespaces(found, chosen), compared
+    return mesh, flows.lines, graph
 
 
 def report_discovery(
@@ -187,17 +195,12 @@ def report_discovery(
         OutputError: The file cannot be written.
     """
     settings = settings or Settings()
-    mesh = read_mesh(sources, settings, progress)
-    flows = read_flows(sources, settings, progress, mesh)
-    progress("building the service graph")
-    _check_domain(flows, mesh)
-    graph = build_service_graph(flows, mesh)
-    _check_known(graph, flows, settings)
+    mesh, lines, graph = _read_graph(sources, settings, progress)
     progress(f"looking for idle ones among {len(mesh.namespaces):,} namespaces")
     answer = recommend_discovery_selectors(graph, mesh, settings)
     report = DiscoveryReport(
         answer=answer,
-        lines=flows.lines,
+        lines=lines,
         mesh_notes=mesh.notes,
         istio_version=mesh.istio_version or NEWEST_VERSION,
         istio_version_known=mesh.istio_version is not None,
