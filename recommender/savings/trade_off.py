@@ -27,7 +27,8 @@ from recommender.savings.proxies import placed_proxies
 SECONDS_PER_SIDECAR: Final = 5e-6
 SECONDS_PER_SERVICE: Final = 2.3e-6
 SECONDS_PER_BYTE: Final = 20e-9
-"""CPU time of istiod 1.31, as measured by `python -m tests.istio.scope_cost`."""
+"""CPU time of istiod 1.31 as `python -m tests.istio.scope_cost` measures it: from run to run 5 to 8
+microseconds for a Sidecar, 2.1 to 2.3 for a service, and 15 to 20 nanoseconds for a byte."""
 Granularity = Literal["workload", "namespace"]
 _LOST: Final = "one of its workloads is left out after all"
 
