@@ -22,7 +22,7 @@ from benchmarks.config_size.errors import BenchmarkError
 from benchmarks.config_size.istiod import asked_of, build_programs
 from benchmarks.config_size.mesh import LOGS, MESH, build_mesh
 from benchmarks.config_size.picture import picture
-from benchmarks.config_size.report import broken, table
+from benchmarks.config_size.report import broken, estimate_note, table
 from benchmarks.config_size.shape import CENTRAL, FULL, SMALL
 from benchmarks.kubernetes import networking
 from recommender import load_mesh, read_access_logs, summarise_flows
@@ -170,6 +170,15 @@ def test_no_proxy_gets_more_and_all_together_get_as_little_as_by_the_true_graph(
         assert sizes["after"] == pytest.approx(sizes["true_graph"], rel=0.05)
 
 
+def test_the_command_size_counts_whom_changes_reach_as_istiod_does(
+    found: tuple[int, str, dict[str, Any]],
+) -> None:
+    estimate = found[2]["summary"]["estimate"]
+
+    assert estimate["reach_compared"] > 200
+    assert estimate["reach_differs"] == 0
+
+
 def test_an_unrelated_change_reaches_no_envoy_and_a_needed_one_does(
     found: tuple[int, str, dict[str, Any]],
 ) -> None:
@@ -204,6 +213,7 @@ def test_a_real_envoy_holds_less_of_everything(found: tuple[int, str, dict[str, 
         (("variants", "after", "arrived", "unrelated", "reached"), 1, "arrived 1 times, not 0"),
         (("variants", "after", "arrived", "needed", "reached"), 0, "arrived 0 times, not"),
         (("variants", "before", "arrived", "unrelated", "pushed"), 0, "pushed 0 times"),
+        (("estimate", "reach_differs"), 1, "1 changes reach another number"),
     ],
 )
 def test_a_broken_promise_is_told(
@@ -302,6 +312,7 @@ def test_the_readme_shows_the_committed_run() -> None:
     readme = (folder.parents[1] / "README.md").read_text("utf-8")
 
     assert f"<!-- config size table -->\n{table(summary)}\n" in readme
+    assert estimate_note(summary) in " ".join(readme.split())
     assert (folder / "full.svg").read_text("utf-8") == picture(summary)
     assert broken(summary) == []
     mesh = summary["mesh"]

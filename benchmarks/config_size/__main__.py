@@ -47,7 +47,7 @@ from benchmarks.config_size.result import (
 from benchmarks.config_size.sample import changes, stratified
 from benchmarks.stages import working_folder
 
-ENVOYS = 24
+ENVOYS = 16
 _TOOL = [sys.executable, "-m", "recommender.cli.main"]
 
 
@@ -96,7 +96,9 @@ def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
     say("writing the mesh and its logs")
     sidecars = write_all(mesh, folder)
     say("recommending Sidecars")
-    recommended = recommend(mesh, folder, sidecars[AFTER])
+    recommended = ask_tool("recommend", mesh, folder, "--out", str(sidecars[AFTER]))
+    say("estimating what they save")
+    estimated = ask_tool("size", mesh, folder)
     asked = asked_of(mesh)
     measured: dict[str, Measured] = {}
     for name in VARIANTS:
@@ -111,7 +113,7 @@ def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
         say(f"running {len(real)} Envoys: {name}")
         observed[name] = observe(mesh, folder, envoy, real, changed, sidecars[name])
     took = Work(time.monotonic() - begin, _cpu_seconds())
-    return Run(mesh, asked, recommended, measured, sample, observed, took)
+    return Run(mesh, asked, recommended, estimated, measured, sample, observed, took)
 
 
 def _cpu_seconds() -> float:
@@ -131,10 +133,10 @@ def write_all(mesh: BenchmarkMesh, folder: Path) -> Mapping[str, Path | None]:
     return {BEFORE: None, **places}
 
 
-def recommend(mesh: BenchmarkMesh, folder: Path, out: Path | None) -> Mapping[str, Any]:
-    """Run the tool as a user would, and read its report."""
+def ask_tool(name: str, mesh: BenchmarkMesh, folder: Path, *options: str) -> Mapping[str, Any]:
+    """Run a command of the tool as a user would, and read its report."""
     sources = [part for source in mesh.mesh_sources(folder) for part in ("--mesh", source)]
-    command = [*_TOOL, "recommend", "--logs", str(folder / LOGS), *sources, "--out", str(out)]
+    command = [*_TOOL, name, "--logs", str(folder / LOGS), *sources, *options]
     done = subprocess.run([*command, "--output", "json"], stdout=subprocess.PIPE, check=True)
     report: Mapping[str, Any] = json.loads(done.stdout)
     return report

@@ -127,7 +127,18 @@ def notes(summary: Json) -> str:
         f"{amount_of(lean['xds_bytes']['median'])} at the median and "
         f"{amount_of(lean['xds_bytes']['p95'])} at p95, but change what "
         f"{summary['inbound_changed'][WITHOUT_OWN]:,} proxies do with calls that they receive.\n"
-        f"A change that {needed['needed']} of the Envoys need arrived at {needed['reached']}."
+        f"A change that {needed['needed']} of the Envoys need arrived at {needed['reached']}.\n"
+        f"{estimate_note(summary)}"
+    )
+
+
+def estimate_note(summary: Json) -> str:
+    """Say whether the command `size` knows whom changes reach."""
+    found = summary["estimate"]
+    same = found["reach_compared"] - found["reach_differs"]
+    return (
+        "The command `size` counted the proxies that a change reaches as istiod did for "
+        f"{same:,} of {found['reach_compared']:,} changes."
     )
 
 
@@ -149,6 +160,8 @@ def _broken(summary: Json) -> Iterator[str]:
         found, wanted = after["xds_bytes"][which], true["xds_bytes"][which]
         if found > wanted * _CLOSE:
             yield f"at the {which}, {found:,} bytes are over 5 % more than {wanted:,}"
+    if differs := summary["estimate"]["reach_differs"]:
+        yield f"{differs} changes reach another number of proxies than estimated"
     # The proxy with the most bytes by xDS is among the real ones.
     largest = max(after["envoy"]["config_dump_bytes"]["largest"], after["xds_bytes"]["largest"])
     if largest > _MOST_BYTES:

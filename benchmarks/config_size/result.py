@@ -12,6 +12,7 @@ from operator import mul
 from statistics import fmean
 from typing import Any
 
+from benchmarks.config_size import estimate
 from benchmarks.config_size.envoys import Held, Observed
 from benchmarks.config_size.istiod import TYPES, Asked, Measured, Work
 from benchmarks.config_size.mesh import BenchmarkMesh
@@ -29,6 +30,7 @@ class Run:
     mesh: BenchmarkMesh
     asked: Asked
     recommended: Mapping[str, Any]
+    estimated: Mapping[str, Any]
     measured: Mapping[str, Measured]
     sample: Sequence[int]
     observed: Mapping[str, Observed]
@@ -53,6 +55,7 @@ def summary(run: Run) -> Json:
         "mesh": _mesh_facts(run),
         "variants": {name: _variant(run, name) for name in VARIANTS},
         "calls": _calls(run),
+        "estimate": _estimate(run),
         "inbound_changed": {
             name: sum(
                 proxy.pods
@@ -186,6 +189,15 @@ def _calls(run: Run) -> Json:
         "made": sum(map(mul, pods, map(len, before.outcomes))),
         "not_as_logged": sum(set(a) != set(b) for a, b in zip(logged, found, strict=True)),
         "changed": changed,
+    }
+
+
+def _estimate(run: Run) -> Json:
+    """Of how many changes the command `size` counts the reach as istiod does."""
+    measured = {name: run.measured[name] for name in (BEFORE, AFTER)}
+    return {
+        "reach_compared": sum(len(found.reach) for found in measured.values()),
+        "reach_differs": len(list(estimate.reach_differences(run.estimated, measured))),
     }
 
 

@@ -15,6 +15,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
+from benchmarks.config_size.shape import FULL
 from recommender.istio.config_size import (
     DEFAULT_COEFFICIENTS,
     SizeCoefficients,
@@ -56,15 +57,21 @@ def fitted_samples() -> Samples:
     return found
 
 
-def other_samples(services: int = SMALL.services) -> Samples:
-    """Measure meshes that have no part in the fit."""
+def other_samples(services: int = SMALL.services, full_benchmark: int = 0) -> Samples:
+    """Measure meshes that have no part in the fit.
+
+    Of the benchmark's mesh in full size about so many proxies count, as it takes minutes.
+    """
     sizes = replace(SMALL, services=services, pods=services * 5 // 2)
     random = random_samples(OTHER_SEEDS, {**METRICS, **TEXT_LOG, "accessLogEncoding": "JSON"})
-    return {
+    found = {
         f"synthetic, {services} services": synthetic_samples(sizes),
         "benchmark, small": benchmark_samples(),
         "other random meshes": [each for mesh in random for each in mesh],
     }
+    if full_benchmark:
+        found["benchmark, full"] = benchmark_samples(FULL, full_benchmark)
+    return found
 
 
 def fit(samples: Sequence[Sample]) -> SizeCoefficients:
@@ -216,8 +223,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, fit and print."""
     parser = argparse.ArgumentParser(prog="tests.istio.config_size_fit", description=__doc__)
     parser.add_argument("--services", type=int, default=SMALL.services, metavar="N")
+    parser.add_argument("--full-benchmark", type=int, default=0, metavar="PROXIES")
     chosen = parser.parse_args(arguments)
-    for line in report(fitted_samples(), other_samples(chosen.services)):
+    others = other_samples(chosen.services, chosen.full_benchmark)
+    for line in report(fitted_samples(), others):
         print(line)  # noqa: T201 - this is a command
     return 0
 

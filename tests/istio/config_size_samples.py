@@ -7,10 +7,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.config_size.shape import SMALL as SMALL_BENCHMARK
+from benchmarks.config_size.shape import Shape
 from benchmarks.plan import Sizes
 from benchmarks.synthetic import LOGS, MESH, generate
 from recommender.istio.call import ProxyConfig
@@ -92,13 +95,13 @@ def synthetic_samples(sizes: Sizes = SMALL, most: int = 100) -> list[Sample]:
         return _before_and_after(mesh, Sources((Path(folder, LOGS),), (mesh,)), most)
 
 
-def benchmark_samples() -> list[Sample]:
-    """Measure a proxy of each workload of the benchmark's mesh, in its small size.
+def benchmark_samples(shape: Shape = SMALL_BENCHMARK, most: int = 1000) -> list[Sample]:
+    """Measure a proxy of each workload of the benchmark's mesh, or of about so many.
 
     One that runs in several Kubernetes clusters has a proxy in each.
     """
     with TemporaryDirectory() as name:
-        written, out = write_benchmark_mesh(Path(name)), Path(name, "sidecars")
+        written, out = write_benchmark_mesh(Path(name), shape), Path(name, "sidecars")
         written.recommend(out)
         mesh, sidecars = written.load(), load_mesh([out]).sidecars
         first = {(p.workload, p.meta.kubernetes_cluster): p for p in sidecar_pods(mesh)[::-1]}
@@ -113,6 +116,7 @@ def benchmark_samples() -> list[Sample]:
             )
             for _, pod in sorted(first.items())
         ]
+        proxies = proxies[:: ceil(len(proxies) / most)]
         answers = run_judge([written.case(proxies), written.case(proxies, out)])
     return [
         Sample(proxy, _view_of(rules, proxy).today, _size(verdict), scoped)
