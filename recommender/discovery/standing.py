@@ -19,14 +19,18 @@ from recommender.discovery.model import NamespaceNeed, NeedKind
 from recommender.discovery.names import NamespacesOf
 from recommender.istio.proxy import MESH_GATEWAY
 from recommender.mesh import Labels, Mesh, MeshIndex
-from recommender.recommendation.injection import INJECTION_LABEL, REVISION_LABEL, proxy_to_come
+from recommender.recommendation.injection import (
+    INJECTION_LABEL,
+    REVISION_LABEL,
+    is_virtual_machine,
+    proxy_to_come,
+)
 from recommender.service_graph import Graph
 from recommender.settings import Settings
 
 _API_SERVER: Final = ("default", "kubernetes")
 _DNS: Final = "kube-system"
 _AMBIENT: Final = ("istio.io/dataplane-mode", "istio.io/use-waypoint")
-_VIRTUAL_MACHINE: Final = ("istio.io/autoRegistrationGroup", "istio.io/workloadController")
 _YES: Final = ("true", "yes", "on", "enabled")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
@@ -77,9 +81,9 @@ def _with_proxies(index: MeshIndex, graph: Graph) -> Found:
     for pod in graph.graph["unknown_pods"]:
         yield pod.namespace, NamespaceNeed("logged", f"pod {pod.name}")
     for entry in index.mesh.workload_entries:
-        meta = entry.meta
-        if any(key in meta.annotations for key in _VIRTUAL_MACHINE):
-            yield meta.namespace, NamespaceNeed("proxy", f"virtual machine {meta.name}")
+        if is_virtual_machine(entry):
+            detail = f"virtual machine {entry.meta.name}"
+            yield entry.meta.namespace, NamespaceNeed("proxy", detail)
 
 
 def _to_be_injected(index: MeshIndex) -> Found:

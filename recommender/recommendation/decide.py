@@ -22,6 +22,7 @@ from recommender.recommendation.entries import recommended_hosts, without_covere
 from recommender.recommendation.existing import Plan, names_for, names_in_use, plan, shadowed
 from recommender.recommendation.guards import Guards, build_guards
 from recommender.recommendation.hosts import Prover
+from recommender.recommendation.injection import virtual_machines
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
 from recommender.recommendation.left_out import left_alone, silent, unscoped
 from recommender.recommendation.model import (
@@ -153,29 +154,44 @@ class _Decider:
 
     def namespace_option(self, left_out: list[LeftOut]) -> NamespaceOption:
         """Try one Sidecar for the workloads of the namespace, of which some are left out."""
+        namespace = self.views.namespace
         unproved = [
-            each.workload
+            str(each.workload)
             for each in left_out
-            if each.reason not in _UNAFFECTED and not self._is_selected(each.workload)
+            if each.reason not in _UNAFFECTED and not self._stays_selected(each)
         ]
+        unproved += (
+            f"the unknown pod {pod.namespace}/{pod.name}"
+            for pod in self.graph.graph["unknown_pods"]
+            if pod.namespace == namespace
+        )
+        unproved += virtual_machines(self.index.mesh, namespace)
         return namespace_option(
             self.members or [],
             unproved,
             Namespace(
-                self.views.namespace,
+                namespace,
                 self.rules.mesh.sidecars,
-                self.views.namespace == self.rules.root_namespace,
+                namespace == self.rules.root_namespace,
                 self.taken,
             ),
             self.prover,
             self.aliased,
         )
 
-    def _is_selected(self, id_: WorkloadId) -> bool:
-        """Tell whether a Sidecar that chooses by label applies to every pod of a workload."""
+    def _stays_selected(self, left_out: LeftOut) -> bool:
+        """Tell whether a Sidecar that chooses by label applies to every pod of a workload.
+
+        One of this tool's own counts only if its file stays, and stays what it is.
+        """
+        id_ = left_out.workload
         each = (labels for _, labels in proxy_labels(self.index, id_))
         found = [self.rules.sidecars.selected(id_.namespace, labels) for labels in each]
-        return bool(found) and all(s is not None and s.workload_selector for s in found)
+        stays = set(left_out.keeps) - self.taken
+        return bool(found) and all(
+            s is not None and s.workload_selector and (not is_own(s) or s.meta.name in stays)
+            for s in found
+        )
 
     def _only_received(self, id_: WorkloadId) -> tuple[Received, ...]:
         """List what others received from a workload that logged no call."""

@@ -1,4 +1,4 @@
-"""Whether the pods to come of a workload will have a proxy.
+"""Whether the pods to come of a workload will have a proxy, and proxies that are in no pod.
 
 Source: istio pkg/kube/inject/inject.go `injectRequired`: the pod's own label or annotation first,
 then the namespace's label; a revision label on either stands for an enabled one.
@@ -6,10 +6,14 @@ then the namespace's label; a revision label on either stands for an enabled one
 
 from __future__ import annotations
 
-from recommender.mesh import MeshIndex, Workload
+from collections.abc import Iterator
+
+from recommender.mesh import Mesh, MeshIndex, Workload
+from recommender.mesh.objects import WorkloadEntry
 
 INJECTION_LABEL = "istio-injection"
 REVISION_LABEL = "istio.io/rev"
+_VIRTUAL_MACHINE = ("istio.io/autoRegistrationGroup", "istio.io/workloadController")
 _YES = ("true", "yes", "on", "enabled")
 
 
@@ -26,3 +30,18 @@ def proxy_to_come(workload: Workload, index: MeshIndex) -> bool:
     if INJECTION_LABEL in labels:
         return labels[INJECTION_LABEL].lower() in _YES
     return REVISION_LABEL in labels or REVISION_LABEL in (workload.template_labels or {})
+
+
+def virtual_machines(mesh: Mesh, namespace: str) -> Iterator[str]:
+    """Name what brings proxies into a namespace that are in no pod."""
+    for entry in mesh.workload_entries:
+        if entry.meta.namespace == namespace and is_virtual_machine(entry):
+            yield f"the virtual machine {namespace}/{entry.meta.name}"
+    for each in mesh.edge_objects:
+        if each.meta.namespace == namespace and each.kind == "WorkloadGroup":
+            yield f"the virtual machines of {namespace}/{each.meta.name}"
+
+
+def is_virtual_machine(entry: WorkloadEntry) -> bool:
+    """Tell whether a proxy made a WorkloadEntry when it came (istio pilot/pkg/autoregistration)."""
+    return any(key in entry.meta.annotations for key in _VIRTUAL_MACHINE)

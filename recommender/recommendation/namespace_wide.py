@@ -75,14 +75,14 @@ class Namespace:
 
 def namespace_option(
     members: Sequence[Member],
-    unproved: Sequence[WorkloadId],
+    unproved: Sequence[str],
     namespace: Namespace,
     prover: Prover,
     aliased: Iterable[RegistryService],
 ) -> NamespaceOption:
     """Prove one Sidecar for as many workloads of a namespace as it leaves every call as it is.
 
-    `unproved` are those that it would apply to as well, of which nothing is proved.
+    `unproved` names what it would apply to as well, of which nothing is proved.
     """
     decided = tuple(sorted(member.id for member in members))
     obstacle = _obstacle(namespace, unproved)
@@ -151,7 +151,7 @@ def _shared(recommendation: Recommendation, sidecar: NamespaceSidecar) -> Recomm
     )
 
 
-def _obstacle(namespace: Namespace, unproved: Sequence[WorkloadId]) -> str:
+def _obstacle(namespace: Namespace, unproved: Sequence[str]) -> str:
     """Say why no Sidecar may be made for the whole namespace, whatever its workloads call."""
     if namespace.is_root:
         return "the root namespace's would be that of the whole mesh"
@@ -160,7 +160,7 @@ def _obstacle(namespace: Namespace, unproved: Sequence[WorkloadId]) -> str:
         return f"{namespace.name}/{hand_made[0].meta.name} is for the whole namespace already"
     if unproved:
         more = f" and {len(unproved) - _MOST_NAMES} more" if len(unproved) > _MOST_NAMES else ""
-        names = ", ".join(map(str, unproved[:_MOST_NAMES]))
+        names = ", ".join(unproved[:_MOST_NAMES])
         return f"nothing is proved for {names}{more}"
     return ""
 

@@ -19,8 +19,9 @@ from recommender.recommendation.namespace_wide import Member, Namespace, namespa
 from recommender.recommendation.needs import needs_of
 from recommender.recommendation.views import Views, build_view_rules
 from recommender.service_graph import build_service_graph, calls_of
-from tests.mesh.helpers import Object, mesh_of_objects
+from tests.mesh.helpers import Object, mesh_of_objects, obj
 from tests.recommendation.helpers import (
+    NETWORKING,
     Flow,
     decide_for,
     deployment,
@@ -113,6 +114,77 @@ def test_a_workload_that_another_sidecar_selects_does_not_matter() -> None:
     assert len(shared(answer(*FRONT, *caller("silent", 3), mine)).workloads) == 2
 
 
+def test_an_own_sidecar_that_stays_keeps_a_workload_out_of_it() -> None:
+    own = sidecar("silent", "front", hosts=["back/*"], selector={"app": "silent"}, own=True)
+    found = answer(*FRONT, *caller("silent", 3), own)
+    (silent,) = [each for each in found.left_out if each.workload.name == "silent"]
+
+    assert len(shared(found).workloads) == 2
+    assert "silent" in silent.keeps
+
+
+def test_an_own_sidecar_that_goes_leaves_no_option() -> None:
+    """Without its file the workload would be scoped by the namespace's, which is not proved."""
+    own = sidecar("odd", "front", hosts=["back/*"], selector={"app": "odd"}, own=True)
+    odd = caller("odd", 3)
+    odd[-1]["metadata"]["annotations"] = {
+        **odd[-1]["metadata"].get("annotations", {}),
+        "sidecar.istio.io/interceptionMode": "NONE",
+    }
+    found = answer(*FRONT, *odd, own)
+    (left,) = [each for each in found.left_out if each.workload.name == "odd"]
+
+    assert (left.reason, left.keeps) == ("calls not captured", ())
+    assert option(found).obstacle == "nothing is proved for front/deployment/odd"
+
+
+def test_an_own_sidecar_that_another_workload_takes_leaves_no_option() -> None:
+    """It chooses the silent workload today, and will choose another one alone."""
+    own = sidecar("web", "front", hosts=["back/*"], selector={"tier": "x"}, own=True)
+    web, silent = (
+        deployment(name, "front", labels={"app": name, "tier": "x"}, ip=f"10.244.{number}")
+        for number, name in enumerate(("web", "silent"), 1)
+    )
+    found = answer(*web, *silent, *caller("cart", 3), own)
+
+    assert of(found, "web").name == "web"
+    assert option(found).obstacle == "nothing is proved for front/deployment/silent"
+
+
+def test_a_pod_that_logged_and_is_unknown_leaves_no_option() -> None:
+    """Its calls decide nothing, and the namespace's Sidecar would scope its like."""
+    lost = http_call("front/lost-7d9c5b8f6d-b2xxz", fqdn("c.back"), fqdn("c.back"))
+    found = option(answer(*FRONT, calls=[*CALLS, lost]))
+
+    assert found.obstacle == (
+        "nothing is proved for the unknown pod front/lost-7d9c5b8f6d-b2xxz"
+    )
+    elsewhere = {**lost, "source_namespace": "back"}
+    assert shared(answer(*FRONT, calls=[*CALLS, elsewhere]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "said"),
+    [
+        ("WorkloadGroup", {}, "the virtual machines of front/vm"),
+        ("WorkloadEntry", {"istio.io/autoRegistrationGroup": "x"}, "the virtual machine front/vm"),
+    ],
+)
+def test_a_virtual_machine_leaves_no_option(
+    kind: str, annotations: dict[str, str], said: str
+) -> None:
+    spec = {"address": "10.1.1.1"} if kind == "WorkloadEntry" else {"template": {}}
+    machine = obj(NETWORKING, kind, "vm", "front", spec=spec, annotations=annotations)
+
+    assert option(answer(*FRONT, machine)).obstacle == f"nothing is proved for {said}"
+
+
+def test_a_workload_entry_that_no_proxy_made_does_not_matter() -> None:
+    entry = obj(NETWORKING, "WorkloadEntry", "vm", "front", spec={"address": "10.1.1.1"})
+
+    assert shared(answer(*FRONT, entry))
+
+
 def test_a_sidecar_for_the_whole_namespace_is_left_alone() -> None:
     mine = sidecar("mine", "front", hosts=["*/*"])
 
@@ -134,7 +206,7 @@ def test_the_root_namespace_has_none_since_it_would_be_the_whole_meshs() -> None
 
 
 def test_one_workload_alone_has_nobody_to_share_with() -> None:
-    assert "fewer than two" in option(answer(*caller("web", 1))).obstacle
+    assert "fewer than two" in option(answer(*caller("web", 1), calls=CALLS[:1])).obstacle
 
 
 def test_an_adopted_sidecar_stays_with_its_workload() -> None:
