@@ -6,7 +6,12 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from recommender.recommendation.model import LeftOut, Recommendation, Recommendations
+from recommender.recommendation.model import (
+    LeftOut,
+    NamespaceOption,
+    Recommendation,
+    Recommendations,
+)
 
 SUFFIX: Final = ".yaml"
 _MOST_NAMESPACE: Final = 63
@@ -28,7 +33,10 @@ def name_problem(namespace: str, name: str) -> str | None:
 
 
 def without_unusable_names(recommendations: Recommendations) -> Recommendations:
-    """Leave out, with the reason, every workload whose Sidecar no file or object could be."""
+    """Leave out, with the reason, every workload whose Sidecar no file or object could be.
+
+    A Sidecar for a whole namespace is no option then.
+    """
     fine: list[Recommendation] = []
     left_out = list(recommendations.left_out)
     for recommendation in recommendations.recommended:
@@ -37,4 +45,14 @@ def without_unusable_names(recommendations: Recommendations) -> Recommendations:
             fine.append(recommendation)
         else:
             left_out.append(LeftOut(recommendation.workload, "not a Kubernetes name", problem))
-    return replace(recommendations, recommended=tuple(fine), left_out=tuple(sorted(left_out)))
+    return replace(
+        recommendations,
+        recommended=tuple(fine),
+        left_out=tuple(sorted(left_out)),
+        options=tuple(map(_usable, recommendations.options)),
+    )
+
+
+def _usable(option: NamespaceOption) -> NamespaceOption:
+    problem = option.sidecar and name_problem(option.sidecar.namespace, option.sidecar.name)
+    return replace(option, sidecar=None, obstacle=problem) if problem else option

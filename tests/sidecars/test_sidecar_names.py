@@ -1,6 +1,11 @@
 import pytest
 
-from recommender.recommendation.model import LeftOut, Recommendations
+from recommender.recommendation.model import (
+    LeftOut,
+    NamespaceOption,
+    NamespaceSidecar,
+    Recommendations,
+)
 from recommender.sidecars import without_unusable_names
 from recommender.sidecars.names import name_problem
 from tests.sidecars.helpers import recommendation
@@ -37,3 +42,16 @@ def test_a_workload_with_an_unusable_name_is_left_out_with_the_reason() -> None:
         ("z", "no evidence"),
     ]
     assert "'../../etc/cron.d/x'" in found.left_out[0].detail
+
+
+def test_a_sidecar_for_a_namespace_with_an_unusable_name_is_no_option() -> None:
+    """It may be one in the mesh dump that bears the label of this tool."""
+    good, bad = (
+        NamespaceOption("shop", (), NamespaceSidecar("shop", name, (), (), {}, None, 0))
+        for name in ("default", "../../etc/cron.d/x")
+    )
+    found = without_unusable_names(Recommendations(options=(good, bad)))
+
+    assert found.options[0] == good
+    assert found.options[1].sidecar is None
+    assert "'../../etc/cron.d/x' is not a name" in found.options[1].obstacle
