@@ -6,6 +6,7 @@ Source: envoy api/envoy/admin/v3/config_dump_shared.proto, and istio's node id a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -101,7 +102,7 @@ def parse_config_dump(blocks: Iterable[bytes], where: str) -> ConfigDump:
         for event, value in ijson.basic_parse(source, use_float=True):
             found.take(event, value)
     except (ijson.JSONError, ValueError, ArithmeticError, DamagedStreamError) as error:
-        problem = str(error).partition("\n")[0][:100] or "not JSON"
+        problem = _problem(error)
     except _TooDeepError:
         problem = f"nested more than {_MOST_DEPTH} deep"
     if not any(found.resources.values()):
@@ -115,6 +116,12 @@ def parse_config_dump(blocks: Iterable[bytes], where: str) -> ConfigDump:
         bool(problem),
         source.read_so_far,
     )
+
+
+def _problem(error: Exception) -> str:
+    """Say in a few words what is wrong; yajl quotes what is no text as the `repr` of bytes."""
+    said = str(error).removeprefix("b'").removeprefix('b"')
+    return re.split(r"\n|\\n", said, maxsplit=1)[0][:100] or "not JSON"
 
 
 class _TooDeepError(Exception):

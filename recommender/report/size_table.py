@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from statistics import median_low
@@ -29,6 +30,7 @@ _WIDTH: Final = 120
 _MOST_CHANGES: Final = 10
 _UNKNOWN: Final = "–"
 _ALL: Final = "all"
+_MINOR_VERSION: Final = re.compile(r"v?([0-9]+\.[0-9]+)(?![0-9])")
 _TYPES: Final = ("cds", "eds", "lds", "rds")
 _RESOURCES: Final = {
     "cds": ("clusters", "static_clusters"),
@@ -310,10 +312,11 @@ def _add_accuracy(page: Page) -> None:
 def _add_calibration(page: Page, report: SizeReport, found: Calibration) -> None:
     """Say how far off the estimate was for a real proxy, and what of it could not be compared."""
     proxy = f"{found.namespace}/{found.pod}"
-    page.heading(f"Corrected by the config_dump of {proxy}")
+    is_used = any(each.common for each in found.types.values())
+    page.heading(f"{'Corrected' if is_used else 'Not corrected'} by the config_dump of {proxy}")
     major, minor = report.istio_version
-    version = ".".join(found.istio_version.split(".")[:2])
-    if version and version != f"{major}.{minor}":
+    version = _MINOR_VERSION.match(found.istio_version)
+    if found.istio_version and (version is None or version[1] != f"{major}.{minor}"):
         page.warning(
             f"The proxy is of Istio {found.istio_version}, the rules are those of {major}.{minor}"
         )

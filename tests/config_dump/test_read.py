@@ -167,6 +167,15 @@ def test_what_is_no_config_dump_is_refused_in_one_sentence(content: bytes) -> No
     assert "\n" not in said
 
 
+def test_what_is_wrong_is_said_in_words() -> None:
+    """The parser's own words for what is no text are the `repr` of bytes."""
+    for content in (b'{"a": "x\xff"}', b"\xff\xfe{", b'{"it\'s": "\xff"}'):
+        said = refused(content)
+        assert ": lexical error: " in said
+        assert "b'" not in said
+        assert "\\n" not in said
+
+
 def test_a_resource_that_is_nested_without_end_ends_the_dump() -> None:
     deep: Any = {}
     for _ in range(150):

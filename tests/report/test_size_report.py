@@ -283,3 +283,15 @@ def test_json_has_the_prices() -> None:
     assert found["namespaces"][2]["namespace_wide"] is None
     assert found["totals"]["auto"] == found["totals"]["chosen"]
     assert found["totals"]["auto"]["objects"] == 3
+
+
+@pytest.mark.parametrize("version", ["1.31-alpha.5f6c1d", "v1.31.0", "1.31", ""])
+def test_a_proxy_of_the_same_version_is_no_matter(version: str) -> None:
+    assert "The proxy is of Istio" not in render_size_table(calibrated(istio_version=version))
+
+
+def test_where_nothing_could_be_compared_nothing_is_called_corrected() -> None:
+    nothing = dict.fromkeys(("cds", "eds", "lds", "rds"), TypeCalibration(0, 1, 4, 0, 0))
+    text = render_size_table(calibrated(types=nothing))
+
+    assert "\nNot corrected by the config_dump of shop/web-1\n" in text
