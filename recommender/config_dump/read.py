@@ -25,7 +25,10 @@ HINT: Final = (
 )
 _NODE_ID_PARTS: Final = 4
 _MOST_DEPTH: Final = 200
+_TOO_DEEP: Final = f"nested more than {_MOST_DEPTH} deep"
 _MOST_NAME: Final = 1000
+_MOST_TEXT: Final = 1 << 24
+_TOO_LONG: Final = f"a text of more than {_MOST_TEXT >> 20} MiB"
 _CONFIGS: Final = "configs"
 _PATHS: Final[Mapping[tuple[str, ...], str]] = {
     ("dynamic_active_clusters", "cluster"): "cds",
@@ -101,10 +104,14 @@ def parse_config_dump(blocks: Iterable[bytes], where: str) -> ConfigDump:
         # Without use_float ijson's C code ends the process at a number of thousands of digits.
         for event, value in ijson.basic_parse(source, use_float=True):
             found.take(event, value)
-    except (ijson.JSONError, ValueError, ArithmeticError, DamagedStreamError) as error:
+    except (
+        ijson.JSONError,
+        ValueError,
+        ArithmeticError,
+        DamagedStreamError,
+        _EndlessError,
+    ) as error:
         problem = _problem(error)
-    except _TooDeepError:
-        problem = f"nested more than {_MOST_DEPTH} deep"
     if not any(found.resources.values()):
         what = f"is no config_dump of an Envoy{f': {problem}' if problem else ''}"
         raise InputError(what, where=where, hint=HINT)
@@ -124,17 +131,21 @@ def _problem(error: Exception) -> str:
     return re.split(r"\n|\\n", said, maxsplit=1)[0][:100] or "not JSON"
 
 
-class _TooDeepError(Exception):
-    """Indicate objects in objects without end."""
+class _EndlessError(Exception):
+    """Indicate objects in objects, or a text, without end."""
 
 
 @dataclass(slots=True)
 class _Blocks:
-    """Let the parser read blocks as from a file."""
+    """Let the parser read blocks as from a file.
+
+    It keeps a text until that ends, and looks at all of it again with each block.
+    """
 
     blocks: Iterator[bytes]
     rest: bytes = b""
     read_so_far: int = 0
+    _without_quote: int = 0
 
     def read(self, size: int) -> bytes:
         """Return at most so many bytes, nothing at the end."""
@@ -144,6 +155,9 @@ class _Blocks:
             self.rest = next(self.blocks, b"")
         found, self.rest = self.rest[:size], self.rest[size:]
         self.read_so_far += len(found)
+        self._without_quote = 0 if b'"' in found else self._without_quote + len(found)
+        if self._without_quote > _MOST_TEXT:
+            raise _EndlessError(_TOO_LONG)
         return found
 
 
@@ -177,7 +191,7 @@ class _Found:
 
     def _start(self, *, is_map: bool) -> None:
         if len(self._path) >= _MOST_DEPTH:
-            raise _TooDeepError
+            raise _EndlessError(_TOO_DEEP)
         xds = _PATHS.get(self._place()) if is_map else None
         if xds is None:
             self._path.append("" if is_map else None)
@@ -194,7 +208,7 @@ class _Found:
             size.key(key)
         elif event in ("start_map", "start_array"):
             if size.depth >= _MOST_DEPTH:
-                raise _TooDeepError
+                raise _EndlessError(_TOO_DEEP)
             size.start(is_map=event == "start_map")
         elif event in ("end_map", "end_array"):
             size.end()

@@ -186,6 +186,16 @@ def test_a_resource_that_is_nested_without_end_ends_the_dump() -> None:
     assert found.is_cut
 
 
+def test_a_text_without_end_ends_the_dump() -> None:
+    """The parser would hold all of it, and take a time that grows with its square."""
+    begin, _, _ = dump(clusters(cluster("fine"), cluster("endless"))).rpartition(b'endless"')
+    found = parse_config_dump(chain([begin], repeat(b"x" * 100_000)), "dump.json")
+
+    assert list(found.resources["cds"]) == ["fine"]
+    assert found.is_cut
+    assert found.read < 20_000_000
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_config_dump(tmp_path / "none")

@@ -156,9 +156,7 @@ def test_a_pod_that_logged_and_is_unknown_leaves_no_option() -> None:
     lost = http_call("front/lost-7d9c5b8f6d-b2xxz", fqdn("c.back"), fqdn("c.back"))
     found = option(answer(*FRONT, calls=[*CALLS, lost]))
 
-    assert found.obstacle == (
-        "nothing is proved for the unknown pod front/lost-7d9c5b8f6d-b2xxz"
-    )
+    assert found.obstacle == ("nothing is proved for the unknown pod front/lost-7d9c5b8f6d-b2xxz")
     elsewhere = {**lost, "source_namespace": "back"}
     assert shared(answer(*FRONT, calls=[*CALLS, elsewhere]))
 
@@ -173,7 +171,7 @@ def test_a_pod_that_logged_and_is_unknown_leaves_no_option() -> None:
 def test_a_virtual_machine_leaves_no_option(
     kind: str, annotations: dict[str, str], said: str
 ) -> None:
-    spec = {"address": "10.1.1.1"} if kind == "WorkloadEntry" else {"template": {}}
+    spec: Object = {"address": "10.1.1.1"} if kind == "WorkloadEntry" else {"template": {}}
     machine = obj(NETWORKING, kind, "vm", "front", spec=spec, annotations=annotations)
 
     assert option(answer(*FRONT, machine)).obstacle == f"nothing is proved for {said}"
