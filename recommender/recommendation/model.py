@@ -117,7 +117,8 @@ class NamespaceSidecar:
 
     It was proved for each of its `workloads`; others of the namespace have Sidecars of their own.
     `services` counts by workload the services whose Envoy clusters a proxy would have; `notes` are
-    those of the workloads, which they name.
+    those of the workloads, which they name. `earlier` are, by workload, the Sidecars of earlier
+    runs in the mesh that select it, and so come first until they are deleted.
     """
 
     namespace: str
@@ -132,6 +133,7 @@ class NamespaceSidecar:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    earlier: Mapping[WorkloadId, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,9 @@ def _shared(recommendation: Recommendation, sidecar: NamespaceSidecar) -> Recomm
         f"{sidecar.namespace}/{sidecar.name} scopes it with {more}, and every new workload of the "
         "namespace"
     )
+    notes = {*recommendation.notes, Note("namespace-wide", detail)}
+    for earlier in sidecar.earlier.get(recommendation.workload, ()):
+        notes.add(Note("earlier Sidecar", f"{earlier} applies instead until you delete it"))
     return replace(
         recommendation,
         name=sidecar.name,
@@ -147,7 +150,7 @@ def _shared(recommendation: Recommendation, sidecar: NamespaceSidecar) -> Recomm
         origin=sidecar.origin,
         labels=sidecar.labels,
         annotations=sidecar.annotations,
-        notes=tuple(sorted({*recommendation.notes, Note("namespace-wide", detail)})),
+        notes=tuple(sorted(notes)),
     )
 
 
@@ -237,7 +240,15 @@ def _sidecar(
                 for note in member.recommendation.notes
             )
         ),
+        {member.id: earlier for member in members if (earlier := _earlier(member))},
     )
+
+
+def _earlier(member: Member) -> tuple[str, ...]:
+    """List the Sidecars in the mesh that choose a workload by label; they are all of this tool."""
+    applied = (view.sidecar for view, _ in member.proved)
+    chosen = {s.meta.name for s in applied if s is not None and s.workload_selector is not None}
+    return tuple(f"{member.id.namespace}/{name}" for name in sorted(chosen))
 
 
 def _hosts(members: Sequence[Member], hosts: list[HostNeed]) -> tuple[RecommendedHost, ...]:

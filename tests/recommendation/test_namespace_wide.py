@@ -319,6 +319,19 @@ def test_those_that_share_say_so() -> None:
     )
 
 
+def test_a_workloads_own_sidecar_that_is_still_there_is_told() -> None:
+    """It comes before the namespace's, and no later run changes it."""
+    own = sidecar("web", "front", hosts=["back/*"], selector={"app": "web"}, own=True)
+    default = sidecar("default", "front", hosts=["back/*"], own=True)
+    chosen = choose_namespaces(answer(*FRONT, own, default), ["front"])
+    told = {
+        each.workload.name: [n.detail for n in each.notes if n.name == "earlier Sidecar"]
+        for each in chosen.recommended
+    }
+
+    assert told == {"web": ["front/web applies instead until you delete it"], "cart": []}
+
+
 def test_none_is_chosen_where_a_workload_lost_its_recommendation() -> None:
     found = answer(*FRONT)
     lost = replace(found, recommended=found.recommended[:1])
