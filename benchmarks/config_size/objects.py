@@ -20,7 +20,7 @@ from fixtures.shop.kubernetes import Object, deployment, make
 from fixtures.shop.shop import service_addresses
 
 _IN_USE_LABEL = {"mesh.example/in-use": "true"}
-_SYSTEM = ("default", "istio-system")
+_SYSTEM = ("default", "istio-system", "kube-system")
 
 
 def objects(plan: Plan) -> Mapping[str, Mapping[str, tuple[Object, ...]]]:

@@ -65,7 +65,7 @@ def recommend_discovery_selectors(
         idle=found,
         kept=kept,
         hidden_already=described(places.everywhere - places.visible),
-        selectors=choose_selectors(mesh, idle),
+        selectors=choose_selectors(mesh, idle, needs.found()),
         evidence=merge_evidence(c.evidence for each in _first(seen) for c in each.caller.calls),
         proof=Proof(
             workloads=len({each.caller.id for each in seen}),
@@ -110,7 +110,7 @@ def _prove(
     for views, each in seen_calls(callers(graph, index), build_view_rules(rules)):
         before[each.caller.id.namespace] = views
         seen.append(each)
-    names = NamespacesOf.of(mesh, rules.registry, places.everywhere)
+    names = NamespacesOf.of(mesh, rules.registry)
     needs = NeedsByNamespace(places.visible, References.of(seen_mesh, names))
     needs.add(standing_needs(mesh, index, graph, settings, names))
     for each in seen:

@@ -22,17 +22,16 @@ _SHORT_NAME: Final = re.compile(r"([^.]+)\.([^.]+)")
 class NamespacesOf:
     """Find the namespaces that something is of.
 
-    `known` are all there are, `services` the namespaces and names of Services; `addresses` are
-    those of Services and pods.
+    `services` are the namespaces and names of Services; `addresses` are those of Services and
+    pods.
     """
 
     registry: Registry
-    known: frozenset[str]
     services: frozenset[tuple[str, str]]
     addresses: Mapping[str, frozenset[str]]
 
     @classmethod
-    def of(cls, mesh: Mesh, registry: Registry, known: frozenset[str]) -> NamespacesOf:
+    def of(cls, mesh: Mesh, registry: Registry) -> NamespacesOf:
         """Index a mesh."""
         addresses: dict[str, set[str]] = defaultdict(set)
         for service in mesh.services:
@@ -43,7 +42,7 @@ class NamespacesOf:
                 addresses[address].add(pod.meta.namespace)
         services = frozenset((s.meta.namespace, s.meta.name) for s in mesh.services)
         placed = {address: frozenset(found) for address, found in addresses.items()}
-        return cls(registry, known, services, placed)
+        return cls(registry, services, placed)
 
     def of_host(self, host: str, home: str = "") -> set[str]:
         """List the namespaces with a service of a host name; `home` alone if it has one.
@@ -58,11 +57,12 @@ class NamespacesOf:
     def of_service_name(self, name: str) -> set[str]:
         """Return the namespace of `name.namespace.svc`, with or without a domain, or a pod below.
 
-        Of `name.namespace` only where that is a Service: else it may be anything.
+        It may be one that the mesh lacks. Of `name.namespace` only where that is a Service: else
+        it may be anything.
         """
         full = _SERVICE_NAME.fullmatch(name)
         if full is not None:
-            return {full[1]} & self.known
+            return {full[1]}
         short = _SHORT_NAME.fullmatch(name)
         return {short[2]} if short and (short[2], short[1]) in self.services else set()
 
@@ -75,7 +75,7 @@ class NamespacesOf:
         if namespace in (".", "") or namespace.startswith("~"):
             return set()
         if namespace != "*":
-            return {namespace} & self.known
+            return {namespace}
         if host == "*":
             return set()
         if not is_wildcard(host):

@@ -49,18 +49,24 @@ class _Cases:
     kept: tuple[Labels, ...]
 
 
-def choose_selectors(mesh: Mesh, idle: Collection[str]) -> DiscoverySelectors:
-    """Find selectors that choose the namespaces that are seen today, but for some."""
+def choose_selectors(
+    mesh: Mesh, idle: Collection[str], needed: Collection[str] = ()
+) -> DiscoverySelectors:
+    """Find selectors that choose the namespaces that are seen today, but for some.
+
+    Existing labels are of use only where those of every other namespace are known, also of those
+    that are `needed`.
+    """
     in_force = mesh.config.discovery_selectors
     if not idle:
         return DiscoverySelectors("nothing to hide", in_force, in_force, in_force)
     by_name = _narrowed(in_force, [(NAME_LABEL, "NotIn", tuple(sorted(idle)))])
-    cases = _cases(mesh, idle)
-    found = _by_labels_of_idle(cases)
+    cases, is_whole = _cases(mesh, idle), _is_whole(mesh, needed)
+    found = _by_labels_of_idle(cases) if is_whole else None
     by: SelectedBy = "existing labels"
     added: tuple[str, str] | None = None
     shows_new = True
-    if found is None and _is_whole(mesh):
+    if found is None and is_whole:
         found, shows_new = _by_label_of_kept(cases), False
     if found is None:
         key, value = added = _label_to_add(cases)
@@ -72,14 +78,15 @@ def choose_selectors(mesh: Mesh, idle: Collection[str]) -> DiscoverySelectors:
     return made
 
 
-def _is_whole(mesh: Mesh) -> bool:
-    """Tell whether every namespace that the dump names is there, the root's among them.
+def _is_whole(mesh: Mesh, needed: Iterable[str]) -> bool:
+    """Tell whether every namespace that the dump or a need names is there, the root's among them.
 
-    A label that the others have is no help where some of the others are not known.
+    One that is not known may lack a label that the others have, or have one of an idle one.
     """
     known = {(n.meta.kubernetes_cluster, n.meta.name) for n in mesh.namespaces}
     root = (mesh.kubernetes_clusters[0], mesh.config.root_namespace)
-    return root in known and placed_namespaces(mesh) <= known
+    names = {name for _, name in known}
+    return root in known and placed_namespaces(mesh) <= known and names.issuperset(needed)
 
 
 def hidden_by(

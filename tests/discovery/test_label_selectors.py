@@ -158,3 +158,11 @@ def test_selectors_hide_what_is_to_be_hidden_and_nothing_else(
     made = choose_selectors(mesh, wanted)
 
     assert {name for _, name in hidden_by(mesh, made, wanted)} == wanted
+
+
+def test_existing_labels_are_no_help_where_a_needed_namespace_is_not_in_the_dump() -> None:
+    """Nobody knows whether it has the label of the others, or one of the idle."""
+    others = mesh_of({"a": {"team": "gone"}, "c": {"mesh": "on"}})
+
+    assert choose_selectors(others, {"a"}, {"c", ROOT}).by == "existing labels"
+    assert choose_selectors(others, {"a"}, {"c", ROOT, "far"}).by == "labels to add"

@@ -351,3 +351,24 @@ def test_every_need_is_tried_here() -> None:
     text = Path(__file__).read_text("utf-8")
 
     assert [kind for kind in NEED_KINDS if f'"{kind}"' not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "call"),
+    [
+        ([], http_call("pay/nobody-knows", "cart.shop", fqdn("cart.shop"))),
+        ([], http_call(WEB, "bank", fqdn("bank.pay"), address="192.0.2.9")),
+        ([sidecar("s", hosts=["./*", "pay/*"])], CALL),
+        ([service("bank", "pay", ip="10.96.9.9")], CALL),
+    ],
+)
+@pytest.mark.parametrize("labels", [{"attic": {"team": "gone"}}, {"shop": {"mesh": "on"}}])
+def test_labels_tell_nothing_where_a_namespace_in_use_is_not_in_the_dump(
+    objects: list[Object], call: Flow, labels: dict[str, dict[str, str]]
+) -> None:
+    used = labels.get("shop", {})
+    house = [namespace(name, **used) for name in ("istio-system", "kube-system", "default")]
+    named = [namespace("shop", **used), namespace("attic", **labels.get("attic", {})), *house]
+
+    assert decide(*named, flows=[CALL]).selectors.by == "existing labels"
+    assert decide(*named, *objects, flows=[CALL, call]).selectors.by == "labels to add"
