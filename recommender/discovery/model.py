@@ -21,6 +21,7 @@ NeedKind = Literal[
     "called",
     "virtual service",
     "alias",
+    "endpoint",
     "possible",
     "decides",
     "gateway",

@@ -50,6 +50,11 @@ def _all(mesh: Mesh, names: NamespacesOf) -> Iterator[_Reference]:
             target = names.of_host(service.external_name)
             detail = f"ExternalName {service.meta.namespace}/{service.meta.name}"
             yield service.meta.namespace, "alias", detail, target
+    for part in mesh.endpoint_slices:
+        # istiod leaves out an endpoint whose pod it does not see.
+        pods = {endpoint.pod[0] for endpoint in part.endpoints if endpoint.pod}
+        detail = f"endpoints of Service {part.meta.namespace}/{part.service}"
+        yield part.meta.namespace, "endpoint", detail, pods
     for envoy_filter in mesh.envoy_filters:
         hosts = (cluster.split("|", 3)[-1] for cluster in envoy_filter.clusters)
         detail = f"EnvoyFilter {envoy_filter.meta.namespace}/{envoy_filter.meta.name}"

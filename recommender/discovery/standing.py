@@ -11,7 +11,7 @@ config/kube/gateway/controller.go, credentials/kube/secrets.go.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from recommender.discovery.contents import placed_namespaces
@@ -19,6 +19,7 @@ from recommender.discovery.model import NamespaceNeed, NeedKind
 from recommender.discovery.names import NamespacesOf
 from recommender.istio.proxy import MESH_GATEWAY
 from recommender.mesh import Labels, Mesh, MeshIndex
+from recommender.mesh.objects import Pod, Service, ServiceEntry, WorkloadEntry
 from recommender.recommendation.injection import (
     INJECTION_LABEL,
     REVISION_LABEL,
@@ -61,7 +62,8 @@ def _of_the_house(mesh: Mesh) -> Found:
     yield mesh.config.root_namespace, NamespaceNeed("root namespace", "rootNamespace of the mesh")
     pods = [(pod.meta.namespace, pod.meta.labels) for pod in mesh.pods]
     templates = [(w.id.namespace, w.template_labels or {}) for w in mesh.workloads]
-    for namespace, labels in (*pods, *templates):
+    services = [(service.meta.namespace, service.meta.labels) for service in mesh.services]
+    for namespace, labels in (*pods, *templates, *services):
         if labels.get("app") == "istiod":
             yield namespace, NamespaceNeed("root namespace", "istiod runs there")
     yield _DNS, NamespaceNeed("system", "the DNS of the Kubernetes cluster")
@@ -102,7 +104,13 @@ def _ambient(mesh: Mesh) -> Found:
     for namespace in mesh.namespaces:
         for label in _ambient_labels(namespace.meta.labels):
             yield namespace.meta.name, NamespaceNeed("ambient", f"label {label}")
-    for kind, objects in (("Pod", mesh.pods), ("Service", mesh.services)):
+    groups: tuple[tuple[str, Iterable[Pod | Service | ServiceEntry | WorkloadEntry]], ...] = (
+        ("Pod", mesh.pods),
+        ("Service", mesh.services),
+        ("ServiceEntry", mesh.service_entries),
+        ("WorkloadEntry", mesh.workload_entries),
+    )
+    for kind, objects in groups:
         for each in objects:
             for label in _ambient_labels(each.meta.labels):
                 detail = f"label {label} of {kind} {each.meta.name}"

@@ -23,19 +23,24 @@ def edge_object(meta: ObjectMeta, _document: Fields, kind: str) -> EdgeObject:
     return EdgeObject(meta, kind)
 
 
-def gateway(meta: ObjectMeta, document: Fields) -> EdgeObject:
-    """Convert a Gateway of the Gateway API, whose certificates may be of other namespaces.
+def gateway(meta: ObjectMeta, document: Fields, kind: str) -> EdgeObject:
+    """Convert a Gateway or ListenerSet of the Gateway API.
+
+    Its certificates, its clients' authorities and its Gateway may be of other namespaces.
 
     Raises:
         FieldError: A field has a type that the resource's schema refuses.
     """
     spec = fields.mapping(document, "spec")
-    named = {
-        fields.text(reference, "namespace") or meta.namespace
-        for listener in fields.mappings(spec, "listeners")
-        for reference in fields.mappings(fields.mapping(listener, "tls"), "certificateRefs")
-    }
-    return EdgeObject(meta, "Gateway", namespaces=tuple(sorted(named - {meta.namespace})))
+    references = [fields.mapping(spec, "parentRef")]
+    for listener in fields.mappings(spec, "listeners"):
+        references += fields.mappings(fields.mapping(listener, "tls"), "certificateRefs")
+    frontend = fields.mapping(fields.mapping(spec, "tls"), "frontend")
+    ports = [fields.mapping(each, "tls") for each in fields.mappings(frontend, "perPort")]
+    for tls in (fields.mapping(frontend, "default"), *ports):
+        references += fields.mappings(fields.mapping(tls, "validation"), "caCertificateRefs")
+    named = {fields.text(each, "namespace") or meta.namespace for each in references}
+    return EdgeObject(meta, kind, namespaces=tuple(sorted(named - {meta.namespace})))
 
 
 def ingress(meta: ObjectMeta, document: Fields) -> EdgeObject | None:

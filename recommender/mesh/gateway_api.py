@@ -62,7 +62,7 @@ class RouteParent:
 class GatewayRoute:
     """Hold an HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with parents in the mesh.
 
-    `gateways` are the namespaces of its other parents, Gateways.
+    `gateways` are the namespaces of its other parents, Gateways and ListenerSets.
     """
 
     meta: ObjectMeta
@@ -101,7 +101,7 @@ def gateway_route(
         gateways=tuple(
             fields.text(entry, "namespace") or meta.namespace
             for entry in fields.mappings(spec, "parentRefs")
-            if fields.text(entry, "kind") in ("", "Gateway")
+            if fields.text(entry, "kind") in ("", "Gateway", "ListenerSet", "XListenerSet")
         ),
     )
 

@@ -171,7 +171,9 @@ def _kinds(cluster_domain: str) -> _Kinds:
         ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,
         (istio, "Gateway"): partial(edge.edge_object, kind="Gateway"),
         (istio, "WorkloadGroup"): partial(edge.edge_object, kind="WorkloadGroup"),
-        ("gateway.networking.k8s.io", "Gateway"): edge.gateway,
+        ("gateway.networking.k8s.io", "Gateway"): partial(edge.gateway, kind="Gateway"),
+        ("gateway.networking.k8s.io", "ListenerSet"): partial(edge.gateway, kind="ListenerSet"),
+        ("gateway.networking.x-k8s.io", "XListenerSet"): partial(edge.gateway, kind="ListenerSet"),
         ("networking.k8s.io", "Ingress"): edge.ingress,
     }
     for group, kind in CONTROLLER_KINDS:

@@ -276,9 +276,9 @@ class VirtualService:
 class EdgeObject:
     """Describe what brings calls into a mesh from outside, beside VirtualServices.
 
-    That is a Gateway, a route that is attached to one, an Ingress, or a WorkloadGroup, which lets
-    virtual machines join. `hosts` are the services that a route leads to; `namespaces` those of
-    what else it names, such as a Gateway or a certificate.
+    That is a Gateway or its ListenerSet, a route that is attached to one, an Ingress, or a
+    WorkloadGroup, which lets virtual machines join. `hosts` are the services that a route leads
+    to; `namespaces` those of what else it names, such as a Gateway or a certificate.
     """
 
     meta: ObjectMeta

@@ -67,7 +67,25 @@ def test_a_namespace_that_nothing_needs_is_idle() -> None:
             [obj("v1", "Namespace", "attic", labels={"istio.io/dataplane-mode": "ambient"})],
         ),
         ("ambient", [service("w", "attic", labels={"istio.io/use-waypoint": "w"}, ip="10.96.8.8")]),
+        (
+            "ambient",
+            [
+                obj(
+                    ISTIO,
+                    "ServiceEntry",
+                    "e",
+                    "attic",
+                    labels={"istio.io/use-waypoint": "w"},
+                    spec={"hosts": ["api.example"]},
+                )
+            ],
+        ),
+        (
+            "root namespace",
+            [service("istiod", "attic", labels={"app": "istiod"}, ip="10.96.8.8")],
+        ),
         ("gateway", [obj(ISTIO, "Gateway", "g", "attic", spec={})]),
+        ("gateway", [obj(GATEWAY_API, "ListenerSet", "l", "attic", spec={})]),
         ("gateway", [obj(GATEWAY_API, "Gateway", "g", "attic", spec={})]),
         ("gateway", [obj("networking.k8s.io/v1", "Ingress", "i", "attic", spec={})]),
         (
@@ -109,6 +127,24 @@ def test_a_namespace_that_nothing_needs_is_idle() -> None:
             [
                 service(
                     "stands", spec={"type": "ExternalName", "externalName": OLD, "clusterIP": ""}
+                )
+            ],
+        ),
+        (
+            "endpoint",
+            [
+                obj(
+                    "discovery.k8s.io/v1",
+                    "EndpointSlice",
+                    "cart-1",
+                    labels={"kubernetes.io/service-name": "cart"},
+                    endpoints=[
+                        {
+                            "addresses": ["10.244.7.1"],
+                            "targetRef": {"kind": "Pod", "name": "p", "namespace": "attic"},
+                        }
+                    ],
+                    ports=[{"name": "http", "port": 8080}],
                 )
             ],
         ),

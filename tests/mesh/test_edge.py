@@ -36,6 +36,45 @@ def test_a_gateway_names_the_namespaces_of_its_certificates() -> None:
     assert edges(obj(API, "Gateway", "g", spec=spec)) == [("Gateway", "g", (), ("certs",))]
 
 
+@pytest.mark.parametrize(
+    "frontend",
+    [
+        {"default": {"validation": {"caCertificateRefs": [{"name": "c", "namespace": "certs"}]}}},
+        {
+            "perPort": [
+                {
+                    "port": 443,
+                    "tls": {
+                        "validation": {"caCertificateRefs": [{"name": "c", "namespace": "certs"}]}
+                    },
+                }
+            ]
+        },
+    ],
+)
+def test_a_gateway_names_the_namespaces_of_its_clients_authorities(frontend: Object) -> None:
+    spec = {"tls": {"frontend": frontend}, "listeners": []}
+
+    assert edges(obj(API, "Gateway", "g", spec=spec)) == [("Gateway", "g", (), ("certs",))]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [(API, "ListenerSet"), ("gateway.networking.x-k8s.io/v1alpha1", "XListenerSet")],
+)
+def test_a_listener_set_counts_as_its_gateway_does_and_binds_routes(
+    version: str, kind: str
+) -> None:
+    listeners = [{"name": "a", "tls": {"certificateRefs": [{"name": "c", "namespace": "certs"}]}}]
+    parent = {"name": "g", "namespace": "edge"}
+    route = {"parentRefs": [{"kind": kind, "name": "l", "namespace": "sets"}], "rules": []}
+
+    assert edges(
+        obj(version, kind, "l", spec={"parentRef": parent, "listeners": listeners}),
+        obj(API, "HTTPRoute", "r", spec=route),
+    ) == [("ListenerSet", "l", (), ("certs", "edge")), ("HTTPRoute", "r", (), ("sets",))]
+
+
 def test_a_route_of_a_gateway_names_it_and_where_it_leads() -> None:
     rules = [{"backendRefs": [{"name": "cart", "namespace": "pay", "port": 80}]}]
     to_gateway = {"parentRefs": [{"name": "g", "namespace": "edge"}], "rules": rules}
