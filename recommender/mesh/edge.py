@@ -1,12 +1,13 @@
 """Convert what brings calls into a mesh from outside, as far as it binds namespaces.
 
-Which Ingresses istiod reads: istio pilot/pkg/config/kube/ingress `shouldProcessIngress`. One of
-another class is none of its matters; without any class the mesh's mode decides, so it counts.
+Which Ingresses istiod reads: istio pilot/pkg/config/kube/ingress `shouldProcessIngressWithClass`.
+One of another class is none of its matters; without any the mesh's mode decides, so it counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from recommender.mesh import fields
@@ -16,6 +17,7 @@ from recommender.mesh.objects import EdgeObject, ObjectMeta
 
 _CLASS: Final = "kubernetes.io/ingress.class"
 _ISTIO: Final = "istio"
+_CONTROLLER: Final = "istio.io/ingress-controller"
 
 
 def edge_object(meta: ObjectMeta, _document: Fields, kind: str) -> EdgeObject:
@@ -43,15 +45,59 @@ def gateway(meta: ObjectMeta, document: Fields, kind: str) -> EdgeObject:
     return EdgeObject(meta, kind, namespaces=tuple(sorted(named - {meta.namespace})))
 
 
-def ingress(meta: ObjectMeta, document: Fields) -> EdgeObject | None:
-    """Convert an Ingress; one of another controller's class is None.
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """Hold the class of an Ingress: the one of its annotation, None without, and of its spec."""
+
+    meta: ObjectMeta
+    noted: str | None
+    named: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngressClass:
+    """Hold who serves the Ingresses of a class."""
+
+    meta: ObjectMeta
+    controller: str
+
+
+def ingress(meta: ObjectMeta, document: Fields) -> Ingress:
+    """Convert an Ingress.
 
     Raises:
         FieldError: A field has a type that the resource's schema refuses.
     """
     named = fields.text(fields.mapping(document, "spec"), "ingressClassName")
-    named = named or meta.annotations.get(_CLASS, "")
-    return EdgeObject(meta, "Ingress") if not named or _ISTIO in named else None
+    return Ingress(meta, meta.annotations.get(_CLASS), named)
+
+
+def ingress_class(meta: ObjectMeta, document: Fields) -> IngressClass:
+    """Convert an IngressClass.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    return IngressClass(meta, fields.text(fields.mapping(document, "spec"), "controller"))
+
+
+def ingresses_of_istio(
+    ingresses: Iterable[Ingress], classes: Iterable[IngressClass], mesh_class: str
+) -> Iterator[EdgeObject]:
+    """Yield the Ingresses that istiod reads, `mesh_class` being the MeshConfig's `ingressClass`.
+
+    Of a class that the dump lacks the name tells.
+    """
+    controllers = {(c.meta.kubernetes_cluster, c.meta.name): c.controller for c in classes}
+    for each in ingresses:
+        controller = controllers.get((each.meta.kubernetes_cluster, each.named))
+        name = each.named if each.noted is None else each.noted
+        if each.noted is None and controller is not None:
+            counts = controller == _CONTROLLER
+        else:
+            counts = name in ("", mesh_class) or _ISTIO in name
+        if counts:
+            yield EdgeObject(each.meta, "Ingress")
 
 
 def routes_of_gateways(routes: Iterable[GatewayRoute]) -> Iterator[EdgeObject]:

@@ -77,8 +77,16 @@ _NO_PART: Final = "objects of a kind that plays no part"
 _DIFFERING: Final = "different objects of one name, the newest was used"
 _CLUSTER_SET: Final = "may make hosts of clusterset.local, which are not modelled"
 _CLUSTER_SET_KINDS: Final = ("ServiceExport", "ServiceImport")
+_CLUSTER_SCOPED: Final = ("Namespace", "IngressClass")
 _EXPECTED: Final = (Namespace, Service, PodObject)
-_OF_EACH_CLUSTER: Final = (*_EXPECTED, EndpointSlice, WorkloadEntry, Controller, MeshConfigMap)
+_OF_EACH_CLUSTER: Final = (
+    *_EXPECTED,
+    EndpointSlice,
+    WorkloadEntry,
+    Controller,
+    MeshConfigMap,
+    edge.IngressClass,
+)
 
 
 def load_mesh(
@@ -145,7 +153,13 @@ def load_mesh(
         authorization_policies=tuple(objects.of(AuthorizationPolicy)),
         envoy_filters=tuple(objects.of(EnvoyFilter)),
         peer_authentications=tuple(objects.of(PeerAuthentication)),
-        edge_objects=(*objects.of(EdgeObject), *edge.routes_of_gateways(routes)),
+        edge_objects=(
+            *objects.of(EdgeObject),
+            *edge.ingresses_of_istio(
+                objects.of(edge.Ingress), objects.of(edge.IngressClass), config.ingress_class
+            ),
+            *edge.routes_of_gateways(routes),
+        ),
         notes=tuple(sorted(notes)),
         kubernetes_clusters=clusters,
     )
@@ -175,6 +189,7 @@ def _kinds(cluster_domain: str) -> _Kinds:
         ("gateway.networking.k8s.io", "ListenerSet"): partial(edge.gateway, kind="ListenerSet"),
         ("gateway.networking.x-k8s.io", "XListenerSet"): partial(edge.gateway, kind="ListenerSet"),
         ("networking.k8s.io", "Ingress"): edge.ingress,
+        ("networking.k8s.io", "IngressClass"): edge.ingress_class,
     }
     for group, kind in CONTROLLER_KINDS:
         kinds[group, kind] = partial(controller, kind=kind)
@@ -210,7 +225,7 @@ class _Found:
             return
         where = _place_of(document, kind)
         try:
-            origin, namespaced = document.origin, kind != "Namespace"
+            origin, namespaced = document.origin, kind not in _CLUSTER_SCOPED
             meta = kubernetes.object_meta(
                 document.object, origin, namespaced=namespaced, kubernetes_cluster=cluster
             )
@@ -221,7 +236,7 @@ class _Found:
         if found is not None:
             key = (kind, found.meta.namespace, found.meta.name, cluster)
             self.objects[key].append((found, _resource_version(document)))
-        elif kind not in ("ConfigMap", "Ingress"):
+        elif kind != "ConfigMap":
             self.notes[_TARGETED, where] += 1
 
     def chosen(self) -> list[_Named]:

@@ -126,6 +126,7 @@ def _mesh_config(config: Fields, root_namespace: str) -> MeshConfig:
         access_log_format=_access_log_format(config),
         dns_capture=fields.text(metadata, "ISTIO_META_DNS_CAPTURE") in _TRUE,
         discovery_selectors=fields.each(config, "discoverySelectors", _label_selector),
+        ingress_class=fields.text(config, "ingressClass") or default.ingress_class,
         service_entry_visibility=_service_entry_visibility(config),
     )
 

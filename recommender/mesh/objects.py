@@ -456,6 +456,7 @@ class MeshConfig:
     access_log_format: AccessLogFormat = field(default_factory=AccessLogFormat)
     dns_capture: bool = False
     discovery_selectors: tuple[LabelSelector, ...] = ()
+    ingress_class: str = "istio"
     service_entry_visibility: ServiceEntryVisibility = field(default_factory=ServiceEntryVisibility)
 
     @property

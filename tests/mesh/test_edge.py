@@ -101,6 +101,31 @@ def test_an_ingress_counts_unless_it_is_of_another_controller(
     assert not mesh_of_objects(by_field).notes[0].is_loss
 
 
+def test_the_class_of_an_ingress_tells_whose_it_is_whatever_its_name() -> None:
+    def of(controller: str) -> list[object]:
+        spec = {"controller": controller}
+        return [
+            *edges(
+                obj("networking.k8s.io/v1", "IngressClass", "public", "", spec=spec),
+                obj("networking.k8s.io/v1", "Ingress", "i", spec={"ingressClassName": "public"}),
+            )
+        ]
+
+    assert of("istio.io/ingress-controller") == [("Ingress", "i", (), ())]
+    assert of("k8s.io/ingress-nginx") == []
+
+
+def test_the_annotation_of_an_ingress_comes_before_its_spec() -> None:
+    noted = {"kubernetes.io/ingress.class": "edge"}
+    spec = {"ingressClassName": "nginx"}
+    both = obj("networking.k8s.io/v1", "Ingress", "i", annotations=noted, spec=spec)
+    config = {"mesh": "ingressClass: edge"}
+    named = obj("v1", "ConfigMap", "istio", "istio-system", data=config)
+
+    assert edges(both) == []
+    assert edges(both, named) == [("Ingress", "i", (), ())]
+
+
 def test_a_gateway_of_the_wrong_shape_is_left_out_with_a_note() -> None:
     mesh = mesh_of_objects(obj(API, "Gateway", "g", spec={"listeners": "all"}))
 
