@@ -15,7 +15,7 @@ from recommender.mesh import Mesh
 from recommender.recommendation.kubernetes_clusters import valid_address
 
 _SERVICE_NAME: Final = re.compile(r"(?:[^.]+\.)+([^.]+)\.svc(?:\..+)?")
-_SHORT_NAME: Final = re.compile(r"([^.]+)\.([^.]+)")
+_SHORT_NAME: Final = re.compile(r"(?:[^.]+\.)?([^.]+)\.([^.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class NamespacesOf:
     def of_service_name(self, name: str) -> set[str]:
         """Return the namespace of `name.namespace.svc`, with or without a domain, or a pod below.
 
-        It may be one that the mesh lacks. Of `name.namespace` only where that is a Service: else
-        it may be anything.
+        It may be one that the mesh lacks. Of `name.namespace`, or a pod below, only where that is
+        a Service: else it may be anything.
         """
         full = _SERVICE_NAME.fullmatch(name)
         if full is not None:

@@ -77,6 +77,9 @@ _NO_PART: Final = "objects of a kind that plays no part"
 _DIFFERING: Final = "different objects of one name, the newest was used"
 _CLUSTER_SET: Final = "may make hosts of clusterset.local, which are not modelled"
 _CLUSTER_SET_KINDS: Final = ("ServiceExport", "ServiceImport")
+# Two kinds bear one name; other groups are old names of the same kinds.
+_GATEWAY_API_GATEWAY: Final = ("gateway.networking.k8s.io", "Gateway")
+_OTHER_GATEWAY: Final = "Gateway API Gateway"
 _CLUSTER_SCOPED: Final = ("Namespace", "IngressClass")
 _EXPECTED: Final = (Namespace, Service, PodObject)
 _OF_EACH_CLUSTER: Final = (
@@ -185,7 +188,7 @@ def _kinds(cluster_domain: str) -> _Kinds:
         ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,
         (istio, "Gateway"): partial(edge.edge_object, kind="Gateway"),
         (istio, "WorkloadGroup"): partial(edge.edge_object, kind="WorkloadGroup"),
-        ("gateway.networking.k8s.io", "Gateway"): partial(edge.gateway, kind="Gateway"),
+        _GATEWAY_API_GATEWAY: partial(edge.gateway, kind="Gateway"),
         ("gateway.networking.k8s.io", "ListenerSet"): partial(edge.gateway, kind="ListenerSet"),
         ("gateway.networking.x-k8s.io", "XListenerSet"): partial(edge.gateway, kind="ListenerSet"),
         ("networking.k8s.io", "Ingress"): edge.ingress,
@@ -234,7 +237,8 @@ class _Found:
             self.notes[f"{_LEFT_OUT}: {error}", where] += 1
             return
         if found is not None:
-            key = (kind, found.meta.namespace, found.meta.name, cluster)
+            same_kind = _OTHER_GATEWAY if (group, kind) == _GATEWAY_API_GATEWAY else kind
+            key = (same_kind, found.meta.namespace, found.meta.name, cluster)
             self.objects[key].append((found, _resource_version(document)))
         elif kind != "ConfigMap":
             self.notes[_TARGETED, where] += 1

@@ -250,6 +250,7 @@ def test_what_concerns_nobody_else_keeps_no_namespace(objects: list[Object]) -> 
         http_call(WEB, "old.attic", OLD, address="10.96.7.7"),
         http_call(WEB, "old.attic:8080", address="10.96.7.7"),
         http_call(WEB, "old.attic.svc", cluster="PassthroughCluster", address="192.0.2.9"),
+        http_call(WEB, "old-0.old.attic", cluster="PassthroughCluster", address="192.0.2.9"),
         http_call(WEB, f"old-0.{OLD}", cluster="PassthroughCluster", address="192.0.2.9"),
         tcp_call(WEB, "10.96.7.7", 9999, cluster="PassthroughCluster"),
         tcp_call(WEB, "10.244.7.1", 9999, cluster="PassthroughCluster"),

@@ -75,6 +75,18 @@ def test_a_listener_set_counts_as_its_gateway_does_and_binds_routes(
     ) == [("ListenerSet", "l", (), ("certs", "edge")), ("HTTPRoute", "r", (), ("sets",))]
 
 
+def test_gateways_of_both_kinds_may_have_one_name() -> None:
+    references = [{"name": "c", "namespace": "certs"}]
+    listeners = [{"name": "a", "tls": {"certificateRefs": references}}]
+    mesh = mesh_of_objects(
+        obj(NETWORKING, "Gateway", "g", spec={}, created="2026-01-02T00:00:00Z"),
+        obj(API, "Gateway", "g", spec={"listeners": listeners}, created="2026-01-01T00:00:00Z"),
+    )
+
+    assert sorted(each.namespaces for each in mesh.edge_objects) == [(), ("certs",)]
+    assert not notes_of(mesh, "different objects")
+
+
 def test_a_route_of_a_gateway_names_it_and_where_it_leads() -> None:
     rules = [{"backendRefs": [{"name": "cart", "namespace": "pay", "port": 80}]}]
     to_gateway = {"parentRefs": [{"name": "g", "namespace": "edge"}], "rules": rules}
