@@ -133,13 +133,13 @@ def _narrowed(
 def _by_labels_of_idle(cases: _Cases) -> list[Requirement] | None:
     """Choose by values that only namespaces to hide have: fewest labels, then fewest values."""
     values = {key: _values_of_idle_alone(cases, key) for key in _usable_keys(cases.idle)}
-    values = {key: found for key, found in values.items() if found}
-    most = sorted(values, key=lambda key: (-_covered(cases, {key: values[key]}), key))[:_MOST_KEYS]
+    covered = {key: _covered(cases, key, found) for key, found in values.items() if found}
+    most = sorted(covered, key=lambda key: (-len(covered[key]), key))[:_MOST_KEYS]
     for size in (1, 2):
         fitting = [
             keys
             for keys in combinations(sorted(most), size)
-            if _covered(cases, {key: values[key] for key in keys}) == len(cases.idle)
+            if len({n for key in keys for n in covered[key]}) == len(cases.idle)
         ]
         if fitting:
             best = min(fitting, key=lambda keys: (sum(len(values[key]) for key in keys), keys))
@@ -147,10 +147,10 @@ def _by_labels_of_idle(cases: _Cases) -> list[Requirement] | None:
     return None
 
 
-def _covered(cases: _Cases, values: dict[str, tuple[str, ...]]) -> int:
-    return sum(
-        any(labels.get(key) in found for key, found in values.items()) for labels in cases.idle
-    )
+def _covered(cases: _Cases, key: str, values: tuple[str, ...]) -> frozenset[int]:
+    """Number the namespaces to hide that have one of the values."""
+    found = frozenset(values)
+    return frozenset(n for n, labels in enumerate(cases.idle) if labels.get(key) in found)
 
 
 def _values_of_idle_alone(cases: _Cases, key: str) -> tuple[str, ...]:

@@ -111,7 +111,8 @@ def workload_entry(meta: ObjectMeta, document: Fields) -> WorkloadEntry:
     """
     spec = fields.mapping(document, "spec")
     labels = {**fields.labels(spec, "labels"), **meta.labels}
-    return WorkloadEntry(meta, fields.text(spec, "address"), labels, _ports(spec))
+    account = fields.text(spec, "serviceAccount")
+    return WorkloadEntry(meta, fields.text(spec, "address"), labels, _ports(spec), account)
 
 
 def sidecar(meta: ObjectMeta, document: Fields) -> Sidecar:

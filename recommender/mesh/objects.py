@@ -196,12 +196,16 @@ class ServiceEntry:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadEntry:
-    """Describe an Istio WorkloadEntry; `address` may be a host name."""
+    """Describe an Istio WorkloadEntry; `address` may be a host name.
+
+    One with a `service_account` has a proxy.
+    """
 
     meta: ObjectMeta
     address: str
     labels: Labels = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    service_account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,5 +43,9 @@ def virtual_machines(mesh: Mesh, namespace: str) -> Iterator[str]:
 
 
 def is_virtual_machine(entry: WorkloadEntry) -> bool:
-    """Tell whether a proxy made a WorkloadEntry when it came (istio pilot/pkg/autoregistration)."""
-    return any(key in entry.meta.annotations for key in _VIRTUAL_MACHINE)
+    """Tell whether a proxy made a WorkloadEntry when it came, or has one by its service account.
+
+    Source: istio pilot/pkg/autoregistration; the API says that an account asks for a sidecar.
+    """
+    is_registered = any(key in entry.meta.annotations for key in _VIRTUAL_MACHINE)
+    return is_registered or bool(entry.service_account)

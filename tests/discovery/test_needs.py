@@ -60,6 +60,18 @@ def test_a_namespace_that_nothing_needs_is_idle() -> None:
                 )
             ],
         ),
+        (
+            "proxy",
+            [
+                obj(
+                    ISTIO,
+                    "WorkloadEntry",
+                    "vm",
+                    "attic",
+                    spec={"address": "192.0.2.7", "serviceAccount": "vm"},
+                )
+            ],
+        ),
         ("injection", [namespace("attic", istio_injection="enabled")]),
         ("injection", [obj("v1", "Namespace", "attic", labels={"istio.io/rev": "stable"})]),
         (
