@@ -18,13 +18,22 @@ from recommender.discovery import DiscoveryAnswer, recommend_discovery_selectors
 from recommender.flows import summarise_flows
 from recommender.mesh import load_mesh
 from recommender.service_graph import build_service_graph
+from tests.discovery.helpers import CALL, mesh_objects
 from tests.istio.conformance_case import Case
 from tests.istio.conformance_discovery import hide_anything, hide_idle
-from tests.istio.hidden_namespaces import differences, logged_case, with_selectors
+from tests.istio.hidden_namespaces import differences, hiding, logged_case, with_selectors
 from tests.istio.judge import require_go
 from tests.istio.random_meshes import write_mesh
 from tests.mesh.helpers import Object, obj
-from tests.recommendation.helpers import deployment, route_to, service, virtual_service
+from tests.recommendation.helpers import (
+    deployment,
+    flows_of,
+    mesh_config,
+    pod_name,
+    route_to,
+    service,
+    virtual_service,
+)
 
 SHOP = Path(shop.__file__).parent
 SIZES = Sizes(services=24, pods=40, lines=600, namespaces=7)
@@ -67,6 +76,34 @@ def test_a_namespace_that_is_used_would_be_missed() -> None:
     changed = differences(case, with_selectors(case, replace(answer, idle=tuple(used))))
 
     assert {each.call.host or each.call.sni for each in changed} == {"api.bank.example"}
+
+
+def test_without_a_namespace_whose_pods_are_endpoints_elsewhere_istiod_has_no_endpoint(
+    tmp_path: Path,
+) -> None:
+    require_go()
+    part = obj(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "cart-1",
+        labels={"kubernetes.io/service-name": "cart"},
+        addressType="IPv4",
+        endpoints=[
+            {
+                "addresses": ["10.244.7.1"],
+                "conditions": {"ready": True},
+                "targetRef": {"kind": "Pod", "name": pod_name("old"), "namespace": "attic"},
+            }
+        ],
+        ports=[{"name": "http", "port": 8080}],
+    )
+    write_mesh(tmp_path, mesh_objects(part, mesh_config("{}")))
+    mesh = load_mesh([tmp_path])
+    graph = build_service_graph(flows_of([CALL]), mesh)
+    case = logged_case(graph, mesh, {"": tmp_path})
+
+    assert recommend_discovery_selectors(graph, mesh).idle == ()
+    assert len(differences(case, hiding(case, {"attic"}))) == 1
 
 
 def test_idle_namespaces_of_a_synthetic_mesh_are_found_and_no_call_changes(tmp_path: Path) -> None:
