@@ -123,7 +123,8 @@ def test_a_file_of_somebody_else_is_not_overwritten(
 def test_existing_labels_are_used_where_they_tell(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    found = json.loads(run_on(capsys, tmp_path, namespace("attic", stage="off")))
+    house = [namespace("kube-system"), namespace("default")]
+    found = json.loads(run_on(capsys, tmp_path, namespace("attic", stage="off"), *house))
 
     assert found["selectors"]["by"] == "existing labels"
     assert found["selectors"]["commands"] == []
@@ -159,6 +160,8 @@ def test_names_from_the_dump_are_no_commands_and_no_escapes(
         obj("v1", "Namespace", evil, labels=labels),
         service("s", evil, ip="10.96.6.6"),
         obj("v1", "Namespace", "attic", labels={**labels, "on": "yes"}),
+        namespace("kube-system"),
+        namespace("default"),
     ]
     table = run_on(capsys, tmp_path, *more, output="table")
     text = (tmp_path / "out.yaml").read_text(encoding="utf-8")
