@@ -158,7 +158,7 @@ class _Decider:
         unproved = [
             str(each.workload)
             for each in left_out
-            if each.reason not in _UNAFFECTED and not self._stays_selected(each)
+            if each.reason not in _UNAFFECTED and not self._is_selected(each.workload)
         ]
         unproved += (
             f"the unknown pod {pod.namespace}/{pod.name}"
@@ -179,18 +179,15 @@ class _Decider:
             self.aliased,
         )
 
-    def _stays_selected(self, left_out: LeftOut) -> bool:
-        """Tell whether a Sidecar that chooses by label applies to every pod of a workload.
+    def _is_selected(self, id_: WorkloadId) -> bool:
+        """Tell whether a Sidecar made by somebody else applies to every pod of a workload.
 
-        One of this tool's own counts only if its file stays, and stays what it is.
+        One of this tool's own may be gone where only the files of this run are applied.
         """
-        id_ = left_out.workload
         each = (labels for _, labels in proxy_labels(self.index, id_))
         found = [self.rules.sidecars.selected(id_.namespace, labels) for labels in each]
-        stays = set(left_out.keeps) - self.taken
         return bool(found) and all(
-            s is not None and s.workload_selector and (not is_own(s) or s.meta.name in stays)
-            for s in found
+            s is not None and s.workload_selector and not is_own(s) for s in found
         )
 
     def _only_received(self, id_: WorkloadId) -> tuple[Received, ...]:

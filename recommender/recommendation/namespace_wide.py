@@ -91,6 +91,10 @@ def namespace_option(
         obstacle = "fewer than two workloads could share it"
     if not obstacle and _differ(sharing):
         obstacle = "its workloads keep different settings of existing Sidecars"
+    if not obstacle and "ingress" in sharing[0].recommendation.other_spec:
+        obstacle = "ingress listeners of its workloads' Sidecars would be those of new ones too"
+    if not obstacle and not any(member.hosts for member in sharing):
+        obstacle = "a new workload would have nothing in scope: none of these calls anybody"
     if obstacle:
         return NamespaceOption(namespace.name, decided, None, obstacle)
     sharing, hosts = _proved_together(sharing, prover, tuple(aliased))

@@ -112,6 +112,8 @@ NEW_IS_HIDDEN: Final = "A new namespace is hidden until it has such a label."
 def proof_in_words(answer: DiscoveryAnswer) -> str:
     """Say what was compared."""
     proof = answer.proof
+    if not proof.calls:
+        return "nothing, since no call was logged that could be"
     also = (
         f", also under {counted(proof.sidecars, 'recommended Sidecar')}" if proof.sidecars else ""
     )

@@ -14,13 +14,15 @@ def placed_proxies(
 ) -> Iterator[tuple[View, Labels, int]]:
     """Yield the views of a workload's proxies with their labels, and how many have each.
 
-    Where none runs now, those that `logged` count with the labels of the first to come.
+    Where none runs now there is one, with the labels of the first to come: pods of a CronJob come
+    one after another. In a dump without any pods those that `logged` count.
     """
     pods = index.pods_by_workload.get(id_, ())
     live = [pod for pod in pods if pod.proxy == "sidecar" and not pod.has_ended]
     placed = _by_labels(live)
     if not placed and logged:
-        placed = [(*each, logged) for each in proxy_labels(index, id_)[:1]]
+        number = 1 if index.mesh.pods else logged
+        placed = [(*each, number) for each in proxy_labels(index, id_)[:1]]
     v6 = ipv6_only(pods)
     for cluster, labels, number in placed:
         (view,) = views.of_pods([(cluster, labels)], v6)

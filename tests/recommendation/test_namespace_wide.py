@@ -30,6 +30,7 @@ from tests.recommendation.helpers import (
     http_call,
     of,
     pod_name,
+    received,
     service,
     sidecar,
     tcp_call,
@@ -114,12 +115,13 @@ def test_a_workload_that_another_sidecar_selects_does_not_matter() -> None:
     assert len(shared(answer(*FRONT, *caller("silent", 3), mine)).workloads) == 2
 
 
-def test_an_own_sidecar_that_stays_keeps_a_workload_out_of_it() -> None:
+def test_an_own_sidecar_of_a_silent_workload_leaves_no_option() -> None:
+    """Its file stays, but not where only the files of this run are applied."""
     own = sidecar("silent", "front", hosts=["back/*"], selector={"app": "silent"}, own=True)
     found = answer(*FRONT, *caller("silent", 3), own)
     (silent,) = [each for each in found.left_out if each.workload.name == "silent"]
 
-    assert len(shared(found).workloads) == 2
+    assert option(found).obstacle == "nothing is proved for front/deployment/silent"
     assert "silent" in silent.keeps
 
 
@@ -337,3 +339,26 @@ def test_none_is_chosen_where_a_workload_lost_its_recommendation() -> None:
     lost = replace(found, recommended=found.recommended[:1])
 
     assert choose_namespaces(lost, ["front"]).namespace_sidecars == ()
+
+
+def test_ingress_listeners_of_workloads_are_not_given_to_new_ones() -> None:
+    own = [
+        sidecar(name, "front", hosts=["back/*"], selector={"app": name}, own=True)
+        for name in ("web", "cart")
+    ]
+    for each in own:
+        each["spec"]["ingress"] = [
+            {
+                "port": {"number": 9080, "protocol": "HTTP", "name": "http"},
+                "defaultEndpoint": "127.0.0.1:8080",
+            }
+        ]
+
+    assert "ingress listeners" in option(answer(*FRONT, *own)).obstacle
+
+
+def test_where_nobody_calls_anybody_a_new_workload_would_have_nothing() -> None:
+    heard = [received(f"front/{pod_name(name)}") for name in ("web", "cart")]
+    found = answer(*FRONT, calls=heard)
+
+    assert "nothing in scope" in option(found).obstacle

@@ -150,6 +150,17 @@ def test_pods_that_are_gone_count_as_often_as_they_logged() -> None:
     assert web.before.bytes > web.after.bytes > 0
 
 
+def test_a_workload_of_which_no_pod_runs_counts_as_one_however_many_logged() -> None:
+    """Pods of a CronJob log one after another."""
+    objects = [
+        each for each in shop() if "web" not in each["metadata"]["name"] or each["kind"] != "Pod"
+    ]
+    calls = [{**BUSY, "source_pod": pod_name("web", number)} for number in range(5)]
+    found = measure_savings(mesh_of_objects(*objects), decide(objects, calls))
+
+    assert of(found, "web").proxies == 1
+
+
 def test_a_mesh_without_proxies_saves_nothing() -> None:
     mesh = mesh_of_objects(service("api"))
     savings = measure_savings(mesh, Recommendations())
