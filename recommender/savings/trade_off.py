@@ -10,7 +10,7 @@ it generates, and more changes that reach a proxy. Both are CPU time of istiod, 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -18,9 +18,9 @@ from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import config_size
 from recommender.istio.pushes import push_dependencies
 from recommender.istio.sidecar_scope import build_scope_rules
-from recommender.mesh import Mesh, MeshIndex, index_mesh
+from recommender.mesh import Labels, Mesh, MeshIndex, index_mesh
 from recommender.recommendation.model import NamespaceOption, Recommendation, Recommendations
-from recommender.recommendation.views import Views, build_view_rules
+from recommender.recommendation.views import View, Views, build_view_rules
 from recommender.savings.fan_out import COUNTED_KINDS
 from recommender.savings.proxies import placed_proxies
 
@@ -135,18 +135,24 @@ class _Pricing:
     def __init__(self, index: MeshIndex, views: Views) -> None:
         self.index, self.views, self._known = index, views, {}
 
+    def proxies(self, recommendation: Recommendation) -> int:
+        """Count the proxies of a workload, as its price does."""
+        return sum(number for _, _, number in self._placed(recommendation))
+
     def of(self, recommendation: Recommendation, hosts: Iterable[str], objects: int) -> Price:
         """Price the proxies of a workload with some hosts, and so many objects for them."""
         hosts, price = list(hosts), Price(objects, 0, 0, 0)
         services = 0
-        for view, _, number in placed_proxies(
-            self.index, self.views, recommendation.workload, recommendation.pods
-        ):
+        for view, _, number in self._placed(recommendation):
             config = self.views.with_hosts(view, hosts)
             sent, depends = self._measured(config)
             price = price.plus(Price(0, 0, sent * number, depends * number))
             services = max(services, config.service_count)
         return price.plus(Price(0, services * objects, 0, 0))
+
+    def _placed(self, recommendation: Recommendation) -> Iterator[tuple[View, Labels, int]]:
+        logged = recommendation.pods
+        return placed_proxies(self.index, self.views, recommendation.workload, logged)
 
     def _measured(self, config: ProxyConfig) -> tuple[int, int]:
         if id(config) not in self._known:
@@ -175,5 +181,5 @@ def _compared(
                 wide, first = wide.plus(pricing.of(member, hosts, first)), 0
             else:
                 wide = wide.plus(own[member.workload])
-    proxies = sum(member.pods for member in members)
+    proxies = sum(map(pricing.proxies, members))
     return TradeOff(option.namespace, len(members), proxies, each_price, wide, option.obstacle)

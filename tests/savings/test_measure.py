@@ -6,11 +6,18 @@ from typing import Any
 
 from recommender.istio.pushes import ENDPOINTS, SERVICE, VIRTUAL_SERVICE, ConfigKey
 from recommender.recommendation import Recommendations
-from recommender.savings import ChangeReach, Savings, WorkloadSavings, measure_savings
+from recommender.savings import (
+    ChangeReach,
+    Savings,
+    WorkloadSavings,
+    measure_savings,
+    trade_offs,
+)
 from recommender.savings.model import NotEstimated
 from tests.mesh.helpers import Object, mesh_of_objects, obj, pod
 from tests.recommendation.helpers import (
     decide,
+    decide_for,
     deployment,
     fqdn,
     http_call,
@@ -159,6 +166,9 @@ def test_a_workload_of_which_no_pod_runs_counts_as_one_however_many_logged() -> 
     found = measure_savings(mesh_of_objects(*objects), decide(objects, calls))
 
     assert of(found, "web").proxies == 1
+    mesh = mesh_of_objects(*objects)
+    (compared,) = trade_offs(mesh, decide_for(mesh, calls, with_options=True))
+    assert compared.proxies == 1
 
 
 def test_a_mesh_without_proxies_saves_nothing() -> None:
