@@ -25,7 +25,7 @@ class MergedRule:
     """Hold DestinationRules of one host and namespace put together.
 
     `sources` are (namespace, name), the oldest first, whose subsets come before those of others;
-    `subsets` maps each to the labels of its endpoints. `http_pool` and `outlier_detection` are
+    `subsets` maps each to the labels of its endpoints. `http_options` and `outlier_detection` are
     those of the oldest rule that has any.
     """
 
@@ -34,7 +34,7 @@ class MergedRule:
     subsets: Mapping[str, Labels]
     export_to: frozenset[str]
     workload_selector: Labels | None
-    http_pool: bool = False
+    http_options: bool = False
     outlier_detection: bool = False
 
 
@@ -133,7 +133,7 @@ def _merged(rule: DestinationRule) -> MergedRule:
         rule.subsets,
         export_to,
         rule.workload_selector,
-        rule.http_pool,
+        rule.http_options,
         rule.outlier_detection,
     )
 
@@ -160,12 +160,12 @@ def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
 
 
 def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
-    deciding = existing if existing.http_pool or existing.outlier_detection else new
+    deciding = existing if existing.http_options or existing.outlier_detection else new
     return replace(
         existing,
         sources=existing.sources + new.sources,
         subsets={**new.subsets, **existing.subsets},
-        http_pool=deciding.http_pool,
+        http_options=deciding.http_options,
         outlier_detection=deciding.outlier_detection,
     )
 

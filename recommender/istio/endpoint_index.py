@@ -34,6 +34,7 @@ from recommender.mesh.objects import (
     EndpointSlice,
     Labels,
     Mesh,
+    ObjectMeta,
     Pod,
     Service,
     ServiceEntry,
@@ -47,6 +48,11 @@ _CANONICAL_REVISION = (
     "app.kubernetes.io/version",
     "version",
 )
+_LATEST = "latest"
+_CLUSTER_ID = "Kubernetes"
+"""What istiod calls its Kubernetes cluster if it is told no name."""
+_REGISTRATION_GROUP = "istio.io/autoRegistrationGroup"
+_WORKLOAD_NAME = "service.istio.io/workload-name"
 _UNIX = "unix://"
 _BY_DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
 
@@ -54,14 +60,14 @@ _BY_DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
 class ServiceEndpoint(NamedTuple):
     """Hold an endpoint: an address or a name, and the labels that subsets choose by.
 
-    `service_account` is (namespace, name), None where no pod is known; `workload` is what the
+    `service_account` is (namespace, name), None where no pod is known; `reported_as` is what the
     proxy's telemetry names it by.
     """
 
     address: str
     labels: Labels
     service_account: tuple[str, str] | None = None
-    workload: str = ""
+    reported_as: str = ""
 
 
 class _PortKey(NamedTuple):
@@ -160,15 +166,43 @@ def build_endpoint_index(mesh: Mesh) -> EndpointIndex:
 
 
 def _of_pod(pod: Pod) -> ServiceEndpoint:
-    namespace, labels, name = pod.meta.namespace, pod.meta.labels, pod.workload.name
-    canonical = next((labels[key] for key in _CANONICAL_NAME if key in labels), name)
-    revision = next((labels[key] for key in _CANONICAL_REVISION if key in labels), "latest")
+    meta = pod.meta
     return ServiceEndpoint(
         pod.ips[0] if pod.ips else "",
-        labels,
-        (namespace, pod.service_account),
-        ";".join((name, namespace, canonical, revision)),
+        meta.labels,
+        (meta.namespace, pod.service_account),
+        _reported_as(pod.workload.name, meta),
     )
+
+
+def _of_workload_entry(entry: WorkloadEntry) -> ServiceEndpoint:
+    """Name it as istiod does. Source: istio pkg/kube/labels `WorkloadNameFromWorkloadEntry`."""
+    meta = entry.meta
+    name = meta.annotations.get(_REGISTRATION_GROUP) or meta.labels.get(_WORKLOAD_NAME) or meta.name
+    return ServiceEndpoint(
+        entry.address, entry.labels, reported_as=_reported_as(name, meta, entry.labels)
+    )
+
+
+def _reported_as(workload: str, meta: ObjectMeta, labels: Labels | None = None) -> str:
+    """Name an endpoint for telemetry.
+
+    Source: istio networking/util/util.go `AppendLbEndpointMetadata`.
+    """
+    labels = meta.labels if labels is None else labels
+    canonical = next((labels[key] for key in _CANONICAL_NAME if key in labels), workload)
+    revision = next((labels[key] for key in _CANONICAL_REVISION if key in labels), _LATEST)
+    shown = "" if revision == _LATEST else revision
+    cluster = meta.kubernetes_cluster or _CLUSTER_ID
+    return ";".join((workload, meta.namespace, canonical, shown, cluster))
+
+
+def _listed(entry: ServiceEntry) -> Iterator[ServiceEndpoint]:
+    """Yield the endpoints that a ServiceEntry lists itself, which are named by their number."""
+    for number, each in enumerate(entry.endpoints):
+        told = _reported_as(f"{entry.meta.name}-{number}", entry.meta, each.labels)
+        for address in each.addresses:
+            yield ServiceEndpoint(address, each.labels, reported_as=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +229,19 @@ class _Backends:
                 yield from ((_PortKey(port.name, None), endpoint) for port in service.ports)
         for name, entry in selected_workload_entries(service, self.workload_entries):
             if is_address(entry.address):
-                yield _PortKey(name, None), ServiceEndpoint(entry.address, entry.labels)
+                yield _PortKey(name, None), _of_workload_entry(entry)
 
     def _of_slices(self, slices: Iterable[EndpointSlice]) -> _Found:
         """Yield each endpoint once, unless it is terminating; one that is not ready is sent."""
         seen: set[tuple[str, str]] = set()
         for part in slices:
+            nobody = ObjectMeta("", "", kubernetes_cluster=part.meta.kubernetes_cluster)
+            unknown = ServiceEndpoint("", {}, reported_as=_reported_as("", nobody))
             for endpoint in part.endpoints:
                 named = (part.meta.kubernetes_cluster, *endpoint.pod) if endpoint.pod else None
                 pod = self.by_name.get(named) if named else None
                 for address in () if endpoint.terminating else endpoint.addresses:
-                    made = pod._replace(address=address) if pod else ServiceEndpoint(address, {})
+                    made = (pod or unknown)._replace(address=address)
                     for port in part.ports:
                         if (address, port.name) not in seen:
                             seen.add((address, port.name))
@@ -222,10 +258,13 @@ class _Backends:
             chosen = self._entries(namespace, selector)
             usable = (each for each in chosen if by_dns or is_address(each.address))
             found = list(self._pods(namespace, selector))
-            found += (ServiceEndpoint(each.address, each.labels) for each in usable)
+            found += map(_of_workload_entry, usable)
         else:
-            found = [ServiceEndpoint(a, e.labels) for e in entry.endpoints for a in e.addresses]
-            found = found or ([ServiceEndpoint(host, {})] if by_dns else [])
+            found = list(_listed(entry))
+            alone = ServiceEndpoint(
+                host, {}, reported_as=_reported_as(entry.meta.name, entry.meta, {})
+            )
+            found = found or ([alone] if by_dns else [])
         listening = sum(listen_address(address) is not None for address in entry.addresses)
         for endpoint in found * (listening if entry.addresses else 1):
             yield from ((_PortKey(port.name, port.number), endpoint) for port in entry.ports)

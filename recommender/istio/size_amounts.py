@@ -8,8 +8,8 @@ xds/endpoints/endpoint_builder.go.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from recommender.istio.call import ProxyConfig
 from recommender.istio.endpoint_index import EndpointIndex, ServiceEndpoint
@@ -22,9 +22,11 @@ from recommender.istio.outbound_listeners import (
     route_configurations,
 )
 from recommender.istio.protocols import Protocol
-from recommender.istio.proxy import DYNAMIC_DNS
+from recommender.istio.proxy import DYNAMIC_DNS, REGISTRY_ONLY
+from recommender.istio.routes import BuiltRoute
 from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost
+from recommender.mesh.objects import VirtualService
 
 _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthroughCluster
 _DEFAULT_RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
@@ -37,6 +39,13 @@ _CLUSTER_KINDS = {
     Discovery.DNS: "dns_cluster",
     Discovery.FORWARD_PROXY: "forward_proxy_cluster",
 }
+_TIMES_NAMED = {
+    Discovery.EDS: 3,
+    Discovery.ORIGINAL_DST: 2,
+    Discovery.DNS: 3,
+    Discovery.FORWARD_PROXY: 2,
+}
+"""How often a cluster holds its own name, but for the SNI of mutual TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +60,16 @@ class SizeAmounts:
 
 @dataclass(frozen=True, slots=True)
 class OutboundResources:
-    """Hold the resources that a proxy is sent for its outbound calls.
+    """Hold the resources that a proxy is sent for its outbound calls, by default none.
 
     `static_clusters` counts the clusters that every proxy has, `virtual_outbound` the listener.
     """
 
-    clusters: list[OutboundCluster]
-    listeners: list[OutboundListener]
-    routes: Mapping[str, tuple[VirtualHost, ...]]
-    static_clusters: int
-    virtual_outbound: int = 1
+    clusters: Sequence[OutboundCluster] = ()
+    listeners: Sequence[OutboundListener] = ()
+    routes: Mapping[str, tuple[VirtualHost, ...]] = field(default_factory=dict)
+    static_clusters: int = 0
+    virtual_outbound: int = 0
 
     @classmethod
     def of(cls, config: ProxyConfig) -> OutboundResources:
@@ -72,7 +81,20 @@ class OutboundResources:
             listeners,
             route_configurations(config, listeners),
             _STATIC_CLUSTERS + dynamic,
+            virtual_outbound=1,
         )
+
+    def each(self) -> Iterator[tuple[str, str, OutboundResources]]:
+        """Yield the resources of services one by one, with the xDS type and the name of each."""
+        for cluster in self.clusters:
+            only = OutboundResources(clusters=[cluster])
+            yield "cds", cluster.name, only
+            if cluster.discovery is Discovery.EDS:
+                yield "eds", cluster.name, only
+        for listener in self.listeners:
+            yield "lds", listener.name, OutboundResources(listeners=[listener])
+        for name, hosts in self.routes.items():
+            yield "rds", name, OutboundResources(routes={name: hosts})
 
 
 def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmounts:
@@ -86,7 +108,7 @@ def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmoun
         cds=clusters,
         eds=_of_load_assignments(sent),
         lds=_of_listeners(resources, telemetry),
-        rds=_of_routes(resources.routes),
+        rds=_of_routes(resources.routes, config.outbound_traffic_policy),
     )
 
 
@@ -95,30 +117,38 @@ def _of_clusters(index: EndpointIndex, clusters: Iterable[OutboundCluster]) -> C
     for cluster in clusters:
         service, rule = cluster.service, cluster.destination_rule
         found[_CLUSTER_KINDS[cluster.discovery]] += 1
-        found["cluster_host_byte"] += len(service.hostname)
-        found["http2_options"] += _has_http2_options(cluster) or _has_http_pool(cluster)
-        found["outlier_detection"] += rule is not None and rule.outlier_detection
-        found["destination_rule"] += rule is not None
+        found["cluster_name_byte"] += _TIMES_NAMED[cluster.discovery] * len(cluster.name)
+        found["service_name_byte"] += sum(map(len, (*service.key, service.name, cluster.subset)))
+        found["mesh_external"] += service.mesh_external
+        found["http_options"] += _has_http_options(cluster)
         found["subset_cluster"] += bool(cluster.subset)
+        if rule is not None:
+            found["destination_rule"] += 1
+            found["destination_rule_byte"] += sum(map(len, rule.sources[0]))
+            found["outlier_detection"] += rule.outlier_detection
         if _has_mutual_tls(index, cluster):
+            accounts = index.service_accounts(service.key)
             found["mutual_tls"] += 1
-            found["service_account"] += len(index.service_accounts(service.key))
+            found["mutual_tls_match"] += cluster.discovery is not Discovery.ORIGINAL_DST
+            found["cluster_name_byte"] += len(cluster.name)
+            found["service_account"] += len(accounts)
+            found["service_account_byte"] += sum(len(ns) + len(name) for ns, name in accounts)
         if cluster.discovery is Discovery.DNS:
             found["resolved_endpoint"] += len(cluster.endpoints)
+            each = ((e.address, e.reported_as) for e in cluster.endpoints)
+            found["resolved_endpoint_byte"] += sum(len(name) for names in each for name in names)
     return found
 
 
-def _has_http2_options(cluster: OutboundCluster) -> bool:
-    """Guess from the port's name; a sniffed port has options for either version of HTTP."""
-    port = cluster.port
+def _has_http_options(cluster: OutboundCluster) -> bool:
+    """Guess from the port's name, unless a DestinationRule sets them.
+
+    A sniffed port has options for either version of HTTP.
+    """
+    port, rule = cluster.port, cluster.destination_rule
     named = port.name.partition("-")[0].lower() in _HTTP2_NAMES
-    return port.protocol is Protocol.SNIFFED or (port.protocol is Protocol.HTTP and named)
-
-
-def _has_http_pool(cluster: OutboundCluster) -> bool:
-    """Tell whether a DestinationRule sets options of HTTP for a cluster that speaks it."""
-    rule = cluster.destination_rule
-    return rule is not None and rule.http_pool and cluster.port.protocol is Protocol.HTTP
+    by_port = port.protocol is Protocol.SNIFFED or (port.protocol is Protocol.HTTP and named)
+    return by_port or (rule is not None and rule.http_options)
 
 
 def _has_mutual_tls(index: EndpointIndex, cluster: OutboundCluster) -> bool:
@@ -147,10 +177,8 @@ def _of_load_assignments(clusters: Iterable[OutboundCluster]) -> Counter[str]:
         found["load_assignment_name_byte"] += len(cluster.name)
         found["endpoint"] += len(cluster.endpoints)
         found["endpoint_address_byte"] += sum(len(e.address) for e in cluster.endpoints)
-        found["endpoint_workload_byte"] += sum(len(e.workload) for e in cluster.endpoints)
-        found["foreign_endpoint"] += sum(not e.workload for e in cluster.endpoints)
-        if not cluster.service.mesh_external:
-            found["mutual_tls_endpoint"] += sum(map(_takes_mutual_tls, cluster.endpoints))
+        found["endpoint_name_byte"] += sum(len(e.reported_as) for e in cluster.endpoints)
+        found["mutual_tls_endpoint"] += sum(map(_takes_mutual_tls, cluster.endpoints))
     return found
 
 
@@ -169,11 +197,18 @@ def _of_listeners(resources: OutboundResources, telemetry: OutboundTelemetry) ->
     return found
 
 
-def _of_routes(routes: Mapping[str, Iterable[VirtualHost]]) -> Counter[str]:
+def _of_routes(
+    routes: Mapping[str, Iterable[VirtualHost]], outbound_traffic_policy: str
+) -> Counter[str]:
     found: Counter[str] = Counter()
     for name, hosts in routes.items():
         found["route_configuration"] += 1
-        found["catch_all_virtual_host"] += has_catch_all(name)
+        if has_catch_all(name):
+            found["catch_all_virtual_host"] += 1
+            found["refusing_virtual_host"] += outbound_traffic_policy == REGISTRY_ONLY
+            found["resolving_virtual_host"] += outbound_traffic_policy == DYNAMIC_DNS
+        else:
+            found["virtual_host_byte"] += len(name)
         for host in hosts:
             found["virtual_host"] += 1
             found["virtual_host_byte"] += len(host.name)
@@ -181,15 +216,39 @@ def _of_routes(routes: Mapping[str, Iterable[VirtualHost]]) -> Counter[str]:
                 domains = (*host.domains, *([f"{host.host}."] if host.service else []))
                 found["domain"] += len(domains)
                 found["virtual_host_byte"] += sum(map(len, domains))
-            found["further_route"] += len(host.routes) - 1
-            found["retry_on_byte"] += sum(
-                len(route.retry_on) - len(_DEFAULT_RETRY_ON)
-                for route in host.routes
-                if route.retry_on and route.clusters
-            )
-            found["answered_route"] += sum(not route.clusters for route in host.routes)
-            found["virtual_service_route"] += len(host.routes) * (host.virtual_service is not None)
-            clusters = [c for route in host.routes for c in (*route.clusters, *route.mirrors)]
-            found["route_cluster"] += len(clusters)
-            found["route_cluster_byte"] += sum(map(len, clusters))
+            for route in host.routes:
+                _add_route(found, route)
+            if host.virtual_service is not None:
+                _add_virtual_service(found, host.virtual_service, host.routes)
     return found
+
+
+def _add_route(found: Counter[str], route: BuiltRoute) -> None:
+    """Count what a route chooses from; one cluster names the traced operation by its host."""
+    clusters = route.clusters
+    found["route"] += 1
+    found["answered_route"] += not clusters
+    found["split_cluster"] += len(clusters) if len(clusters) > 1 else 0
+    found["mirror"] += len(route.mirrors)
+    found["route_cluster_byte"] += sum(map(len, (*clusters, *route.mirrors)))
+    if len(clusters) == 1:
+        found["operation_byte"] += len(clusters[0].rpartition("|")[2])
+    if clusters and route.retry_on:
+        found["retry_on_byte"] += len(route.retry_on) - len(_DEFAULT_RETRY_ON)
+
+
+def _add_virtual_service(
+    found: Counter[str], vs: VirtualService, routes: Iterable[BuiltRoute]
+) -> None:
+    """Count what routes hold of their VirtualService: its name, and what they ask of a request."""
+    for route in routes:
+        match = route.match
+        found["virtual_service_route"] += 1
+        found["virtual_service_byte"] += len(vs.meta.namespace) + len(vs.meta.name)
+        found["operation_byte"] += len(vs.meta.name) if len(route.clusters) > 1 else 0
+        named = (*match.headers, *match.without_headers, *match.query_params)
+        single = [each for each in (match.method, match.authority, match.scheme) if each]
+        found["matcher"] += len(named) + len(single)
+        found["match_byte"] += sum(len(name) + len(each.value) for name, each in named)
+        found["match_byte"] += sum(len(each.value) for each in single)
+        found["match_byte"] += 2 * len(match.uri.value) if match.uri else 0  # the operation too

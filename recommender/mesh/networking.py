@@ -70,7 +70,7 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
         host=fields.required_text(spec, "host"),
         subsets={fields.required_text(s, "name"): fields.labels(s, "labels") for s in subsets},
         connection_pool="connectionPool" in policies,
-        http_pool="http" in policies,
+        http_options="HTTP options" in policies,
         outlier_detection="outlierDetection" in policies,
         workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
         export_to=_export_to(spec),
@@ -191,6 +191,19 @@ def _destination(entry: Fields) -> Destination:
     )
 
 
+# Source: istio networking/core/cluster_traffic_policy.go (`applyConnectionPool`).
+_HTTP_OPTIONS: Final = (
+    ("http", "idleTimeout"),
+    ("http", "maxRequestsPerConnection"),
+    ("http", "maxConcurrentStreams"),
+    ("http", "http2KeepAlive"),
+    ("http", "h2UpgradePolicy"),
+    ("http", "useClientProtocol"),
+    ("tcp", "idleTimeout"),
+    ("tcp", "maxConnectionDuration"),
+)
+
+
 def _policies(holder: Fields) -> Iterator[str]:
     """Name what a DestinationRule or one of its subsets sets, at any port."""
     policy = fields.mapping(holder, "trafficPolicy")
@@ -198,8 +211,9 @@ def _policies(holder: Fields) -> Iterator[str]:
         for name in ("connectionPool", "outlierDetection"):
             if fields.optional_mapping(level, name) is not None:
                 yield name
-        if fields.mapping(fields.mapping(level, "connectionPool"), "http"):
-            yield "http"
+        pool = fields.mapping(level, "connectionPool")
+        if any(name in fields.mapping(pool, of) for of, name in _HTTP_OPTIONS):
+            yield "HTTP options"
 
 
 def _allocated(status: Fields) -> dict[str, tuple[str, ...]]:

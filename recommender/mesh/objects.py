@@ -295,7 +295,8 @@ class EdgeObject:
 class DestinationRule:
     """Describe an Istio DestinationRule; `connection_pool` tells whether any is set.
 
-    `http_pool` tells that one has settings for HTTP, `outlier_detection` that there is any.
+    `http_options` tells that one of them sets Envoy's options for HTTP, which clusters have at
+    ports of any protocol then, `outlier_detection` that there is any.
 
     `subsets` maps their names to the labels of their endpoints, in order.
     """
@@ -306,7 +307,7 @@ class DestinationRule:
     connection_pool: bool = False
     workload_selector: Labels | None = None
     export_to: tuple[str, ...] | None = None
-    http_pool: bool = False
+    http_options: bool = False
     outlier_detection: bool = False
 
 

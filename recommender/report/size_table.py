@@ -118,7 +118,7 @@ def _add_types(page: Page, savings: Savings) -> None:
             (
                 f"{_resources(before, xds):,} → {_resources(after, xds):,}",
                 *(
-                    _amounts(_bytes_of(before, xds), _bytes_of(after, xds))
+                    _amounts(before.bytes_of(xds), after.bytes_of(xds))
                     if _is_known(savings, xds)
                     else (_UNKNOWN,) * 3
                 ),
@@ -144,7 +144,7 @@ def _add_workloads(page: Page, savings: Savings) -> None:
 def _pairs(each: WorkloadSavings, known: Container[str]) -> list[tuple[str, str]]:
     """Write the bytes of one of its proxies before and after: of all types, then of each."""
     pairs = [(each.before.bytes, each.after.bytes)]
-    pairs += [(_bytes_of(each.before, xds), _bytes_of(each.after, xds)) for xds in _TYPES]
+    pairs += [(each.before.bytes_of(xds), each.after.bytes_of(xds)) for xds in _TYPES]
     return [
         (_kilo(a, each.proxies), _kilo(b, each.proxies)) if xds in known else (_UNKNOWN,) * 2
         for xds, (a, b) in zip((_ALL, *_TYPES), pairs, strict=True)
@@ -368,10 +368,6 @@ def _kilo(number: int, proxies: int) -> str:
     """Write bytes of a proxy in kB, with a decimal where the number is small."""
     value = number / proxies / 1000
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def _bytes_of(size: ConfigSize, xds: str) -> int:
-    return int(getattr(size, f"{xds}_bytes"))
 
 
 def _resources(size: ConfigSize, xds: str) -> int:

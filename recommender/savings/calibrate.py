@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Collection, Mapping
 
 from recommender.config_dump import ConfigDump
 from recommender.errors import InputError
 from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import size_of_resources
-from recommender.istio.outbound_clusters import Discovery
 from recommender.istio.size_amounts import OutboundResources
 from recommender.mesh import MeshIndex, WorkloadId
 from recommender.mesh.pod_names import workload_of_pod
@@ -75,53 +72,26 @@ def _config(index: MeshIndex, rules: ViewRules, workload: WorkloadId, pod: str) 
 
 def _compared(dump: ConfigDump, config: ProxyConfig) -> dict[str, TypeCalibration]:
     resources = OutboundResources.of(config)
-    clusters = {each.name: each for each in resources.clusters}
-    sent = {name: c for name, c in clusters.items() if c.discovery is Discovery.EDS}
-    listeners = {each.name: each for each in resources.listeners}
-    nothing = OutboundResources([], [], {}, static_clusters=0, virtual_outbound=0)
-    size = partial(size_of_resources, config)
-
-    return {
-        "cds": _of_type(
-            dump.resources["cds"],
-            clusters,
-            lambda names: size(replace(nothing, clusters=[clusters[n] for n in names])).cds_bytes,
-        ),
-        "eds": _of_type(
-            # Envoy names all its clusters there, also those that it resolves itself.
-            {n: b for n, b in dump.resources["eds"].items() if n in sent or n not in clusters},
-            sent,
-            lambda names: size(replace(nothing, clusters=[sent[n] for n in names])).eds_bytes,
-        ),
-        "lds": _of_type(
-            dump.resources["lds"],
-            listeners,
-            lambda names: size(replace(nothing, listeners=[listeners[n] for n in names])).lds_bytes,
-        ),
-        "rds": _of_type(
-            dump.resources["rds"],
-            resources.routes,
-            lambda names: (
-                size(replace(nothing, routes={n: resources.routes[n] for n in names})).rds_bytes
-            ),
-        ),
-    }
+    expected: dict[str, dict[str, int]] = {xds: {} for xds in dump.resources}
+    for xds, name, only in resources.each():
+        expected[xds][name] = size_of_resources(config, only).bytes_of(xds)
+    found = dict(dump.resources)
+    # Envoy names all its clusters among those of EDS, also those that it resolves itself.
+    resolved = expected["cds"].keys() - expected["eds"].keys()
+    found["eds"] = {name: size for name, size in found["eds"].items() if name not in resolved}
+    return {xds: _of_type(found[xds], expected[xds]) for xds in found}
 
 
-def _of_type(
-    found: Mapping[str, int],
-    expected: Collection[str],
-    estimate: Callable[[Iterable[str]], int],
-) -> TypeCalibration:
+def _of_type(found: Mapping[str, int], expected: Mapping[str, int]) -> TypeCalibration:
     """Compare the resources of one type by name."""
     outbound = {name: size for name, size in found.items() if not _is_other(name)}
-    common = sorted(set(expected) & outbound.keys())
+    common = expected.keys() & outbound.keys()
     return TypeCalibration(
         len(common),
         len(outbound) - len(common),
         len(expected) - len(common),
         sum(outbound[name] for name in common),
-        estimate(common),
+        sum(expected[name] for name in common),
     )
 
 

@@ -94,7 +94,7 @@ class Calibration:
         factors = {xds: found.factor for xds, found in self.types.items()}
         return replace(
             size,
-            **{f"{x}_bytes": round(getattr(size, f"{x}_bytes") * f) for x, f in factors.items()},
+            **{f"{x}_bytes": round(size.bytes_of(x) * f) for x, f in factors.items()},
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import ceil
@@ -16,45 +17,70 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.config_size.shape import FULL
+from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import (
     DEFAULT_COEFFICIENTS,
     SizeCoefficients,
     config_size,
 )
 from recommender.istio.size_amounts import OutboundResources, size_amounts
+from tests.istio.config_size_counts import TYPES, Sample, differences
 from tests.istio.config_size_samples import (
     SMALL,
-    TYPES,
-    Sample,
     benchmark_samples,
     random_samples,
     shop_samples,
     synthetic_samples,
 )
+from tests.mesh.helpers import Object, obj
 
-SEEDS, OTHER_SEEDS = range(30_000, 30_050), range(31_000, 31_030)
+SEEDS = {
+    "silent": range(30_000, 30_025),
+    "logging as text": range(30_025, 30_050),
+    "logging as JSON": range(30_050, 30_065),
+    "traced": range(30_065, 30_080),
+}
+OTHER_SEEDS = range(31_000, 31_030)
 LEAST_BYTES = 500
 """Below so many bytes an error is weighed as if there were so many."""
 METRICS: Mapping[str, object] = {"defaultProviders": {"metrics": ["prometheus"]}}
 """What every installation of Istio has, but a random mesh has not."""
 TEXT_LOG: Mapping[str, object] = {"accessLogFile": "/dev/stdout"}
+JSON_LOG: Mapping[str, object] = {**TEXT_LOG, "accessLogEncoding": "JSON"}
+TRACING: Mapping[str, object] = {
+    "enableTracing": True,
+    "defaultProviders": {"metrics": ["prometheus"], "tracing": ["collector"]},
+    "extensionProviders": [
+        {
+            "name": "collector",
+            "opentelemetry": {"service": "collector.tracing.svc.cluster.local", "port": 4317},
+        }
+    ],
+}
+COLLECTOR = obj(
+    "v1",
+    "Service",
+    "collector",
+    "tracing",
+    created="2020-01-01T00:00:00Z",
+    spec={"clusterIP": "10.96.200.1", "ports": [{"name": "grpc-otlp", "port": 4317}]},
+)
+SETTINGS: Mapping[str, tuple[Mapping[str, object], tuple[Object, ...]]] = {
+    "silent": (METRICS, ()),
+    "logging as text": ({**METRICS, **TEXT_LOG}, ()),
+    "logging as JSON": ({**METRICS, **JSON_LOG}, ()),
+    "traced": ({**TEXT_LOG, **TRACING}, (COLLECTOR,)),
+}
 
 Samples = dict[str, list[Sample]]
 
 
 def fitted_samples() -> Samples:
     """Measure the meshes that coefficients are fitted to."""
-    half = len(SEEDS) // 2
-    found = {
-        "shop": shop_samples(),
-        "shop, logs as JSON": shop_samples(_log([{"providers": [{"name": "json-log"}]}])),
-        "shop, no logs": shop_samples(_log([{"disabled": True}])),
-        "shop, not traced": shop_samples(lambda spec: spec.pop("tracing", None)),
+    return {
+        f"random, {name}": random_samples(SEEDS[name], *settings)
+        for name, settings in SETTINGS.items()
     }
-    silent = random_samples(SEEDS[:half], METRICS)
-    logging = random_samples(SEEDS[half:], {**METRICS, **TEXT_LOG})
-    found["random meshes"] = [each for mesh in (*silent, *logging) for each in mesh]
-    return found
 
 
 def other_samples(services: int = SMALL.services, full_benchmark: int = 0) -> Samples:
@@ -63,11 +89,14 @@ def other_samples(services: int = SMALL.services, full_benchmark: int = 0) -> Sa
     Of the benchmark's mesh in full size about so many proxies count, as it takes minutes.
     """
     sizes = replace(SMALL, services=services, pods=services * 5 // 2)
-    random = random_samples(OTHER_SEEDS, {**METRICS, **TEXT_LOG, "accessLogEncoding": "JSON"})
     found = {
+        "shop": shop_samples(),
+        "shop, logs as JSON": shop_samples(_log([{"providers": [{"name": "json-log"}]}])),
+        "shop, no logs": shop_samples(_log([{"disabled": True}])),
+        "shop, not traced": shop_samples(lambda spec: spec.pop("tracing", None)),
         f"synthetic, {services} services": synthetic_samples(sizes),
         "benchmark, small": benchmark_samples(),
-        "other random meshes": [each for mesh in random for each in mesh],
+        "other random meshes": random_samples(OTHER_SEEDS, {**METRICS, **JSON_LOG}),
     }
     if full_benchmark:
         found["benchmark, full"] = benchmark_samples(FULL, full_benchmark)
@@ -75,21 +104,50 @@ def other_samples(services: int = SMALL.services, full_benchmark: int = 0) -> Sa
 
 
 def fit(samples: Sequence[Sample]) -> SizeCoefficients:
-    """Fit the coefficients by least squares; one without any sample stays as it is."""
+    """Fit the coefficients to single resources by least squares.
+
+    Only proxies count that are sent the resources of the model. A coefficient that no resource is
+    due to stays as it is.
+    """
     found = asdict(DEFAULT_COEFFICIENTS)
-    counted = [size_amounts(s.config, OutboundResources.of(s.config)) for s in samples]
+    like = [s for s in samples if not s.config.scope.by_chance and not differences(s)]
+    single = Counter(each for sample in like for each in single_resources(sample))
     for xds in TYPES:
-        amounts: list[Mapping[str, int]] = [getattr(each, xds) for each in counted]
-        names = {name for each in amounts for name, often in each.items() if often}
+        resources = [(dict(each[1]), each[2], n) for each, n in single.items() if each[0] == xds]
+        names = {name for amounts, *_ in resources for name, often in amounts.items() if often}
         free = sorted(name for name in names if not _is_known(name))
-        rows = [[each.get(name, 0) for name in free] for each in amounts]
-        targets, weights = [], []
-        for sample, each in zip(samples, amounts, strict=True):
-            known = sum(found[name] * often for name, often in each.items() if _is_known(name))
-            targets.append(sample.true_bytes(xds) - known)
-            weights.append(1 / max(sample.true_bytes(xds), LEAST_BYTES))
+        rows, targets, weights = [], [], []
+        for amounts, size, number in resources:
+            known = sum(found[name] * often for name, often in amounts.items() if _is_known(name))
+            rows.append([amounts.get(name, 0) for name in free])
+            targets.append(size - known)
+            weights.append(number / max(size, LEAST_BYTES))
         found.update(zip(free, least_squares(rows, targets, weights), strict=True))
     return SizeCoefficients(**{name: round(value) for name, value in found.items()})
+
+
+Single = tuple[str, tuple[tuple[str, int], ...], int]
+"""An xDS type, what is counted of one of its resources, and the bytes of that in truth."""
+
+
+def single_resources(sample: Sample) -> Iterator[Single]:
+    """Yield what a proxy is sent, resource by resource; what every proxy has counts as one."""
+    config = sample.config
+    resources = OutboundResources.of(config)
+    sent = {xds: {each.name: each.bytes for each in sample.sent(xds)} for xds in TYPES}
+    for xds, name, only in resources.each():
+        yield xds, _amounts(config, only, xds), sent[xds].pop(name)
+    rest = replace(resources, clusters=(), listeners=(), routes={})
+    for xds, found in sent.items():
+        if found:
+            yield xds, _amounts(config, rest, xds), sum(found.values())
+
+
+def _amounts(
+    config: ProxyConfig, resources: OutboundResources, xds: str
+) -> tuple[tuple[str, int], ...]:
+    amounts: Mapping[str, int] = getattr(size_amounts(config, resources), xds)
+    return tuple(sorted(amounts.items()))
 
 
 def least_squares(
@@ -147,7 +205,7 @@ def accuracies(
     found = {
         xds: Accuracy.of(
             [
-                (getattr(size, f"{xds}_bytes"), sample.true_bytes(xds))
+                (size.bytes_of(xds), sample.true_bytes(xds))
                 for size, sample in zip(sizes, samples, strict=True)
             ]
         )

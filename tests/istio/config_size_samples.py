@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,42 +35,15 @@ from recommender.recommendation.views import (
 )
 from recommender.settings import Settings
 from tests.istio.benchmark_mesh import sidecar_pods, write_benchmark_mesh
+from tests.istio.config_size_counts import Sample, differences
 from tests.istio.conformance_case import Case, ask_istiod, random_case
 from tests.istio.judge import JudgedProxy, run_judge
 from tests.istio.shop_calls import MESH as SHOP
-from tests.istio.verdicts import Resource, Size, Verdict
+from tests.istio.verdicts import Size, Verdict
+from tests.mesh.helpers import Object
 
 SMALL = Sizes(services=60, pods=150, lines=5000, namespaces=6)
-INBOUND = "virtualInbound"
-TYPES = {"cds": "clusters", "eds": "endpoints", "lds": "listeners", "rds": "routes"}
 _POLICIES = "istio-policy.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Hold a proxy's configuration by the model, and its size by istiod.
-
-    `scoped` tells that the Sidecars that were recommended for its mesh are applied.
-    """
-
-    proxy: JudgedProxy
-    config: ProxyConfig
-    size: Size
-    scoped: bool = False
-
-    def sent(self, xds: str) -> list[Resource]:
-        """List the resources of a type that have to do with outbound calls."""
-        found: Sequence[Resource] = getattr(self.size, TYPES[xds])
-        return [each for each in found if not is_inbound(each.name)]
-
-    def true_bytes(self, *types: str) -> int:
-        """Sum up what istiod sends of some types, by default of all."""
-        return sum(each.bytes for xds in types or TYPES for each in self.sent(xds))
-
-
-def is_inbound(name: str) -> bool:
-    """Tell a resource for inbound calls by its name."""
-    return name.startswith("inbound|") or name == INBOUND
 
 
 def shop_samples(change: Callable[[dict[str, Any]], object] | None = None) -> list[Sample]:
@@ -137,12 +110,58 @@ def _view_of(rules: ViewRules, proxy: JudgedProxy) -> View:
 
 
 def random_samples(
-    seeds: Iterable[int], mesh_config: Mapping[str, object] | None = None
-) -> Iterator[list[Sample]]:
-    """Measure the proxies of random meshes, perhaps with other settings of the MeshConfig."""
+    seeds: Iterable[int],
+    mesh_config: Mapping[str, object] | None = None,
+    more: Sequence[Object] = (),
+) -> list[Sample]:
+    """Measure the proxies of random meshes, perhaps with other settings and with more objects.
+
+    In every second mesh the proxies of endpoints take mutual TLS, in others DestinationRules limit
+    connections.
+    """
     cases = [asking_for_sizes(random_case(seed), mesh_config or {}) for seed in seeds]
-    for case, verdicts in zip(cases, ask_istiod(cases), strict=True):
-        yield samples_of(case, build_scope_rules(case.mesh()), verdicts)
+    cases = [replace(case, objects=(*case.objects, *more)) for case in cases]
+    cases[::2] = [_changed(case, "Pod", _take_mutual_tls) for case in cases[::2]]
+    for every, change in ((1, _limit_requests), (3, _limit_connections)):
+        cases[every::4] = [_changed(each, "DestinationRule", change) for each in cases[every::4]]
+    found = _measured(cases)
+    # Now and then the fake server has not seen all when it is asked: it is asked again.
+    differing = [n for n, each in enumerate(found) if any(map(differences, each))]
+    for number, again in zip(differing, _measured([cases[n] for n in differing]), strict=True):
+        found[number] = again
+    return [sample for each in found for sample in each]
+
+
+def _measured(cases: Sequence[Case]) -> list[list[Sample]]:
+    return [
+        samples_of(case, build_scope_rules(case.mesh()), verdicts)
+        for case, verdicts in zip(cases, ask_istiod(cases), strict=True)
+    ]
+
+
+def _changed(case: Case, kind: str, change: Callable[[Object], object]) -> Case:
+    objects = copy.deepcopy(case.objects)
+    for each in objects:
+        if each["kind"] == kind:
+            change(each)
+    return replace(case, objects=objects)
+
+
+def _take_mutual_tls(pod: Object) -> None:
+    pod["metadata"]["labels"]["security.istio.io/tlsMode"] = "istio"
+    pod["spec"]["serviceAccountName"] = pod["metadata"]["labels"].get("app", "default")
+
+
+def _limit_requests(rule: Object) -> None:
+    rule["spec"].setdefault(
+        "trafficPolicy", {"connectionPool": {"http": {"http2MaxRequests": 100}}}
+    )
+
+
+def _limit_connections(rule: Object) -> None:
+    policy = rule["spec"].setdefault("trafficPolicy", {})
+    policy.setdefault("connectionPool", {"http": {"maxRequestsPerConnection": 100}})
+    policy.setdefault("outlierDetection", {"consecutive5xxErrors": 7})
 
 
 def samples_of(case: Case, rules: ScopeRules, verdicts: Sequence[Verdict]) -> list[Sample]:

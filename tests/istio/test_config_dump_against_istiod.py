@@ -13,7 +13,7 @@ from recommender.config_dump import ConfigDump
 from recommender.config_dump.read import parse_config_dump
 from recommender.mesh import load_mesh
 from recommender.pipeline import Sources, size_sidecars
-from tests.istio.config_size_samples import TYPES
+from tests.istio.config_size_counts import TYPES
 from tests.istio.conformance_case import ask_istiod, random_case
 from tests.istio.judge import JudgedProxy, require_go, run_judge
 from tests.istio.shop_calls import MESH as SHOP

@@ -176,19 +176,24 @@ def amounts(*objects: Object) -> SizeAmounts:
     return size_amounts(made, OutboundResources.of(made))
 
 
-def test_what_a_destination_rule_sets_for_http_counts_where_http_is_spoken() -> None:
+@pytest.mark.parametrize(
+    ("pool", "clusters"),
+    [
+        ({"tcp": {"maxConnections": 1}}, 1),
+        ({"http": {}}, 1),
+        ({"http": {"http2MaxRequests": 100}}, 1),
+        ({"http": {"maxRequestsPerConnection": 100}}, 3),
+        ({"tcp": {"idleTimeout": "5s"}}, 3),
+    ],
+)
+def test_some_limits_of_a_destination_rule_give_clusters_at_every_port_options_for_http(
+    pool: Object, clusters: int
+) -> None:
+    """Without them only the gRPC port's cluster has any."""
     services = [service("web", "b", ports=[port("http", 80), port("tcp", 90), port("grpc", 91)])]
-    pools: tuple[Object, ...] = (
-        {"tcp": {"maxConnections": 1}},
-        {"http": {"maxRequestsPerConnection": 100}},
-        {"http": {}},
-    )
-    plain, pooled, empty = (
-        amounts(*services, destination_rule("web", connectionPool=found)).cds["http2_options"]
-        for found in pools
-    )
+    found = amounts(*services, destination_rule("web", connectionPool=pool))
 
-    assert (plain, pooled, empty) == (1, 2, 1)
+    assert found.cds["http_options"] == clusters
 
 
 def test_outlier_detection_counts_for_each_cluster_of_its_rule() -> None:
@@ -211,8 +216,8 @@ def test_a_routes_own_retries_count_instead_of_the_default_ones() -> None:
     assert (default, other) == (0, len("5xx") - 75)
 
 
-def everything() -> SizeAmounts:
-    """Count in a mesh that has all that adds to the size."""
+def everything(policy: str) -> SizeAmounts:
+    """Count in a mesh that has all that adds to the size under an outboundTrafficPolicy."""
     version = "telemetry.istio.io/v1"
     logs = [{"providers": [{"name": "text"}, {"name": "json"}]}]
     spec = {"accessLogging": logs, "tracing": [{"providers": [{"name": "otel"}]}]}
@@ -222,7 +227,12 @@ def everything() -> SizeAmounts:
         - {name: json, envoyFileAccessLog: {path: /dev/stdout, logFormat: {labels: {}}}}
         - {name: otel, opentelemetry: {service: otel.b.svc.cluster.local, port: 4317}}
     """
-    plain, both = {"uri": {"exact": "/x"}}, [{"destination": {"host": "web.b.svc.cluster.local"}}]
+    to = {"host": "web.b.svc.cluster.local"}
+    plain = {"uri": {"exact": "/x"}, "headers": {"x-user": {"exact": "a"}}}
+    both = [
+        {"destination": to, "weight": 50},
+        {"destination": {**to, "subset": "v1"}, "weight": 50},
+    ]
     retries = {"attempts": 2, "retryOn": "connect-failure"}
     moved = {"match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/new"}}
     made = config(
@@ -233,22 +243,29 @@ def everything() -> SizeAmounts:
             "vs",
             "b",
             ["web.b.svc.cluster.local"],
-            http=[{"match": [plain], "route": both, "retries": retries}, moved, {"route": both}],
+            http=[
+                {"match": [plain], "route": both, "retries": retries},
+                moved,
+                {"route": [{"destination": to}], "mirror": to},
+            ],
         ),
         destination_rule("in", outlierDetection={"consecutive5xxErrors": 7}),
         obj(version, "Telemetry", "all", "istio-system", spec=spec),
         obj("v1", "ConfigMap", "istio", "istio-system", data={"mesh": mesh}),
+        policy=policy,
     )
     return size_amounts(made, OutboundResources.of(made))
 
 
 def test_each_coefficient_has_its_amount_in_one_type() -> None:
-    amounts = everything()
-    types = (amounts.cds, amounts.eds, amounts.lds, amounts.rds)
-    each = [{name for name, often in found.items() if often} for found in types]
+    each: dict[str, set[str]] = {"cds": set(), "eds": set(), "lds": set(), "rds": set()}
+    for policy in ("ALLOW_ANY", "REGISTRY_ONLY", DYNAMIC_DNS):
+        amounts = everything(policy)
+        for xds, names in each.items():
+            names |= {name for name, often in getattr(amounts, xds).items() if often}
 
-    assert set().union(*each) == {field.name for field in fields(SizeCoefficients)}
-    assert sum(map(len, each)) == len(fields(SizeCoefficients))
+    assert set().union(*each.values()) == {field.name for field in fields(SizeCoefficients)}
+    assert sum(map(len, each.values())) == len(fields(SizeCoefficients))
 
 
 def test_sizes_can_be_multiplied_and_summed_up() -> None:
@@ -262,10 +279,10 @@ def test_sizes_can_be_multiplied_and_summed_up() -> None:
 def test_other_coefficients_give_other_bytes() -> None:
     made = config(service("web", "b"))
     zero = {field.name: 0.0 for field in fields(SizeCoefficients)}
-    per_byte = SizeCoefficients(**{**zero, "cluster_host_byte": 2})
+    per_byte = SizeCoefficients(**{**zero, "service_name_byte": 2})
 
     assert config_size(made, SizeCoefficients(**zero)).bytes == 0
-    assert config_size(made, per_byte).bytes == 2 * len("web.b.svc.cluster.local")
+    assert config_size(made, per_byte).bytes == 2 * len("web.b.svc.cluster.local" + "web" + "b")
 
 
 @pytest.mark.parametrize("hosts", [("b/web.b.svc.cluster.local",), ("./*", "b/*")])

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from recommender.istio.config_size import ESTIMATE_ERRORS, config_size
-from recommender.istio.outbound_clusters import Discovery
-from recommender.istio.outbound_listeners import has_catch_all, passes_through
-from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.sidecar_scope import build_scope_rules
-from recommender.istio.size_amounts import OutboundResources
-from recommender.mesh.objects import EgressListener
+from tests.istio.config_size_counts import (
+    STATIC,
+    TYPES,
+    VIRTUAL_OUTBOUND,
+    Sample,
+    differences,
+)
 from tests.istio.config_size_fit import (
-    METRICS,
-    TEXT_LOG,
+    SETTINGS,
     accuracies,
     rank_correlation,
     saved,
 )
 from tests.istio.config_size_samples import (
-    TYPES,
-    Sample,
     asking_for_sizes,
     benchmark_samples,
     random_samples,
@@ -37,8 +36,6 @@ from tests.istio.verdicts import Verdict
 
 SEEDS = range(20_000, 20_030)
 UNSEEN = range(32_000, 32_020)
-STATIC = {"BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster"}
-VIRTUAL_OUTBOUND = "virtualOutbound"
 
 
 @pytest.fixture(scope="module")
@@ -53,57 +50,6 @@ def synthetic() -> list[Sample]:
     """Measure a synthetic mesh, without and with the recommended Sidecars."""
     require_go()
     return synthetic_samples()
-
-
-Parts = Mapping[str, tuple[int, ...]]
-
-
-def by_istiod(sample: Sample) -> dict[str, Parts]:
-    """Map the names of what istiod sends to the parts of each: see the Go type `Resource`."""
-    return {
-        "cds": {each.name: (each.parts,) for each in sample.sent("cds")},
-        "eds": {each.name: (each.parts,) for each in sample.sent("eds")},
-        "lds": {each.name: (each.parts,) for each in sample.sent("lds")},
-        "rds": {each.name: (each.parts, each.routes) for each in sample.sent("rds")},
-    }
-
-
-def by_the_model(sample: Sample) -> dict[str, Parts]:
-    """Map the names of what the model knows of to the parts of each."""
-    resources = OutboundResources.of(sample.config)
-    clusters = resources.clusters
-    routes = {}
-    for name, hosts in resources.routes.items():
-        last = has_catch_all(name)
-        routes[name] = (len(hosts) + last, sum(len(host.routes) for host in hosts) + last)
-    return {
-        "cds": {
-            **dict.fromkeys(STATIC, (0,)),
-            **{c.name: (len(c.endpoints) * (c.discovery is Discovery.DNS),) for c in clusters},
-        },
-        "eds": {c.name: (len(c.endpoints),) for c in clusters if c.discovery is Discovery.EDS},
-        "lds": {
-            VIRTUAL_OUTBOUND: (2,),
-            **{x.name: (len(x.chains) + passes_through(x),) for x in resources.listeners},
-        },
-        "rds": routes,
-    }
-
-
-def differences(sample: Sample) -> dict[str, object]:
-    """Say by type which resources the two count differently."""
-    ours, theirs = by_the_model(sample), by_istiod(sample)
-    if any(_is_http_proxy(each.listener) for each in sample.config.scope.listeners):
-        ours.pop("rds")  # the routes of an HTTP proxy are not modelled
-    return {
-        xds: sorted(ours[xds].items() ^ theirs[xds].items())
-        for xds in ours
-        if ours[xds] != theirs[xds]
-    }
-
-
-def _is_http_proxy(listener: EgressListener) -> bool:
-    return protocol_of(listener.port_protocol or "") is Protocol.HTTP_PROXY
 
 
 def counted_by_istiod(sample: Sample) -> dict[str, int]:
@@ -188,7 +134,7 @@ def test_the_size_counts_what_istiod_sends(name: str, request: pytest.FixtureReq
 def test_the_estimated_bytes_are_within_three_percent(
     name: str, request: pytest.FixtureRequest
 ) -> None:
-    """The coefficients are fitted to the shop among others, but not to the synthetic mesh."""
+    """The coefficients are fitted to random meshes alone."""
     samples: list[Sample] = request.getfixturevalue(name)
     found = accuracies(samples)
 
@@ -198,12 +144,13 @@ def test_the_estimated_bytes_are_within_three_percent(
 
 @pytest.fixture(scope="module")
 def unseen() -> list[Sample]:
-    """Measure random meshes that coefficients were not fitted to, some of them logging."""
+    """Measure random meshes that coefficients were not fitted to, some logging, some traced."""
     require_go()
-    half = len(UNSEEN) // 2
-    silent = random_samples(UNSEEN[:half], METRICS)
-    logging = random_samples(UNSEEN[half:], {**METRICS, **TEXT_LOG})
-    return [each for mesh in (*silent, *logging) for each in mesh]
+    each = len(UNSEEN) // len(SETTINGS)
+    seeds = (UNSEEN[n * each : (n + 1) * each] for n in range(len(SETTINGS)))
+    meshes = zip(seeds, SETTINGS.values(), strict=True)
+    found = (random_samples(part, config, more) for part, (config, more) in meshes)
+    return [sample for samples in found for sample in samples]
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +164,7 @@ def benchmark() -> list[Sample]:
 def test_the_estimated_bytes_are_as_close_as_is_said(
     name: str, request: pytest.FixtureRequest
 ) -> None:
-    """Also where nothing of a mesh had a part in the fit."""
+    """Nothing of these meshes had a part in the fit."""
     found = accuracies(request.getfixturevalue(name))
 
     for xds, (p50, p95) in ESTIMATE_ERRORS.items():
