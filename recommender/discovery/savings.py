@@ -9,7 +9,7 @@ from operator import attrgetter
 from statistics import median_low
 
 from recommender.discovery.model import ProxySavings
-from recommender.istio.config_size import config_size
+from recommender.istio.config_size import ConfigSizer
 from recommender.istio.discovery import without_namespaces
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.istio.telemetry import outbound_telemetry
@@ -60,6 +60,7 @@ def _each(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> Iterator[_Size
         for id_ in sorted(index.workloads)
         if any(_counts(pod.proxy, pod.has_ended) for pod in index.pods_by_workload.get(id_, ()))
     ]
+    sizer = ConfigSizer()
     sizes: dict[tuple[object, ...], tuple[int, int]] = {}
     for namespace, ids in groupby(proxied, key=attrgetter("namespace")):
         views = [Views(rules, namespace) for rules in given]
@@ -71,7 +72,7 @@ def _each(mesh: Mesh, index: MeshIndex, idle: Collection[str]) -> Iterator[_Size
             reports = outbound_telemetry(rules, namespace, proxy.labels)
             key = (proxy.kubernetes_cluster, *services, *scoped, reports)
             if key not in sizes:
-                both = (config_size(view.today).bytes for view in (before, after))
+                both = (sizer.size(view.today).bytes for view in (before, after))
                 sizes[key] = (next(both), next(both))
             pods = index.pods_by_workload[id_]
             count = sum(_counts(pod.proxy, pod.has_ended) for pod in pods)

@@ -8,12 +8,15 @@ scope and is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
 from recommender.istio.call import ProxyConfig
-from recommender.istio.outbound_clusters import Discovery
+from recommender.istio.destination_rules import MergedRule
+from recommender.istio.outbound_clusters import Discovery, clusters_of, services_with_rules
 from recommender.istio.outbound_listeners import has_catch_all, passes_through
+from recommender.istio.registry import RegistryService
 from recommender.istio.size_amounts import OutboundResources, size_amounts
 
 
@@ -136,12 +139,18 @@ class ConfigSize:
 
     def plus(self, other: ConfigSize) -> ConfigSize:
         """Return what both are together."""
-        return ConfigSize(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
+        return sum_of((self, other))
 
 
-_FIELDS = tuple(field.name for field in fields(ConfigSize))
+_FIELDS = tuple(each.name for each in fields(ConfigSize))
+_values = attrgetter(*_FIELDS)
 NO_CONFIG = ConfigSize(*(0 for _ in _FIELDS))
 """What no proxy is sent."""
+
+
+def sum_of(sizes: Iterable[ConfigSize]) -> ConfigSize:
+    """Sum up sizes; none is all zeros."""
+    return ConfigSize(*map(sum, zip(_values(NO_CONFIG), *map(_values, sizes), strict=True)))
 
 
 def config_size(
@@ -154,6 +163,33 @@ def config_size(
     `outbound_clusters` names.
     """
     return size_of_resources(config, OutboundResources.of(config), coefficients)
+
+
+@dataclass(slots=True)
+class ConfigSizer:
+    """Estimate many configurations; what the clusters of a service add is worked out once."""
+
+    coefficients: SizeCoefficients = DEFAULT_COEFFICIENTS
+    _known: dict[tuple[int, ...], tuple[object, ConfigSize]] = field(default_factory=dict)
+
+    def size(self, config: ProxyConfig) -> ConfigSize:
+        """Count and estimate as `config_size` does."""
+        others = OutboundResources.without_clusters(config)
+        found = [size_of_resources(config, others, self.coefficients)]
+        found += (self._of_service(config, *each) for each in services_with_rules(config))
+        return sum_of(found)
+
+    def _of_service(
+        self, config: ProxyConfig, service: RegistryService, rule: MergedRule | None
+    ) -> ConfigSize:
+        """Estimate clusters once; what names them is kept as long as that, since `id` does."""
+        named = (config.rules, service, rule)
+        key = tuple(map(id, named))
+        if key not in self._known:
+            resources = OutboundResources(clusters=list(clusters_of(*named)))
+            size = size_of_resources(config, resources, self.coefficients)
+            self._known[key] = (named, size)
+        return self._known[key][1]
 
 
 def size_of_resources(

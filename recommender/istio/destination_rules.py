@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from recommender.istio.export_to import PRIVATE, PUBLIC
@@ -42,21 +42,45 @@ _ByHost = dict[str, list[MergedRule]]
 
 
 @dataclass(frozen=True, slots=True)
+class RulesByHost:
+    """Hold rules by host; `wildcards` are the hosts that are one, the longest first."""
+
+    by_host: Mapping[str, list[MergedRule]] = field(default_factory=dict)
+    wildcards: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, by_host: Mapping[str, list[MergedRule]]) -> RulesByHost:
+        """Index rules."""
+        wildcards = filter(is_wildcard, by_host)
+        return cls(by_host, tuple(sorted(wildcards, key=lambda host: (-len(host), host))))
+
+    def most_specific(self, host: str) -> Iterable[MergedRule]:
+        """Find the rules of the host itself, else of the longest wildcard that covers it."""
+        if host in self.by_host:
+            return self.by_host[host]
+        covering = next((pattern for pattern in self.wildcards if is_subset(host, pattern)), None)
+        return () if covering is None else self.by_host[covering]
+
+
+_NO_RULES = RulesByHost()
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationRules:
     """Hold a mesh's DestinationRules by who may use them."""
 
     root_namespace: str
-    local: Mapping[str, Mapping[str, list[MergedRule]]]
-    exported: Mapping[str, Mapping[str, list[MergedRule]]]
-    root_private: Mapping[str, list[MergedRule]]
+    local: Mapping[str, RulesByHost]
+    exported: Mapping[str, RulesByHost]
+    root_private: RulesByHost
 
     def selector_labels(self) -> frozenset[tuple[str, str]]:
         """Return every pod label that some rule selects proxies by."""
         return frozenset(
             label
-            for by_host in self.local.values()
-            for rules in by_host.values()
-            for rule in rules
+            for rules in self.local.values()
+            for alike in rules.by_host.values()
+            for rule in alike
             for label in (rule.workload_selector or {}).items()
         )
 
@@ -68,15 +92,15 @@ class DestinationRules:
         """
         host = service.hostname
         if namespace == self.root_namespace:
-            own = _most_specific(self.root_private, host)
+            own = self.root_private.most_specific(host)
         else:
-            own = _most_specific(self.local.get(namespace, {}), host)
+            own = self.local.get(namespace, _NO_RULES).most_specific(host)
         if own:
             return tuple(own)
         for home in (service.namespace, self.root_namespace):
             found = tuple(
                 rule
-                for rule in _most_specific(self.exported.get(home, {}), host)
+                for rule in self.exported.get(home, _NO_RULES).most_specific(host)
                 if not rule.export_to or rule.export_to & {PUBLIC, namespace}
             )
             if found:
@@ -113,7 +137,12 @@ def build_destination_rules(mesh: Mesh) -> DestinationRules:
             _merge_into(exported[namespace], host, new)
         elif namespace == root:
             _merge_into(root_private, host, new)
-    return DestinationRules(root, local, exported, root_private)
+    return DestinationRules(
+        root,
+        {namespace: RulesByHost.of(rules) for namespace, rules in local.items()},
+        {namespace: RulesByHost.of(rules) for namespace, rules in exported.items()},
+        RulesByHost.of(root_private),
+    )
 
 
 def _precedence(rule: DestinationRule) -> tuple[bool, datetime, str, str]:
@@ -168,14 +197,6 @@ def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
         http_options=deciding.http_options,
         outlier_detection=deciding.outlier_detection,
     )
-
-
-def _most_specific(rules: Mapping[str, list[MergedRule]], host: str) -> Iterable[MergedRule]:
-    """Find the rules of the host itself, else of the longest wildcard that covers it."""
-    if host in rules:
-        return rules[host]
-    covering = [p for p in rules if is_wildcard(p) and is_subset(host, p)]
-    return rules[min(covering, key=lambda p: (-len(p), p))] if covering else ()
 
 
 def _selects(rule: MergedRule, proxy: Proxy) -> bool:

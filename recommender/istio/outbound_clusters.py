@@ -17,6 +17,7 @@ from recommender.istio.host_names import is_wildcard
 from recommender.istio.protocols import Protocol
 from recommender.istio.registry import RegistryPort, RegistryService, Resolution
 from recommender.istio.routes import cluster_name
+from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh.objects import Labels
 
 
@@ -67,14 +68,24 @@ def outbound_clusters(config: ProxyConfig) -> list[OutboundCluster]:
     """
     return [
         cluster
-        for service in config.scope.services.values()
-        if service.resolution is not Resolution.ALIAS
-        for cluster in _of_service(config, service)
+        for service, rule in services_with_rules(config)
+        for cluster in clusters_of(config.rules, service, rule)
     ]
 
 
-def _of_service(config: ProxyConfig, service: RegistryService) -> Iterator[OutboundCluster]:
-    rule = config.rules.destination_rules.chosen(config.proxy, service)
+def services_with_rules(
+    config: ProxyConfig,
+) -> Iterator[tuple[RegistryService, MergedRule | None]]:
+    """Yield the services that a proxy has clusters of, with the DestinationRule of each."""
+    for service in config.scope.services.values():
+        if service.resolution is not Resolution.ALIAS:
+            yield service, config.rules.destination_rules.chosen(config.proxy, service)
+
+
+def clusters_of(
+    rules: ScopeRules, service: RegistryService, rule: MergedRule | None
+) -> Iterator[OutboundCluster]:
+    """Yield the clusters of a service, the same for every proxy that uses a DestinationRule."""
     discovery = _BY_RESOLUTION[service.resolution]
     subsets: Mapping[str, Labels] = rule.subsets if rule else {}
     if service.resolution is Resolution.DYNAMIC_DNS and is_wildcard(service.hostname):
@@ -83,7 +94,7 @@ def _of_service(config: ProxyConfig, service: RegistryService) -> Iterator[Outbo
         if not _has_cluster(port, discovery):
             continue
         for name, labels in (("", {}), *subsets.items()):
-            endpoints = _endpoints(config, service, port, discovery, labels)
+            endpoints = _endpoints(rules, service, port, discovery, labels)
             # By DNS there is none without endpoints, and where a cluster has none no subset has.
             if endpoints or discovery is not Discovery.DNS:
                 yield OutboundCluster(service, port, name, discovery, endpoints, rule)
@@ -96,12 +107,12 @@ def _has_cluster(port: RegistryPort, discovery: Discovery) -> bool:
 
 
 def _endpoints(
-    config: ProxyConfig,
+    rules: ScopeRules,
     service: RegistryService,
     port: RegistryPort,
     discovery: Discovery,
     labels: Labels,
 ) -> list[ServiceEndpoint]:
     if discovery in (Discovery.EDS, Discovery.DNS):
-        return config.rules.endpoints().of_cluster(service, port, labels)
+        return rules.endpoints().of_cluster(service, port, labels)
     return []

@@ -34,16 +34,19 @@ def route_configurations(
     The last of each, for hosts that nothing else takes, is left out.
     """
     by_port: dict[int, tuple[VirtualHost, ...]] = {}
+    by_domain: dict[int, dict[str, VirtualHost]] = {}
     found: dict[str, tuple[VirtualHost, ...]] = {}
     for listener in listeners:
+        port = listener.port
         for name in (chain.route_config for chain in listener.chains):
             if name is None or name in found:
                 continue
             host, own, _ = name.rpartition(":")
-            if listener.port not in by_port:
-                by_port[listener.port] = _virtual_hosts(config, listener.port)
-            hosts = by_port[listener.port]
-            found[name] = tuple(h for h in hosts if host.lower() in h.domains) if own else hosts
+            if port not in by_port:
+                by_port[port] = _virtual_hosts(config, port)
+                by_domain[port] = {d: each for each in by_port[port] for d in each.domains}
+            only = by_domain[port].get(host.lower())
+            found[name] = by_port[port] if not own else (only,) if only else ()
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from recommender.istio.call import ProxyConfig
 from recommender.istio.endpoint_index import EndpointIndex, ServiceEndpoint
@@ -74,13 +74,17 @@ class OutboundResources:
     @classmethod
     def of(cls, config: ProxyConfig) -> OutboundResources:
         """Build the resources."""
+        return replace(cls.without_clusters(config), clusters=outbound_clusters(config))
+
+    @classmethod
+    def without_clusters(cls, config: ProxyConfig) -> OutboundResources:
+        """Build all resources but the clusters of services."""
         listeners = outbound_listeners(config)
         dynamic = config.outbound_traffic_policy == DYNAMIC_DNS
         return cls(
-            outbound_clusters(config),
-            listeners,
-            route_configurations(config, listeners),
-            _STATIC_CLUSTERS + dynamic,
+            listeners=listeners,
+            routes=route_configurations(config, listeners),
+            static_clusters=_STATIC_CLUSTERS + dynamic,
             virtual_outbound=1,
         )
 

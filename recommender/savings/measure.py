@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from recommender.config_dump import ConfigDump
 from recommender.istio.call import ProxyConfig
-from recommender.istio.config_size import ConfigSize, config_size
+from recommender.istio.config_size import ConfigSize, ConfigSizer, sum_of
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId, index_mesh
@@ -31,7 +31,6 @@ from recommender.savings.model import (
     NotEstimated,
     Savings,
     WorkloadSavings,
-    sum_of,
 )
 from recommender.savings.proxies import placed_proxies
 
@@ -57,7 +56,7 @@ def measure_savings(
     known = [*recommended, *(id_ for id_, why in left_out.items() if why not in _NOT_ESTIMATED)]
     view_rules, own = build_view_rules(rules), _own_services(rules, mesh)
     calibration = calibrate(dump, index, view_rules, known) if dump else None
-    size_of = partial(_size, calibration)
+    size_of = partial(_size, ConfigSizer(), calibration)
     before, after = FanOut(), FanOut()
     found: list[WorkloadSavings] = []
     for namespace, ids in groupby(sorted(known), key=attrgetter("namespace")):
@@ -77,8 +76,8 @@ def measure_savings(
     )
 
 
-def _size(calibration: Calibration | None, config: ProxyConfig) -> ConfigSize:
-    found = config_size(config)
+def _size(sizer: ConfigSizer, calibration: Calibration | None, config: ProxyConfig) -> ConfigSize:
+    found = sizer.size(config)
     return calibration.scaled(found) if calibration else found
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from recommender.istio.config_size import NO_CONFIG, ConfigSize
+from recommender.istio.config_size import ConfigSize, sum_of
 from recommender.istio.pushes import ConfigKey
 from recommender.mesh import WorkloadId
 
@@ -132,11 +132,3 @@ class Savings:
     def unscoped(self) -> ConfigSize:
         """Return what all proxies would be sent without any Sidecar."""
         return sum_of(each.unscoped for each in self.workloads)
-
-
-def sum_of(sizes: Iterable[ConfigSize]) -> ConfigSize:
-    """Sum up sizes; none is all zeros."""
-    total = NO_CONFIG
-    for size in sizes:
-        total = total.plus(size)
-    return total

@@ -11,11 +11,11 @@ it generates, and more changes that reach a proxy. Both are CPU time of istiod, 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from recommender.istio.call import ProxyConfig
-from recommender.istio.config_size import config_size
+from recommender.istio.config_size import ConfigSizer
 from recommender.istio.pushes import push_dependencies
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.mesh import Labels, Mesh, MeshIndex, index_mesh
@@ -93,6 +93,7 @@ class TradeOff:
 def trade_offs(mesh: Mesh, recommendations: Recommendations) -> tuple[TradeOff, ...]:
     """Compare both choices for every namespace that has recommendations, by its name."""
     index, rules = index_mesh(mesh), build_view_rules(build_scope_rules(mesh))
+    sizer = ConfigSizer()
     recommended = {each.workload: each for each in recommendations.recommended}
     found = []
     for option in recommendations.options:
@@ -100,7 +101,7 @@ def trade_offs(mesh: Mesh, recommendations: Recommendations) -> tuple[TradeOff, 
         if len(members) < len(option.decided):
             option = replace(option, sidecar=None, obstacle=_LOST)
         if members:
-            pricing = _Pricing(index, Views(rules, option.namespace))
+            pricing = _Pricing(index, Views(rules, option.namespace), sizer)
             found.append(_compared(pricing, option, members))
     return tuple(found)
 
@@ -130,10 +131,8 @@ class _Pricing:
 
     index: MeshIndex
     views: Views
-    _known: dict[int, tuple[ProxyConfig, int, int]]
-
-    def __init__(self, index: MeshIndex, views: Views) -> None:
-        self.index, self.views, self._known = index, views, {}
+    sizer: ConfigSizer
+    _known: dict[int, tuple[ProxyConfig, int, int]] = field(default_factory=dict)
 
     def proxies(self, recommendation: Recommendation) -> int:
         """Count the proxies of a workload, as its price does."""
@@ -158,7 +157,7 @@ class _Pricing:
         if id(config) not in self._known:
             depends = push_dependencies(config.rules, config.scope, None)
             counted = sum(key.kind in COUNTED_KINDS for key in depends)
-            self._known[id(config)] = (config, config_size(config).bytes, counted)
+            self._known[id(config)] = (config, self.sizer.size(config).bytes, counted)
         return self._known[id(config)][1:]
 
 

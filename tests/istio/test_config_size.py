@@ -7,7 +7,13 @@ from dataclasses import fields
 import pytest
 
 from recommender.istio.call import ProxyConfig
-from recommender.istio.config_size import NO_CONFIG, ConfigSize, SizeCoefficients, config_size
+from recommender.istio.config_size import (
+    NO_CONFIG,
+    ConfigSize,
+    ConfigSizer,
+    SizeCoefficients,
+    config_size,
+)
 from recommender.istio.outbound_clusters import outbound_clusters
 from recommender.istio.proxy import DYNAMIC_DNS, Proxy
 from recommender.istio.size_amounts import OutboundResources, SizeAmounts, size_amounts
@@ -290,3 +296,21 @@ def test_less_scope_costs_less(hosts: tuple[str, ...]) -> None:
     objects = (service("web", "b"), service("api", "b"), service("other", "c", 8080))
 
     assert size(*objects, hosts=hosts).bytes < size(*objects).bytes
+
+
+def test_a_sizer_says_of_every_configuration_what_is_said_of_it_alone() -> None:
+    """Also where namespaces use other DestinationRules, and where clusters were met before."""
+    rule = destination_rule("in", connectionPool={"tcp": {"idleTimeout": "5s"}})
+    hidden = destination_rule("mem", outlierDetection={"interval": "1s"})
+    hidden["spec"]["exportTo"] = ["."]
+    rules = rules_of(*endpoint_mesh(), service("in", "b"), service("mem", "b"), rule, hidden)
+    scopes = [
+        (namespace, scope_of(rules, namespace, *hosts))
+        for namespace in ("a", "b")
+        for hosts in (("*/*",), ("b/in.b.svc.cluster.local",), ("./*", "b/*"))
+    ]
+    made = [ProxyConfig(rules, scope, Proxy(name), "ALLOW_ANY") for name, scope in scopes]
+    sizer = ConfigSizer()
+
+    assert [sizer.size(each) for each in made * 2] == [config_size(each) for each in made * 2]
+    assert len({each.bytes for each in map(config_size, made)}) > 3
