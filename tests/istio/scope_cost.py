@@ -2,8 +2,9 @@
 
 Needs Go and some minutes. Prints the seconds of CPU that a push of everything takes istiod with one
 Sidecar per workload, with one per namespace and as `auto` chooses, next to what the formula says:
-on synthetic meshes whose workloads call alike to a different degree, and on the benchmark's. On a
-busy machine measured times differ by a fifth and more: the fewest of several runs count.
+on synthetic meshes whose workloads call alike to a different degree, and on the benchmark's, small
+or in full (`--benchmark full`). On a busy machine measured times differ by a fifth and more: the
+fewest of several runs count.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.config_size.shape import FULL, SMALL
 from benchmarks.plan import Sizes
 from benchmarks.synthetic import LOGS, MESH, generate
 from recommender.mesh import Mesh, load_mesh
@@ -32,6 +34,7 @@ from tests.istio.judge import JudgedProxy, run_judge
 from tests.istio.verdicts import Cost, Verdict
 
 SIZES = Sizes(services=150, pods=400, lines=20_000, namespaces=12)
+SHAPES = {"small": SMALL, "full": FULL}
 RUNS = 3
 
 
@@ -68,13 +71,13 @@ def measure(sizes: Sizes, runs: int = RUNS) -> list[Measured]:
         )
 
 
-def measure_benchmark(runs: int = RUNS) -> list[Measured]:
-    """Measure each choice on the mesh of the benchmark, in its small size."""
+def measure_benchmark(size: str = "small", runs: int = RUNS) -> list[Measured]:
+    """Measure each choice on the mesh of the benchmark."""
     with TemporaryDirectory() as name:
-        written = write_benchmark_mesh(Path(name))
+        written = write_benchmark_mesh(Path(name), SHAPES[size])
         proxies = _proxies(written.load())
         return _measured(
-            "benchmark, small",
+            f"benchmark, {size}",
             written.sources,
             Path(name),
             lambda out: written.case(proxies, out),
@@ -163,10 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, fit and print."""
     parser = argparse.ArgumentParser(prog="tests.istio.scope_cost", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N")
+    parser.add_argument("--benchmark", choices=SHAPES, default="small", help="size of that mesh")
     chosen = parser.parse_args(arguments)
     meshes = (SIZES, replace(SIZES, namespaces=75), replace(SIZES, services=300, pods=600))
     found = [each for sizes in meshes for each in measure(sizes, chosen.runs)]
-    found += measure_benchmark(chosen.runs)
+    found += measure_benchmark(chosen.benchmark, chosen.runs)
     for line in report(found):
         print(line)  # noqa: T201 - this is a command
     return 0
