@@ -30,33 +30,36 @@ class SizeCoefficients:
     """
 
     # CDS: a cluster by how Envoy learns its endpoints, and what may come with it.
-    eds_cluster: float = 355
-    original_dst_cluster: float = 346
-    dns_cluster: float = 518
-    forward_proxy_cluster: float = 438
+    eds_cluster: float = 359
+    original_dst_cluster: float = 348
+    dns_cluster: float = 519
+    forward_proxy_cluster: float = 440
     cluster_name_byte: float = 1
     service_name_byte: float = 1
-    mesh_external: float = 15
-    mutual_tls: float = 247
-    mutual_tls_match: float = 183
+    mesh_external: float = 13
+    mutual_tls: float = 246
+    mutual_tls_match: float = 182
     service_account: float = 31
     service_account_byte: float = 1
-    http_options: float = 145
+    tls_origination: float = 314
+    http_options: float = 141
     destination_rule: float = 74
     destination_rule_byte: float = 1
-    outlier_detection: float = 16
+    outlier_detection: float = 20
     subset_cluster: float = 12
-    resolved_endpoint: float = 43
+    resolved_endpoint: float = 45
     resolved_endpoint_byte: float = 1
     static_cluster: float = 254
     # EDS: a ClusterLoadAssignment, its endpoints, and what telemetry calls each one.
     load_assignment: float = 2
     load_assignment_name_byte: float = 1
     locality: float = 8
+    named_locality: float = 4
+    locality_byte: float = 1
     endpoint: float = 48
     endpoint_address_byte: float = 1
     endpoint_name_byte: float = 1
-    mutual_tls_endpoint: float = 55
+    mutual_tls_endpoint: float = 56
     # LDS: the filter chains of listeners, and what each of them reports.
     http_chain: float = 2110
     tcp_chain: float = 246
@@ -71,19 +74,24 @@ class SizeCoefficients:
     catch_all_virtual_host: float = 68
     refusing_virtual_host: float = -10
     resolving_virtual_host: float = 27
-    virtual_host: float = 1
+    virtual_host: float = 5
     domain: float = 2
     virtual_host_byte: float = 1
-    route: float = 268
+    route: float = 265
     route_cluster_byte: float = 1
     operation_byte: float = 1
-    answered_route: float = -221
-    split_cluster: float = 11
+    answered_route: float = -222
+    split_cluster: float = 12
     mirror: float = 15
+    fault: float = 113
+    cors_policy: float = 114
+    header_operation: float = 4
+    rewrite: float = 4
+    settings_byte: float = 1
     retry_on_byte: float = 1
-    virtual_service_route: float = 77
+    virtual_service_route: float = 79
     virtual_service_byte: float = 1
-    matcher: float = 12
+    matcher: float = 14
     match_byte: float = 1
 
 

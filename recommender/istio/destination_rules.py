@@ -25,8 +25,8 @@ class MergedRule:
     """Hold DestinationRules of one host and namespace put together.
 
     `sources` are (namespace, name), the oldest first, whose subsets come before those of others;
-    `subsets` maps each to the labels of its endpoints. `http_options` and `outlier_detection` are
-    those of the oldest rule that has any.
+    `subsets` maps each to the labels of its endpoints. `http_options`, `outlier_detection` and
+    `tls_modes` are those of the oldest rule that has any.
     """
 
     namespace: str
@@ -36,6 +36,16 @@ class MergedRule:
     workload_selector: Labels | None
     http_options: bool = False
     outlier_detection: bool = False
+    tls_modes: Mapping[int, str] = field(default_factory=dict)
+
+    def tls_mode(self, port: int) -> str:
+        """Return how connections to a port are secured, empty where istiod decides."""
+        return self.tls_modes.get(port, self.tls_modes.get(0, ""))
+
+    @property
+    def has_policy(self) -> bool:
+        """Tell whether anything is known to be set for connections."""
+        return self.http_options or self.outlier_detection or bool(self.tls_modes)
 
 
 _ByHost = dict[str, list[MergedRule]]
@@ -164,6 +174,7 @@ def _merged(rule: DestinationRule) -> MergedRule:
         rule.workload_selector,
         rule.http_options,
         rule.outlier_detection,
+        rule.tls_modes,
     )
 
 
@@ -189,13 +200,14 @@ def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
 
 
 def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
-    deciding = existing if existing.http_options or existing.outlier_detection else new
+    deciding = existing if existing.has_policy else new
     return replace(
         existing,
         sources=existing.sources + new.sources,
         subsets={**new.subsets, **existing.subsets},
         http_options=deciding.http_options,
         outlier_detection=deciding.outlier_detection,
+        tls_modes=deciding.tls_modes,
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from recommender.istio.endpoints import (
@@ -23,6 +24,7 @@ from recommender.istio.endpoints import (
     live_pods,
     selected_workload_entries,
 )
+from recommender.istio.localities import Localities, labelled_locality
 from recommender.istio.registry import (
     RegistryPort,
     RegistryService,
@@ -61,13 +63,14 @@ class ServiceEndpoint(NamedTuple):
     """Hold an endpoint: an address or a name, and the labels that subsets choose by.
 
     `service_account` is (namespace, name), None where no pod is known; `reported_as` is what the
-    proxy's telemetry names it by.
+    proxy's telemetry names it by, `locality` where it is.
     """
 
     address: str
     labels: Labels
     service_account: tuple[str, str] | None = None
     reported_as: str = ""
+    locality: str = ""
 
 
 class _PortKey(NamedTuple):
@@ -136,10 +139,11 @@ def build_endpoint_index(mesh: Mesh) -> EndpointIndex:
     backends = _Backends(
         live_pods(mesh),
         {
-            (pod.meta.kubernetes_cluster, pod.meta.namespace, pod.meta.name): _of_pod(pod)
+            (pod.meta.kubernetes_cluster, pod.meta.namespace, pod.meta.name): pod
             for pod in mesh.pods
         },
         by_namespace(mesh.workload_entries),
+        Localities.of(mesh),
     )
     slices: dict[tuple[str, str, str], list[EndpointSlice]] = defaultdict(list)
     for part in mesh.endpoint_slices:
@@ -165,23 +169,19 @@ def build_endpoint_index(mesh: Mesh) -> EndpointIndex:
     return EndpointIndex.of({service: dict(by_port) for service, by_port in found.items()})
 
 
-def _of_pod(pod: Pod) -> ServiceEndpoint:
-    meta = pod.meta
-    return ServiceEndpoint(
-        pod.ips[0] if pod.ips else "",
-        meta.labels,
-        (meta.namespace, pod.service_account),
-        _reported_as(pod.workload.name, meta),
-    )
+def _of_pod(pod: Pod, address: str, locality: str) -> ServiceEndpoint:
+    meta, account = pod.meta, (pod.meta.namespace, pod.service_account)
+    told = _reported_as(pod.workload.name, meta)
+    return ServiceEndpoint(address, meta.labels, account, told, locality)
 
 
 def _of_workload_entry(entry: WorkloadEntry) -> ServiceEndpoint:
     """Name it as istiod does. Source: istio pkg/kube/labels `WorkloadNameFromWorkloadEntry`."""
     meta = entry.meta
     name = meta.annotations.get(_REGISTRATION_GROUP) or meta.labels.get(_WORKLOAD_NAME) or meta.name
-    return ServiceEndpoint(
-        entry.address, entry.labels, reported_as=_reported_as(name, meta, entry.labels)
-    )
+    told = _reported_as(name, meta, entry.labels)
+    locality = entry.locality or labelled_locality(entry.labels)
+    return ServiceEndpoint(entry.address, entry.labels, reported_as=told, locality=locality)
 
 
 def _reported_as(workload: str, meta: ObjectMeta, labels: Labels | None = None) -> str:
@@ -201,8 +201,9 @@ def _listed(entry: ServiceEntry) -> Iterator[ServiceEndpoint]:
     """Yield the endpoints that a ServiceEntry lists itself, which are named by their number."""
     for number, each in enumerate(entry.endpoints):
         told = _reported_as(f"{entry.meta.name}-{number}", entry.meta, each.labels)
+        where = each.locality or labelled_locality(each.labels)
         for address in each.addresses:
-            yield ServiceEndpoint(address, each.labels, reported_as=told)
+            yield ServiceEndpoint(address, each.labels, reported_as=told, locality=where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +211,9 @@ class _Backends:
     """Hold what may stand behind a service: pods that run, every pod by name, WorkloadEntries."""
 
     live: Mapping[str, list[Pod]]
-    by_name: Mapping[tuple[str, str, str], ServiceEndpoint]
+    by_name: Mapping[tuple[str, str, str], Pod]
     workload_entries: Mapping[str, list[WorkloadEntry]]
+    localities: Localities
 
     def of_service(self, service: Service, slices: Sequence[EndpointSlice]) -> _Found:
         """Yield a Service's endpoints, then the WorkloadEntries that it selects.
@@ -236,12 +238,13 @@ class _Backends:
         seen: set[tuple[str, str]] = set()
         for part in slices:
             nobody = ObjectMeta("", "", kubernetes_cluster=part.meta.kubernetes_cluster)
-            unknown = ServiceEndpoint("", {}, reported_as=_reported_as("", nobody))
+            unknown = partial(ServiceEndpoint, labels={}, reported_as=_reported_as("", nobody))
             for endpoint in part.endpoints:
                 named = (part.meta.kubernetes_cluster, *endpoint.pod) if endpoint.pod else None
                 pod = self.by_name.get(named) if named else None
+                where = self.localities.of_pod(pod, endpoint.zone) if pod else ""
                 for address in () if endpoint.terminating else endpoint.addresses:
-                    made = (pod or unknown)._replace(address=address)
+                    made = _of_pod(pod, address, where) if pod else unknown(address)
                     for port in part.ports:
                         if (address, port.name) not in seen:
                             seen.add((address, port.name))
@@ -275,7 +278,7 @@ class _Backends:
         for pod in self.live.get(namespace, ()):
             is_near = home in (None, pod.meta.kubernetes_cluster)
             if is_near and pod.ips and selector.items() <= pod.meta.labels.items():
-                yield _of_pod(pod)
+                yield _of_pod(pod, pod.ips[0], self.localities.of_pod(pod))
 
     def _entries(self, namespace: str, selector: Labels) -> Iterator[WorkloadEntry]:
         for entry in self.workload_entries.get(namespace, ()):

@@ -14,6 +14,7 @@ from recommender.istio.registry import RegistryService
 from recommender.istio.route_match import Request, is_catch_all, matches_request
 from recommender.mesh.objects import Destination, Route, RouteMatch, VirtualService
 from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
+from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class BuiltRoute:
     """Describe a route by its name and the Envoy clusters it chooses from.
 
     A route without clusters answers by itself: a redirect or a direct response. `retry_on` is empty
-    for istiod's default.
+    for istiod's default; `settings` is what else it does.
     """
 
     name: str
@@ -29,6 +30,7 @@ class BuiltRoute:
     mirrors: tuple[str, ...] = ()
     match: RequestMatch = ANY_REQUEST
     retry_on: str = ""
+    settings: RouteSettings = NO_SETTINGS
 
 
 def cluster_name(host: str, port: int, subset: str = "") -> str:
@@ -100,6 +102,7 @@ def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> B
         tuple(_http_clusters(route.mirrors, port, lookup)) if chosen else (),
         match.request,
         route.retry_on,
+        route.settings,
     )
 
 

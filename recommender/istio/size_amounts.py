@@ -1,8 +1,8 @@
 """What adds to the size of the configuration that a proxy is sent for its outbound calls.
 
-Source of what a resource consists of: istio networking/core/cluster_builder.go, listener.go,
-httproute.go, networking/core/route/route.go, route/retry/retry.go,
-xds/endpoints/endpoint_builder.go.
+Source of what a resource consists of: istio networking/core/cluster_builder.go, cluster_tls.go,
+listener.go, httproute.go, networking/core/route/route.go, route/retry/retry.go,
+xds/endpoints/endpoint_builder.go, mtls_checker.go.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthrough
 _DEFAULT_RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 _VIRTUAL_OUTBOUND_CHAINS = 2
 _TLS_MODE_LABEL = "security.istio.io/tlsMode"
+_ISTIO_MUTUAL = "ISTIO_MUTUAL"
+_TLS_OF_ITS_OWN = ("SIMPLE", "MUTUAL")
 _HTTP2_NAMES = frozenset(("grpc", "http2"))
 _CLUSTER_KINDS = {
     Discovery.EDS: "eds_cluster",
@@ -130,18 +132,34 @@ def _of_clusters(index: EndpointIndex, clusters: Iterable[OutboundCluster]) -> C
             found["destination_rule"] += 1
             found["destination_rule_byte"] += sum(map(len, rule.sources[0]))
             found["outlier_detection"] += rule.outlier_detection
-        if _has_mutual_tls(index, cluster):
-            accounts = index.service_accounts(service.key)
-            found["mutual_tls"] += 1
-            found["mutual_tls_match"] += cluster.discovery is not Discovery.ORIGINAL_DST
-            found["cluster_name_byte"] += len(cluster.name)
-            found["service_account"] += len(accounts)
-            found["service_account_byte"] += sum(len(ns) + len(name) for ns, name in accounts)
+        _add_tls(found, index, cluster)
         if cluster.discovery is Discovery.DNS:
             found["resolved_endpoint"] += len(cluster.endpoints)
             each = ((e.address, e.reported_as) for e in cluster.endpoints)
             found["resolved_endpoint_byte"] += sum(len(name) for names in each for name in names)
     return found
+
+
+def _add_tls(found: Counter[str], index: EndpointIndex, cluster: OutboundCluster) -> None:
+    """Count how connections are secured: as a DestinationRule says, else by mutual TLS.
+
+    Where no rule says it the proxy tells by the endpoint whether it takes mutual TLS.
+    """
+    mode = _tls_mode(cluster)
+    found["tls_origination"] += mode in _TLS_OF_ITS_OWN
+    if mode == _ISTIO_MUTUAL or (not mode and _has_mutual_tls(index, cluster)):
+        accounts = index.service_accounts(cluster.service.key)
+        is_matched = not mode and cluster.discovery is not Discovery.ORIGINAL_DST
+        found["mutual_tls"] += 1
+        found["mutual_tls_match"] += is_matched
+        found["cluster_name_byte"] += len(cluster.name)
+        found["service_account"] += len(accounts)
+        found["service_account_byte"] += sum(len(ns) + len(name) for ns, name in accounts)
+
+
+def _tls_mode(cluster: OutboundCluster) -> str:
+    rule = cluster.destination_rule
+    return "" if rule is None else rule.tls_mode(cluster.port.number)
 
 
 def _has_http_options(cluster: OutboundCluster) -> bool:
@@ -177,12 +195,16 @@ def _of_load_assignments(clusters: Iterable[OutboundCluster]) -> Counter[str]:
     found: Counter[str] = Counter()
     for cluster in clusters:
         found["load_assignment"] += 1
-        found["locality"] += bool(cluster.endpoints)
+        localities = {each.locality for each in cluster.endpoints}
+        found["locality"] += len(localities)
+        found["named_locality"] += sum(map(bool, localities))
+        found["locality_byte"] += sum(len(each.replace("/", "")) for each in localities)
         found["load_assignment_name_byte"] += len(cluster.name)
         found["endpoint"] += len(cluster.endpoints)
         found["endpoint_address_byte"] += sum(len(e.address) for e in cluster.endpoints)
         found["endpoint_name_byte"] += sum(len(e.reported_as) for e in cluster.endpoints)
-        found["mutual_tls_endpoint"] += sum(map(_takes_mutual_tls, cluster.endpoints))
+        if _tls_mode(cluster) in ("", _ISTIO_MUTUAL):
+            found["mutual_tls_endpoint"] += sum(map(_takes_mutual_tls, cluster.endpoints))
     return found
 
 
@@ -237,6 +259,11 @@ def _add_route(found: Counter[str], route: BuiltRoute) -> None:
     found["route_cluster_byte"] += sum(map(len, (*clusters, *route.mirrors)))
     if len(clusters) == 1:
         found["operation_byte"] += len(clusters[0].rpartition("|")[2])
+    found["fault"] += route.settings.faults
+    found["cors_policy"] += route.settings.cors_policies
+    found["header_operation"] += route.settings.header_operations
+    found["rewrite"] += route.settings.rewrites
+    found["settings_byte"] += route.settings.text
     if clusters and route.retry_on:
         found["retry_on_byte"] += len(route.retry_on) - len(_DEFAULT_RETRY_ON)
 

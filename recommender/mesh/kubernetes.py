@@ -11,12 +11,19 @@ from recommender.mesh.objects import (
     EndpointPort,
     EndpointSlice,
     Namespace,
+    Node,
     ObjectMeta,
     Service,
     ServicePort,
 )
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
+# Region, zone and subzone, each by its label and by what it was called before.
+_LOCALITY: Final = (
+    ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"),
+    ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"),
+    ("topology.istio.io/subzone",),
+)
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -70,6 +77,15 @@ def service(meta: ObjectMeta, document: Fields) -> Service:
         ports=fields.each(spec, "ports", _service_port),
         external_name=fields.required_text(spec, "externalName") if external else None,
     )
+
+
+def node(meta: ObjectMeta, _: Fields) -> Node:
+    """Convert a Node: its labels tell its locality.
+
+    Source: istio serviceregistry/kube/controller/controller.go (`getPodLocality`).
+    """
+    found = [next((meta.labels[k] for k in keys if meta.labels.get(k)), "") for keys in _LOCALITY]
+    return Node(meta, "/".join(found) if any(found) else "")
 
 
 def endpoint_slice(meta: ObjectMeta, document: Fields) -> EndpointSlice:
@@ -137,4 +153,5 @@ def _endpoint(entry: Fields, namespace: str) -> Endpoint:
     ready = fields.flag(conditions, "ready") is not False
     # Unknown counts as true (istio serviceregistry/kube/controller `endpointHealthStatus`).
     terminating = not ready and fields.flag(conditions, "terminating") is not False
-    return Endpoint(addresses=addresses, ready=ready, terminating=terminating, pod=pod)
+    zone = fields.text(entry, "zone")
+    return Endpoint(addresses, ready=ready, terminating=terminating, pod=pod, zone=zone)

@@ -36,6 +36,7 @@ from recommender.mesh.objects import (
     Mesh,
     MeshNote,
     Namespace,
+    Node,
     ObjectMeta,
     PeerAuthentication,
     Service,
@@ -80,10 +81,11 @@ _CLUSTER_SET_KINDS: Final = ("ServiceExport", "ServiceImport")
 # Two kinds bear one name; other groups are old names of the same kinds.
 _GATEWAY_API_GATEWAY: Final = ("gateway.networking.k8s.io", "Gateway")
 _OTHER_GATEWAY: Final = "Gateway API Gateway"
-_CLUSTER_SCOPED: Final = ("Namespace", "IngressClass")
+_CLUSTER_SCOPED: Final = ("Namespace", "Node", "IngressClass")
 _EXPECTED: Final = (Namespace, Service, PodObject)
 _OF_EACH_CLUSTER: Final = (
     *_EXPECTED,
+    Node,
     EndpointSlice,
     WorkloadEntry,
     Controller,
@@ -165,6 +167,7 @@ def load_mesh(
         ),
         notes=tuple(sorted(notes)),
         kubernetes_clusters=clusters,
+        nodes=tuple(objects.of(Node)),
     )
 
 
@@ -173,6 +176,7 @@ def _kinds(cluster_domain: str) -> _Kinds:
     istio = "networking.istio.io"
     kinds: dict[tuple[str, str], Converter] = {
         ("", "Namespace"): kubernetes.namespace,
+        ("", "Node"): kubernetes.node,
         ("", "Service"): kubernetes.service,
         ("", "Pod"): pod,
         ("", "ConfigMap"): mesh_config_map,

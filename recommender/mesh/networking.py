@@ -27,6 +27,7 @@ from recommender.mesh.objects import (
     WorkloadEntry,
 )
 from recommender.mesh.request_match import request_match
+from recommender.mesh.route_settings import route_settings
 
 _MOST_SPEC_DEPTH: Final = 50
 
@@ -72,6 +73,7 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
         connection_pool="connectionPool" in policies,
         http_options="HTTP options" in policies,
         outlier_detection="outlierDetection" in policies,
+        tls_modes=_tls_modes(fields.mapping(spec, "trafficPolicy")),
         workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
         export_to=_export_to(spec),
     )
@@ -111,8 +113,14 @@ def workload_entry(meta: ObjectMeta, document: Fields) -> WorkloadEntry:
     """
     spec = fields.mapping(document, "spec")
     labels = {**fields.labels(spec, "labels"), **meta.labels}
-    account = fields.text(spec, "serviceAccount")
-    return WorkloadEntry(meta, fields.text(spec, "address"), labels, _ports(spec), account)
+    return WorkloadEntry(
+        meta,
+        fields.text(spec, "address"),
+        labels,
+        _ports(spec),
+        fields.text(spec, "serviceAccount"),
+        fields.text(spec, "locality"),
+    )
 
 
 def sidecar(meta: ObjectMeta, document: Fields) -> Sidecar:
@@ -154,6 +162,7 @@ def _http_route(entry: Fields, namespace: str) -> Route:
         ),
         rewrite_authority=None if rewrite is None else fields.text(rewrite, "authority"),
         retry_on=fields.text(fields.mapping(entry, "retries"), "retryOn"),
+        settings=route_settings(entry),
     )
 
 
@@ -216,6 +225,20 @@ def _policies(holder: Fields) -> Iterator[str]:
             yield "HTTP options"
 
 
+def _tls_modes(policy: Fields) -> dict[int, str]:
+    """Map ports, or 0 for all others, to the TLS mode; a port has its own settings alone."""
+    levels = {0: policy}
+    for level in fields.mappings(policy, "portLevelSettings"):
+        levels[fields.port(fields.mapping(level, "port"), "number") or 0] = level
+    modes = {port: _tls_mode(level) for port, level in levels.items()}
+    return {port: mode for port, mode in modes.items() if mode or port}
+
+
+def _tls_mode(level: Fields) -> str:
+    tls = fields.optional_mapping(level, "tls")
+    return "" if tls is None else fields.text(tls, "mode") or "DISABLE"
+
+
 def _allocated(status: Fields) -> dict[str, tuple[str, ...]]:
     """Read the addresses in the status; an entry that names no host is of no use."""
     found: dict[str, tuple[str, ...]] = {}
@@ -241,6 +264,7 @@ def _workload_entry(entry: Fields) -> Endpoint:
         addresses=(address,) if address else (),
         labels=fields.labels(entry, "labels"),
         ports=_ports(entry),
+        locality=fields.text(entry, "locality"),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
+from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings
 
 Labels = Mapping[str, str]
 LabelSelector = tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -53,6 +54,14 @@ class Namespace:
     meta: ObjectMeta
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Describe a Kubernetes node; `locality` is `region/zone/subzone`, empty if it has none."""
+
+    meta: ObjectMeta
+    locality: str = ""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadId:
     """Identify a workload: the topmost controller of its pods, or the bare pod itself."""
@@ -70,7 +79,8 @@ class Pod:
     """Describe a pod.
 
     `workload` is the topmost controller that makes pods like this one. `proxy` is None for a pod
-    without an Istio proxy. A `host_network` pod shares its node's addresses with others.
+    without an Istio proxy. A `host_network` pod shares its node's addresses with others; `node` is
+    the name of that, empty for a pod without one.
     """
 
     meta: ObjectMeta
@@ -80,6 +90,7 @@ class Pod:
     phase: str = ""
     service_account: str = "default"
     host_network: bool = False
+    node: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -154,7 +165,8 @@ class Endpoint:
     """Describe one endpoint of an EndpointSlice or ServiceEntry.
 
     `pod` is the (namespace, name) of the target pod, if it names one. One that is `terminating` is
-    not ready and will not be again.
+    not ready and will not be again. `locality` is that of a ServiceEntry's, `zone` that of an
+    EndpointSlice's.
     """
 
     addresses: tuple[str, ...]
@@ -163,6 +175,8 @@ class Endpoint:
     pod: tuple[str, str] | None = None
     labels: Labels = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    locality: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +220,7 @@ class WorkloadEntry:
     labels: Labels = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     service_account: str = ""
+    locality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +261,8 @@ class Route:
     `delegate` is the (namespace, name) of the VirtualService that an http route delegates to;
     `rewrite_authority` what the route puts in place of the caller's authority, empty for a rewrite
     of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`;
-    `retry_on` is what `retries` says instead of istiod's default.
+    `retry_on` is what `retries` says instead of istiod's default, `settings` what else an http
+    route does.
     """
 
     protocol: Literal["http", "tcp", "tls"]
@@ -258,6 +274,7 @@ class Route:
     delegate: tuple[str, str] | None = None
     rewrite_authority: str | None = None
     retry_on: str = ""
+    settings: RouteSettings = NO_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +312,8 @@ class EdgeObject:
 class DestinationRule:
     """Describe an Istio DestinationRule; `connection_pool` tells whether any is set.
 
-    `http_options` tells that one of them sets Envoy's options for HTTP, which clusters have at
+    `tls_modes` maps ports, or 0 for all others, to how connections are secured. `http_options`
+    tells that one of them sets Envoy's options for HTTP, which clusters have at
     ports of any protocol then, `outlier_detection` that there is any.
 
     `subsets` maps their names to the labels of their endpoints, in order.
@@ -309,6 +327,7 @@ class DestinationRule:
     export_to: tuple[str, ...] | None = None
     http_options: bool = False
     outlier_detection: bool = False
+    tls_modes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,7 +510,7 @@ class Mesh:
 
     `istio_version` is istiod's version as (major, minor), None when the dump does not tell.
     `kubernetes_clusters` names the Kubernetes clusters in istiod's order: the first holds what
-    configures istiod. Of namespaces, workloads, pods, services, endpoint slices and workload
+    configures istiod. Of namespaces, nodes, workloads, pods, services, endpoint slices and workload
     entries each Kubernetes cluster may have its own of one name, in this order.
     """
 
@@ -515,3 +534,4 @@ class Mesh:
     edge_objects: tuple[EdgeObject, ...] = ()
     notes: tuple[MeshNote, ...] = ()
     kubernetes_clusters: tuple[str, ...] = ("",)
+    nodes: tuple[Node, ...] = ()

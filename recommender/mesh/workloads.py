@@ -86,6 +86,7 @@ class PodObject:
     owner: Owner | None
     ips: tuple[str, ...]
     phase: str
+    node: str
     template: PodTemplate
 
 
@@ -133,6 +134,7 @@ def pod(meta: ObjectMeta, document: Fields) -> PodObject:
         owner=_owner(document),
         ips=fields.addresses({"podIPs": [a for a in addresses if a]}, "podIPs"),
         phase=fields.text(status, "phase"),
+        node=fields.text(spec, "nodeName"),
         template=_template(meta.labels, meta.annotations, spec),
     )
 
@@ -236,6 +238,7 @@ def _pod(workload: WorkloadId, p: PodObject) -> Pod:
         phase=p.phase,
         service_account=p.template.service_account,
         host_network=p.template.host_network,
+        node=p.node,
     )
 
 

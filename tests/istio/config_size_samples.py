@@ -40,7 +40,7 @@ from tests.istio.conformance_case import Case, ask_istiod, random_case
 from tests.istio.judge import JudgedProxy, run_judge
 from tests.istio.shop_calls import MESH as SHOP
 from tests.istio.verdicts import Size, Verdict
-from tests.mesh.helpers import Object
+from tests.mesh.helpers import Object, obj
 
 SMALL = Sizes(services=60, pods=150, lines=5000, namespaces=6)
 _POLICIES = "istio-policy.json"
@@ -116,13 +116,15 @@ def random_samples(
 ) -> list[Sample]:
     """Measure the proxies of random meshes, perhaps with other settings and with more objects.
 
-    In every second mesh the proxies of endpoints take mutual TLS, in others DestinationRules limit
-    connections.
+    In every second mesh the proxies of endpoints take mutual TLS, and routes do more than they do
+    by themselves; every third has nodes in two zones. DestinationRules limit or secure connections.
     """
     cases = [asking_for_sizes(random_case(seed), mesh_config or {}) for seed in seeds]
     cases = [replace(case, objects=(*case.objects, *more)) for case in cases]
+    cases[::2] = [_changed(case, "VirtualService", _do_more) for case in cases[::2]]
     cases[::2] = [_changed(case, "Pod", _take_mutual_tls) for case in cases[::2]]
-    for every, change in ((1, _limit_requests), (3, _limit_connections)):
+    cases[::3] = [_on_nodes(case) for case in cases[::3]]
+    for every, change in ((1, _limit_requests), (2, _secure), (3, _limit_connections)):
         cases[every::4] = [_changed(each, "DestinationRule", change) for each in cases[every::4]]
     found = _measured(cases)
     # Now and then the fake server has not seen all when it is asked: it is asked again.
@@ -150,6 +152,44 @@ def _changed(case: Case, kind: str, change: Callable[[Object], object]) -> Case:
 def _take_mutual_tls(pod: Object) -> None:
     pod["metadata"]["labels"]["security.istio.io/tlsMode"] = "istio"
     pod["spec"]["serviceAccountName"] = pod["metadata"]["labels"].get("app", "default")
+
+
+def _on_nodes(case: Case) -> Case:
+    """Give a mesh three nodes, one of them in no zone, and each pod one of these."""
+    region = {"topology.kubernetes.io/region": "cn-hangzhou"}
+    labels = ({}, *({**region, "topology.kubernetes.io/zone": f"cn-hangzhou-{z}"} for z in "hk"))
+    nodes = [obj("v1", "Node", f"node-{n}", "", labels=each) for n, each in enumerate(labels)]
+    placed = _changed(case, "Pod", _place)
+    return replace(placed, objects=(*placed.objects, *nodes))
+
+
+def _place(pod: Object) -> None:
+    number = sum(map(ord, pod["metadata"]["name"] + pod["metadata"]["namespace"])) % 3
+    pod["spec"]["nodeName"] = f"node-{number}"
+
+
+def _do_more(vs: Object) -> None:
+    """Let routes of a VirtualService do what else they can; not all of them."""
+    added: tuple[Object, ...] = (
+        {"headers": {"request": {"set": {"x-tenant": "large"}, "remove": ["x-debug"]}}},
+        {"corsPolicy": {"allowOrigins": [{"exact": "https://shop.example"}], "maxAge": "24h"}},
+        {"fault": {"delay": {"fixedDelay": "2s", "percentage": {"value": 10}}}},
+        {"rewrite": {"uri": "/v2/catalog"}},
+        {"headers": {"response": {"add": {"x-served-by": "mesh"}}}, "timeout": "3s"},
+        {},
+    )
+    routes = [route for route in vs["spec"].get("http", ()) if "route" in route]
+    start = sum(map(ord, vs["metadata"]["name"]))
+    for number, route in enumerate(routes, start):
+        for field, value in added[number % len(added)].items():
+            route.setdefault(field, value)
+
+
+def _secure(rule: Object) -> None:
+    """Let a DestinationRule say how connections are secured."""
+    number = sum(map(ord, rule["metadata"]["name"]))
+    mode = ("SIMPLE", "DISABLE", "ISTIO_MUTUAL")[number % 3]
+    rule["spec"].setdefault("trafficPolicy", {"tls": {"mode": mode}})
 
 
 def _limit_requests(rule: Object) -> None:

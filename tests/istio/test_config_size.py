@@ -222,6 +222,57 @@ def test_a_routes_own_retries_count_instead_of_the_default_ones() -> None:
     assert (default, other) == (0, len("5xx") - 75)
 
 
+@pytest.mark.parametrize(
+    ("tls", "secured", "matched", "told"),
+    [
+        ({}, 1, 1, 1),
+        ({"tls": {"mode": "ISTIO_MUTUAL"}}, 1, 0, 1),
+        ({"tls": {"mode": "DISABLE"}}, 0, 0, 0),
+        ({"tls": {}}, 0, 0, 0),
+        ({"portLevelSettings": [{"port": {"number": 80}, "tls": {"mode": "DISABLE"}}]}, 0, 0, 0),
+        ({"portLevelSettings": [{"port": {"number": 81}, "tls": {"mode": "DISABLE"}}]}, 1, 1, 1),
+    ],
+)
+def test_a_destination_rule_may_say_how_connections_are_secured(
+    tls: Object, secured: int, matched: int, told: int
+) -> None:
+    """Only where none does the cluster has both ways, and endpoints tell which they take."""
+    labels = {"app": "in", **INJECTED}
+    backend = pod("in-0", namespace="b", labels=labels, status={"podIP": "10.0.0.7"})
+    made = service("in", "b", selector={"app": "in"})
+    found = amounts(backend, made, destination_rule("in", **tls))
+
+    assert (found.cds["mutual_tls"], found.cds["mutual_tls_match"]) == (secured, matched)
+    assert found.eds["mutual_tls_endpoint"] == told
+
+
+def test_a_load_assignment_names_each_locality_of_its_endpoints() -> None:
+    """By the pod's label, else its node, else the zone of its EndpointSlice."""
+    zone = {"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "zone"}
+    pods = [
+        pod(name, namespace="b", spec={"nodeName": node}, labels=labels)
+        for name, node, labels in (
+            ("in-1", "near", {}),
+            ("in-2", "near", {}),
+            ("in-3", "gone", {}),
+            ("in-4", "plain", {}),
+            ("in-5", "near", {"istio-locality": "x.y"}),
+        )
+    ]
+    nodes = [
+        obj("v1", "Node", "near", "", labels=zone),
+        obj("v1", "Node", "plain", "", labels={}),
+    ]
+    ends = [ready(f"10.0.0.{n}", f"in-{n}")[0] | {"zone": "eu-1a"} for n in range(1, 6)]
+    ports = [port("http", 80)]
+    part = endpoint_slice("in", ports, ends)
+    found = amounts(service("in", "b", ports=ports), *pods, *nodes, part)
+
+    assert found.eds["locality"] == 4
+    assert found.eds["named_locality"] == 3
+    assert found.eds["locality_byte"] == len("r" + "zone" + "eu-1" + "eu-1a" + "x" + "y")
+
+
 def everything(policy: str) -> SizeAmounts:
     """Count in a mesh that has all that adds to the size under an outboundTrafficPolicy."""
     version = "telemetry.istio.io/v1"
@@ -240,17 +291,30 @@ def everything(policy: str) -> SizeAmounts:
         {"destination": {**to, "subset": "v1"}, "weight": 50},
     ]
     retries = {"attempts": 2, "retryOn": "connect-failure"}
+    settings = {
+        "fault": {"abort": {"httpStatus": 503}},
+        "corsPolicy": {"allowOrigins": [{"exact": "https://a.example"}]},
+        "headers": {"request": {"remove": ["x-a"]}},
+        "rewrite": {"uri": "/y"},
+    }
     moved = {"match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/new"}}
     made = config(
         *endpoint_mesh(),
-        pod("in-0", namespace="b", labels={"app": "in", **INJECTED}, status={"podIP": "10.0.0.7"}),
+        pod(
+            "in-0",
+            namespace="b",
+            labels={"app": "in", "istio-locality": "r.z", **INJECTED},
+            status={"podIP": "10.0.0.7"},
+        ),
         service("in", "b", selector={"app": "in"}),
+        service("tls", "b"),
+        destination_rule("tls", tls={"mode": "SIMPLE"}),
         virtual_service(
             "vs",
             "b",
             ["web.b.svc.cluster.local"],
             http=[
-                {"match": [plain], "route": both, "retries": retries},
+                {"match": [plain], "route": both, "retries": retries, **settings},
                 moved,
                 {"route": [{"destination": to}], "mirror": to},
             ],

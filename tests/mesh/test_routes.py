@@ -11,6 +11,7 @@ from recommender.mesh import (
     StringMatch,
     VirtualService,
 )
+from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings, route_settings
 from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -72,6 +73,7 @@ def test_an_http_route_keeps_what_decides_scope() -> None:
         mirrors=(Destination("old"), Destination("new")),
         has_mirror=True,
         rewrite_authority="cart.example",
+        settings=RouteSettings(rewrites=1, text=len("cart.example")),
     )
 
 
@@ -245,3 +247,17 @@ def test_a_route_of_no_service_makes_nothing_and_no_note(ref: Object) -> None:
 
     assert not mesh.virtual_services
     assert not notes_of(mesh, "left out")
+
+
+def test_what_else_an_http_route_does_is_counted_with_its_texts() -> None:
+    """Headers of destinations count as the route's."""
+    request = {"set": {"x-a": "1"}, "add": {"x-b": "22"}}
+    operations = {"request": request, "response": {"remove": ["x"]}}
+    route = {
+        "fault": {"delay": {"fixedDelay": "1s"}, "abort": {"httpStatus": 500}},
+        "corsPolicy": {"allowOrigins": [{"exact": "https://a"}], "allowMethods": ["GET"]},
+        "route": [{"destination": {"host": "a"}, "headers": operations}],
+    }
+
+    assert route_settings(route) == RouteSettings(2, 1, 3, 0, len("x-a1x-b22x" + "https://aGET"))
+    assert route_settings({"route": [{"destination": {"host": "a"}}]}) is NO_SETTINGS
