@@ -66,11 +66,12 @@ def _header_operations(holder: Fields) -> Iterator[str]:
 
 def _texts(value: object) -> Iterator[str]:
     """Yield the texts in an object, at any depth."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    elif isinstance(value, str):
-        yield value
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            waiting.extend(inner.values())
+        elif isinstance(inner, list):
+            waiting.extend(inner)
+        elif isinstance(inner, str):
+            yield inner

@@ -261,3 +261,11 @@ def test_what_else_an_http_route_does_is_counted_with_its_texts() -> None:
 
     assert route_settings(route) == RouteSettings(2, 1, 3, 0, len("x-a1x-b22x" + "https://aGET"))
     assert route_settings({"route": [{"destination": {"host": "a"}}]}) is NO_SETTINGS
+
+
+def test_the_settings_of_a_route_may_be_nested_deeply() -> None:
+    deep: object = "x"
+    for _ in range(5000):
+        deep = {"in": [deep]}
+
+    assert route_settings({"corsPolicy": {"allowOrigins": deep}}).text == 1
