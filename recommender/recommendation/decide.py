@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, groupby, product
 from operator import attrgetter
 
 from recommender.errors import UsageError
-from recommender.istio.call import Fate
 from recommender.istio.discovery import hidden_namespaces
 from recommender.istio.extension_providers import MeshExtensions
 from recommender.istio.registry import RegistryService
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.istio.telemetry import OutboundLogging
 from recommender.istio.validation import egress_host_problem
-from recommender.mesh import Labels, Mesh, MeshIndex, Pod, Workload, WorkloadId, index_mesh
-from recommender.recommendation.entries import recommended_hosts, without_covered
+from recommender.mesh import Labels, Mesh, MeshIndex, Workload, WorkloadId, index_mesh
+from recommender.recommendation.entries import recommended_hosts
 from recommender.recommendation.existing import Plan, names_for, names_in_use, plan, shadowed
 from recommender.recommendation.guards import Guards, build_guards
-from recommender.recommendation.hosts import Prover
+from recommender.recommendation.hosts import Proof, Prover
 from recommender.recommendation.injection import virtual_machines
+from recommender.recommendation.joint_proof import JointProof, NeedsByView
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
 from recommender.recommendation.left_out import left_alone, silent, unscoped
 from recommender.recommendation.model import (
@@ -34,6 +33,7 @@ from recommender.recommendation.model import (
 )
 from recommender.recommendation.namespace_wide import Member, Namespace, namespace_option
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
+from recommender.recommendation.pod_notes import notes_of_pods
 from recommender.recommendation.received import needs_of_received, unexplained
 from recommender.recommendation.selectors import Selection, select_pods
 from recommender.recommendation.unproved import at_refused_listener, not_proved
@@ -250,56 +250,74 @@ class _Decider:
     def _recommend(
         self, id_: WorkloadId, views: list[View], planned: Plan, selection: Selection
     ) -> Recommendation | LeftOut:
+        """Choose hosts that leave every call as it is for every kind of pod."""
         calls = calls_of(self.graph, id_)
         read = [reading for call in calls for reading in self._read(call, views)]
-        hosts: list[HostNeed] = []
-        notes = list(selection.notes)
-        labels = [labels for _, labels in proxy_labels(self.index, id_)]
-        selecting = (self.rules.sidecars.selecting(id_.namespace, one) for one in labels)
-        for sidecar in shadowed(chain.from_iterable(selecting), views):
-            name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
-            detail = f"{name} selects it too; istiod ignores it while an older one does"
-            notes.append(Note("shadowed Sidecar", detail))
-        proved = [(view, self._needs(read, view)) for view in views]
-        refused = at_refused_listener(id_, chain.from_iterable(needs for _, needs in proved))
+        by_view = [(view, self._needs(read, view)) for view in views]
+        refused = at_refused_listener(id_, chain.from_iterable(needs for _, needs in by_view))
         if refused is not None:
             return refused
-        unlogged = unexplained(
-            received_from(self.graph, id_),
-            proved,
-            self.guards.called_by_proxies(id_.namespace, labels),
-        )
+        together = JointProof(self.prover, by_view, self.aliased)
+        found = self._view_by_view(id_, by_view)
+        hosts, unproved = together.of(found)
+        if unproved:
+            return not_proved(id_, unproved)
+        notes = [
+            *selection.notes,
+            *self._shadowed(id_, views),
+            *found.notes,
+            *together.brought_along(hosts),
+        ]
+        answer = self._answer(id_, views[0], planned, selection, hosts, notes, together.count())
+        if self.members is not None:
+            self.members.append(Member(answer, tuple(hosts), tuple(by_view)))
+        return answer
+
+    def _view_by_view(self, id_: WorkloadId, by_view: NeedsByView) -> Proof:
+        """Prove the calls of each view by itself, beside what guards keep."""
+        labels = self._labels(id_)
+        received = received_from(self.graph, id_)
+        by_proxies = self.guards.called_by_proxies(id_.namespace, labels)
+        unlogged = unexplained(received, by_view, by_proxies)
+        hosts: list[HostNeed] = []
         unproved: list[CallNeeds] = []
-        for view, needs in proved:
+        notes: list[Note] = []
+        for view, needs in by_view:
             kept, doubts = self.guards.of(id_, labels, view)
             more, unseen = needs_of_received(unlogged, view)
             proof = self.prover.prove(view, needs, [*kept, *more])
             hosts += proof.hosts
+            unproved += proof.unproved
             seen = (note for need in needs for note in need.notes)
             notes += [*doubts, *unseen, *proof.notes, *seen]
-            unproved += proof.unproved
-        fewer = without_covered(hosts, self.aliased)
-        if len(views) > 1 or {need.host for need in fewer} != {need.host for need in hosts}:
-            hosts, unproved = self._prove_again(proved, hosts, fewer)
-        if unproved:
-            return not_proved(id_, unproved)
+        return Proof(tuple(hosts), tuple(unproved), tuple(notes))
+
+    def _answer(
+        self,
+        id_: WorkloadId,
+        view: View,
+        planned: Plan,
+        selection: Selection,
+        hosts: list[HostNeed],
+        notes: list[Note],
+        calls: int,
+    ) -> Recommendation:
+        pods = self.index.pods_by_workload.get(id_, ())
+        live = [p for p in pods if p.proxy == "sidecar" and not p.has_ended]
         logged = set(self.graph.nodes[id_]["pods"])
-        live = self._live(id_)
-        scoped = self.views.with_hosts(views[0], {need.host for need in hosts})
-        notes += self._brought_along(proved, hosts)
-        notes += _pod_notes(live, logged)
-        notes += _unproxied(self.index.pods_by_workload.get(id_, ()))
+        notes += notes_of_pods(pods, live, logged)
         if not self.any_calls:
             detail = "no proxy in these logs logged a call: is the client side logged?"
             notes.append(Note("calls unseen", detail))
-        answer = Recommendation(
+        scoped = self.views.with_hosts(view, {need.host for need in hosts})
+        return Recommendation(
             workload=id_,
             name=planned.name,
             selector=selection.labels,
             hosts=recommended_hosts(hosts),
-            evidence=merge_evidence(call.evidence for call in calls),
-            calls=_proved_calls(proved),
-            services_before=views[0].today.service_count,
+            evidence=merge_evidence(call.evidence for call in calls_of(self.graph, id_)),
+            calls=calls,
+            services_before=view.today.service_count,
             services_after=scoped.service_count,
             pods=len(live) or len(logged),
             pods_logged=sum(pod.meta.name in logged for pod in live) if live else len(logged),
@@ -309,9 +327,17 @@ class _Decider:
             annotations=planned.annotations,
             notes=tuple(sorted(set(notes))),
         )
-        if self.members is not None:
-            self.members.append(Member(answer, tuple(hosts), tuple(proved)))
-        return answer
+
+    def _labels(self, id_: WorkloadId) -> list[Labels]:
+        return [labels for _, labels in proxy_labels(self.index, id_)]
+
+    def _shadowed(self, id_: WorkloadId, views: list[View]) -> Iterator[Note]:
+        """Name the Sidecars that select the workload too and come to nothing."""
+        each = (self.rules.sidecars.selecting(id_.namespace, one) for one in self._labels(id_))
+        for sidecar in shadowed(chain.from_iterable(each), views):
+            name = f"{sidecar.meta.namespace}/{sidecar.meta.name}"
+            detail = f"{name} selects it too; istiod ignores it while an older one does"
+            yield Note("shadowed Sidecar", detail)
 
     def _needs(self, calls: Iterable[Call], view: View) -> list[CallNeeds]:
         """Work out what those calls need in a view that can be made there."""
@@ -335,83 +361,6 @@ class _Decider:
         ]
         return list(dict.fromkeys(explained)) or found[:1]
 
-    def _live(self, id_: WorkloadId) -> list[Pod]:
-        pods = self.index.pods_by_workload.get(id_, ())
-        return [p for p in pods if p.proxy == "sidecar" and not p.has_ended]
-
-    def _prove_again(
-        self,
-        proved: list[tuple[View, list[CallNeeds]]],
-        hosts: list[HostNeed],
-        fewer: list[HostNeed],
-    ) -> tuple[list[HostNeed], list[CallNeeds]]:
-        """Prove the hosts of all views together, without those that a wider entry covers.
-
-        Returns the hosts that are left, all if fewer would not do, and the calls that even they
-        do not leave as they are.
-        """
-        if not self._unproved(proved, fewer):
-            return fewer, []
-        for covered in sorted({h.host for h in hosts} - {h.host for h in fewer}):
-            if self._is_spare(proved, hosts, covered):
-                hosts = [host for host in hosts if host.host != covered]
-        return hosts, self._unproved(proved, hosts)
-
-    def _brought_along(
-        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
-    ) -> list[Note]:
-        """Name the hosts that others make up for, and that are kept all the same.
-
-        Each is needed by a call of its own if that is all there is: so more log never removes
-        a host.
-        """
-        kinds: dict[str, set[str]] = {}
-        for need in hosts:
-            kinds.setdefault(need.host, set()).add(need.reason.kind)
-        calls = [need for _, needs in proved for need in needs]
-        perhaps = {h.host for need in calls for h in need.perhaps}
-        own = {h.host for need in calls if _depends_on_service(need) for h in need.hosts}
-        asked = sorted(
-            host
-            for host, found in kinds.items()
-            if host not in perhaps and not found & _GUARDS
-            if ("*" in host and found & _DROPPABLE) or host not in own
-        )
-        return [
-            Note("also by itself", f"{host} is brought along by others, and kept for a call alone")
-            for host in asked
-            if self._is_spare(proved, hosts, host)
-        ]
-
-    def _is_spare(
-        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed], host: str
-    ) -> bool:
-        return all(self.prover.is_spare(view, needs, hosts, host) for view, needs in proved)
-
-    def _unproved(
-        self, proved: list[tuple[View, list[CallNeeds]]], hosts: list[HostNeed]
-    ) -> list[CallNeeds]:
-        return [n for view, needs in proved for n in self.prover.changed(view, needs, hosts)]
-
-
-def _proved_calls(proved: list[tuple[View, list[CallNeeds]]]) -> int:
-    """Count the ways of calling that were proved for every kind of pod of a Kubernetes cluster.
-
-    Where a workload is in several it may call in other ways in one of them, so the most count.
-    """
-    fewest: dict[str, int] = {}
-    for view, needs in proved:
-        count = len({need.outbound for need in needs if need.is_proved})
-        name = view.proxy.kubernetes_cluster
-        fewest[name] = min(count, fewest.get(name, count))
-    return max(fewest.values())
-
-
-def _depends_on_service(need: CallNeeds) -> bool:
-    """Tell whether a call's own service is what routes it: nothing else could bring that along."""
-    met = need.baseline
-    return met.fate is Fate.ROUTED and met.virtual_service is None and met.alias is None
-
 
 _WITHOUT_EVIDENCE = (
     "logged nothing",
@@ -422,40 +371,3 @@ _WITHOUT_EVIDENCE = (
 )
 _UNAFFECTED = ("no proxy", "gateway", "waypoint", "ztunnel")
 """Why a workload is left out to whose proxies, if it has any, no Sidecar applies."""
-_GUARDS = {"own service", "provider", "egress proxy", "pinned", "received"}
-_DROPPABLE = {
-    "virtual service",
-    "destination",
-    "alias",
-    "every address",
-    "listener",
-    "beside",
-    "widened",
-}
-
-
-def _unproxied(pods: Iterable[Pod]) -> list[Note]:
-    """Name the pods of a workload that have no proxy, where others have one."""
-    running = [pod for pod in pods if not pod.has_ended]
-    without = sorted(pod.meta.name for pod in running if pod.proxy is None)
-    if not without:
-        return []
-    detail = f"{len(without)} of {len(running)} pods without a proxy: {', '.join(without[:3])}"
-    return [Note("unproxied pods", detail)]
-
-
-def _pod_notes(live: list[Pod], logged: set[str]) -> list[Note]:
-    """Name the pods that logged nothing, and those of which the logs cannot tell which did."""
-    pods = Counter(pod.meta.name for pod in live)
-    silent = sorted(name for name in pods.elements() if name not in logged)
-    shared = sorted(name for name, count in pods.items() if name in logged and count > 1)
-    notes = []
-    if silent:
-        detail = f"{len(silent)} of {len(live)} pods logged nothing: {', '.join(silent[:3])}"
-        notes.append(Note("silent pods", detail))
-    if shared:
-        detail = (
-            f"pods of several Kubernetes clusters log as {', '.join(shared[:3])}: which one did"
-        )
-        notes.append(Note("shared pod name", f"{detail} is not known"))
-    return notes
