@@ -26,6 +26,7 @@ from benchmarks.config_size.report import broken, estimate_note, table
 from benchmarks.config_size.shape import CENTRAL, FULL, SMALL
 from benchmarks.kubernetes import networking
 from recommender import load_mesh, read_access_logs, summarise_flows
+from recommender.pipeline import Sources, size_sidecars
 from tests.istio.envoy_listener import require_envoy
 from tests.istio.judge import require_go
 
@@ -109,11 +110,15 @@ def test_idle_namespaces_are_a_share_and_nobody_calls_them(tmp_path: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, dict[str, Any]]:
-    """Run the small benchmark; return its status, what it printed, and its JSON."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> tuple[int, str, dict[str, Any]]:
+    """Run the small benchmark in the folder; return its status, what it printed, and its JSON."""
     require_go()
     require_envoy()
-    folder = tmp_path_factory.mktemp("run")
     options = {"--json": "all.json", "--summary": "summary.json", "--svg": "all.svg"}
     files = [part for name, file in options.items() for part in (name, str(folder / file))]
     printed = io.StringIO()
@@ -189,6 +194,31 @@ def test_an_unrelated_change_reaches_no_envoy_and_a_needed_one_does(
     assert (after["unrelated"]["pushed"], after["unrelated"]["reached"]) == (0, 0)
     assert after["unrelated"]["received_bytes"] == 0
     assert after["needed"]["reached"] == after["needed"]["needed"] > 0
+
+
+@pytest.mark.parametrize("variant", ["before", "after"])
+def test_the_command_size_estimates_what_a_real_envoy_has_resource_by_resource(
+    variant: str, folder: Path, found: tuple[int, str, dict[str, Any]]
+) -> None:
+    """It has what is expected of each type, no more and no less."""
+    assert found[0] == 0
+    sources = build_mesh(SMALL).mesh_sources(folder)
+    if variant == "after":
+        sources = [*sources, f"{CENTRAL}={folder / 'sidecars' / variant}"]
+    dump = folder / f"config_dump-{variant}.json"
+    report = size_sidecars(Sources((str(folder / LOGS),), tuple(sources)), config_dump=dump)
+    calibration = report.savings.calibration
+    assert calibration is not None
+
+    for xds, compared in calibration.types.items():
+        assert (compared.only_in_dump, compared.only_in_mesh) == (0, 0), xds
+        assert compared.common > 0, xds
+    factors = {xds: compared.factor for xds, compared in calibration.types.items()}
+    assert factors["eds"] == pytest.approx(1, abs=0.02)
+    assert factors["rds"] == pytest.approx(1, abs=0.02)
+    # A stock Envoy is sent no filters of Istio's, which a proxy of Istio has.
+    assert 0.75 < factors["cds"] < 0.9
+    assert 0.8 < factors["lds"] < 0.95
 
 
 def test_a_real_envoy_holds_less_of_everything(found: tuple[int, str, dict[str, Any]]) -> None:
@@ -303,7 +333,9 @@ def test_a_refused_update_ends_the_run(tmp_path: Path) -> None:
     build_programs()
 
     with pytest.raises(BenchmarkError, match=r"refused configuration: .*cds.update_rejected"):
-        envoys.observe(mesh, tmp_path, envoy, asked_of(mesh).proxies[:1], [], None)
+        envoys.observe(
+            mesh, tmp_path, envoy, asked_of(mesh).proxies[:1], [], None, tmp_path / "dump.json"
+        )
 
 
 def test_the_readme_shows_the_committed_run() -> None:

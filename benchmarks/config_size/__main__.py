@@ -111,7 +111,8 @@ def run(mesh: BenchmarkMesh, folder: Path, envoys: int) -> Run:
     observed: dict[str, Observed] = {}
     for name in (BEFORE, AFTER):
         say(f"running {len(real)} Envoys: {name}")
-        observed[name] = observe(mesh, folder, envoy, real, changed, sidecars[name])
+        dump = folder / f"config_dump-{name}.json"
+        observed[name] = observe(mesh, folder, envoy, real, changed, sidecars[name], dump)
     took = Work(time.monotonic() - begin, _cpu_seconds())
     return Run(mesh, asked, recommended, estimated, measured, sample, observed, took)
 

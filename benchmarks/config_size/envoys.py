@@ -94,8 +94,11 @@ def observe(
     sample: Sequence[ProxyName],
     changes: Sequence[Change],
     sidecars: Path | None,
+    dump: Path,
 ) -> Observed:
     """Start a sample of proxies one after the other, and change objects with all connected.
+
+    The config_dump of the first is written to the file `dump`.
 
     Raises:
         BenchmarkError: A port is in use, or a proxy refused configuration.
@@ -108,11 +111,11 @@ def observe(
         server = stack.enter_context(_server(mesh, folder, sidecars))
         running: list[Proxy] = []
         stack.callback(_stop, running)
-        held = []
+        held: list[Held] = []
         for number, name in enumerate(sample):
             proxy = _start(mesh, run, envoy, name, number)
             running.append(proxy)
-            held.append(_hold(proxy))
+            held.append(_hold(proxy, None if held else dump))
         arrived = tuple(_apply(server, running, change) for change in changes)
         _check_refusals(running)
     return Observed(tuple(held), arrived)
@@ -213,8 +216,8 @@ def _stats_config() -> dict[str, Any]:
     return {"stats_matcher": {"inclusion_list": {"patterns": patterns}}}
 
 
-def _hold(proxy: Proxy) -> Held:
-    """Wait until a proxy is live and configured, then look at it."""
+def _hold(proxy: Proxy, file: Path | None) -> Held:
+    """Wait until a proxy is live and configured, then look at it, and perhaps keep its dump."""
     begin = time.monotonic()
     while not _is_live(proxy):
         if proxy.process.poll() is not None:
@@ -228,6 +231,8 @@ def _hold(proxy: Proxy) -> Held:
     except RuntimeError as error:
         raise BenchmarkError(str(error)) from error
     dump = _ask(proxy, "/config_dump?include_eds")
+    if file is not None:
+        file.write_bytes(dump)
     memory = json.loads(_ask(proxy, "/memory"))
     return Held(len(dump), int(memory["allocated"]), proxy.stats()[RECEIVED], seconds)
 
