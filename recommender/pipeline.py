@@ -25,6 +25,7 @@ from recommender.discovery import recommend_discovery_selectors
 from recommender.errors import InputError, UsageError
 from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
+from recommender.istio.discovery import discovery_notes
 from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
@@ -239,6 +240,7 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
     )
     found = (
         *admission_notes(mesh),
+        *discovery_notes(mesh),
         *kubernetes_cluster_notes(mesh),
         *_version_notes(mesh),
         *_configured_formats(mesh)[1],

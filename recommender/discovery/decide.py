@@ -30,7 +30,11 @@ from recommender.discovery.proof import Comparison
 from recommender.discovery.references import References
 from recommender.discovery.savings import proxy_savings
 from recommender.discovery.selectors import choose_selectors
-from recommender.discovery.silent import blind_spots_in_words, silent_workloads
+from recommender.discovery.silent import (
+    blind_spots_in_words,
+    silent_workloads,
+    workloads_with_proxies,
+)
 from recommender.discovery.standing import standing_needs
 from recommender.istio.discovery import discovered, placed_hidden_namespaces
 from recommender.istio.sidecar_scope import build_scope_rules
@@ -61,21 +65,26 @@ def recommend_discovery_selectors(
     idle = places.visible - needs.found()
     described = _describing(mesh, needs)
     found, kept = described(idle), described(places.visible - idle)
+    silent = silent_workloads(recommendations, graph, index)
     return DiscoveryAnswer(
         idle=found,
         kept=kept,
         hidden_already=described(places.everywhere - places.visible),
-        selectors=choose_selectors(mesh, idle, needs.found()),
+        selectors=choose_selectors(mesh, idle, needs.found(), needs.only_named()),
         evidence=merge_evidence(c.evidence for each in _first(seen) for c in each.caller.calls),
         proof=Proof(
             workloads=len({each.caller.id for each in seen}),
             calls=sum(len({n.outbound for n in each.needs}) for each in _first(seen)),
             sidecars=len(hosts),
+            workloads_with_proxies=len(
+                workloads_with_proxies(index) | {each.workload for each in silent}
+            ),
+            silent_workloads=len(silent),
         ),
         watched_before=watched(n.contents for n in (*found, *kept)),
         watched_after=watched(n.contents for n in kept),
         savings=proxy_savings(discovered(mesh), index, idle) if idle else None,
-        silent=silent_workloads(recommendations, graph, index),
+        silent=silent,
         unknown_pods=recommendations.unknown_pods,
         blind_spots=recommendations.blind_spots,
         doubts=blind_spots_in_words(mesh, recommendations),

@@ -33,6 +33,19 @@ NeedKind = Literal[
 ]
 """Why a namespace stays, in the order in which reasons are listed."""
 NEED_KINDS: tuple[NeedKind, ...] = get_args(NeedKind)
+NAMED_KINDS: frozenset[NeedKind] = frozenset(
+    (
+        "virtual service",
+        "alias",
+        "endpoint",
+        "gateway",
+        "provider",
+        "egress proxy",
+        "sidecar",
+        "pinned",
+    )
+)
+"""Those of which an object or a setting that names a namespace is reason enough."""
 SelectedBy = Literal["existing labels", "labels to add", "nothing to hide"]
 
 
@@ -80,7 +93,9 @@ class DiscoverySelectors:
     `selectors` are for the MeshConfig. `added_label` is the label that idle namespaces must be
     given before, None where existing labels tell them. `shows_new` tells whether a namespace to
     come that has none of the labels is seen. `by_name` does the same by the names of namespaces.
-    `replaces` are the selectors in force.
+    `replaces` are the selectors in force; `ignored` tells why istiod ignores those of the
+    MeshConfig, so that none are. Of namespaces that the dump lacks, `seen_by_name` are chosen by
+    their names; because of those that are `unknown` no existing label could be used.
     """
 
     by: SelectedBy
@@ -89,6 +104,9 @@ class DiscoverySelectors:
     replaces: tuple[LabelSelector, ...]
     added_label: tuple[str, str] | None = None
     shows_new: bool = True
+    ignored: str | None = None
+    seen_by_name: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +114,15 @@ class Proof:
     """Tell what was compared: no call of these goes elsewhere without the idle namespaces.
 
     `workloads` made the `calls`, distinct ways of calling; `sidecars` are the recommended ones,
-    under which they were compared too.
+    under which they were compared too. Of the `workloads_with_proxies`, there or to come, the logs
+    do not tell the calls of the `silent_workloads`, or not all of them.
     """
 
     workloads: int
     calls: int
     sidecars: int
+    workloads_with_proxies: int = 0
+    silent_workloads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

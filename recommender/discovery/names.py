@@ -17,6 +17,13 @@ from recommender.recommendation.kubernetes_clusters import valid_address
 _SERVICE_NAME: Final = re.compile(r"(?:[^.]+\.)+([^.]+)\.svc(?:\..+)?")
 _SHORT_NAME: Final = re.compile(r"(?:[^.]+\.)?([^.]+)\.([^.]+)")
 
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+
+
+def is_namespace_name(name: str) -> bool:
+    """Tell whether a namespace may have this name."""
+    return _NAMESPACE.fullmatch(name) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class NamespacesOf:

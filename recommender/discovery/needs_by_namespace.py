@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from recommender.discovery.model import NEED_KINDS, NamespaceNeed, NeedKind
+from recommender.discovery.model import NAMED_KINDS, NEED_KINDS, NamespaceNeed, NeedKind
 from recommender.discovery.references import References
 from recommender.service_graph import Evidence, merge_evidence
 
@@ -37,10 +37,22 @@ class NeedsByNamespace:
         """List the namespaces that something needs so far."""
         return frozenset(self._found)
 
+    def only_named(self) -> frozenset[str]:
+        """List the namespaces that objects name in others, and nothing else needs."""
+        return frozenset(
+            name
+            for name, by_kind in self._found.items()
+            if by_kind.keys() <= NAMED_KINDS and not any(map(_seen, by_kind.values()))
+        )
+
     def of(self, namespace: str) -> tuple[NamespaceNeed, ...]:
         """List why a namespace stays, one need of each kind."""
         found = self._found.get(namespace, {})
         return tuple(_summed_up(kind, found[kind]) for kind in NEED_KINDS if kind in found)
+
+
+def _seen(details: dict[str, list[Evidence]]) -> bool:
+    return any(details.values())
 
 
 def _summed_up(kind: NeedKind, details: dict[str, list[Evidence]]) -> NamespaceNeed:

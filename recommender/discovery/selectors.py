@@ -18,7 +18,13 @@ from typing import Final
 
 from recommender.discovery.contents import placed_namespaces
 from recommender.discovery.model import DiscoverySelectors, SelectedBy
-from recommender.istio.discovery import placed_hidden_namespaces
+from recommender.discovery.names import is_namespace_name
+from recommender.istio.discovery import (
+    placed_hidden_namespaces,
+    selectors_error,
+    selectors_in_force,
+)
+from recommender.istio.label_selectors import is_label_key, is_label_value
 from recommender.mesh import Labels, Mesh, Namespace
 from recommender.mesh.mesh_config import Requirement
 from recommender.mesh.objects import LabelSelector
@@ -29,11 +35,7 @@ _ADDED_KEY: Final = "istio-discovery"
 _ADDED_VALUE: Final = "disabled"
 _EVERYTHING: Final[LabelSelector] = ()
 _MOST_KEYS: Final = 60
-_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
-_KEY: Final = re.compile(
-    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
-    re.ASCII,
-)
+_OF_KUBERNETES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 # Labels that programs keep: what they say of a namespace has nothing to do with who uses it.
 _KEPT_BY_PROGRAMS: Final = re.compile(
     r"(^|[./])(kubernetes\.io|k8s\.io|openshift\.io|operatorframework\.com|argoproj\.io|fluxcd\.io|"
@@ -50,43 +52,63 @@ class _Cases:
 
 
 def choose_selectors(
-    mesh: Mesh, idle: Collection[str], needed: Collection[str] = ()
+    mesh: Mesh,
+    idle: Collection[str],
+    needed: Collection[str] = (),
+    only_named: Collection[str] = (),
 ) -> DiscoverySelectors:
     """Find selectors that choose the namespaces that are seen today, but for some.
 
     Existing labels are of use only where those of every other namespace are known, also of those
-    that are `needed`.
+    that are `needed`. Those of them that are `only_named`, by objects, may not be there any more:
+    in a whole dump they stand in the way of no label, but are chosen by their names.
     """
-    in_force = mesh.config.discovery_selectors
+    in_force, ignored = selectors_in_force(mesh.config), selectors_error(mesh.config)
     if not idle:
-        return DiscoverySelectors("nothing to hide", in_force, in_force, in_force)
+        return DiscoverySelectors("nothing to hide", in_force, in_force, in_force, ignored=ignored)
     by_name = _narrowed(in_force, [(NAME_LABEL, "NotIn", tuple(sorted(idle)))])
-    cases, is_whole = _cases(mesh, idle), _is_whole(mesh, needed)
+    cases, missing = _cases(mesh, idle), tuple(sorted(_missing(mesh, needed)))
+    is_whole = not missing or (set(missing) <= set(only_named) and _is_whole(mesh))
     found = _by_labels_of_idle(cases) if is_whole else None
     by: SelectedBy = "existing labels"
     added: tuple[str, str] | None = None
     shows_new = True
     if found is None and is_whole:
         found, shows_new = _by_label_of_kept(cases), False
+    named = tuple(filter(is_namespace_name, missing)) if found else ()
     if found is None:
         key, value = added = _label_to_add(cases)
         found, by, shows_new = [(key, "NotIn", (value,))], "labels to add", True
     selectors = _narrowed(in_force, found)
-    made = DiscoverySelectors(by, selectors, by_name, in_force, added, shows_new)
+    if named:
+        selectors += _narrowed(in_force, [(NAME_LABEL, "In", named)])
+    unknown = () if is_whole else missing
+    made = DiscoverySelectors(
+        by, selectors, by_name, in_force, added, shows_new, ignored, named, unknown
+    )
     if hidden_by(mesh, made, idle) != _placed(mesh, idle):
         raise AssertionError("the selectors do not choose what they are to choose")
     return made
 
 
-def _is_whole(mesh: Mesh, needed: Iterable[str]) -> bool:
-    """Tell whether every namespace that the dump or a need names is there, the root's among them.
+def _missing(mesh: Mesh, needed: Iterable[str]) -> set[str]:
+    """List the namespaces that the dump or a need names, or are the root, but are not in the dump.
 
     One that is not known may lack a label that the others have, or have one of an idle one.
     """
     known = {(n.meta.kubernetes_cluster, n.meta.name) for n in mesh.namespaces}
     root = (mesh.kubernetes_clusters[0], mesh.config.root_namespace)
-    names = {name for _, name in known}
-    return root in known and placed_namespaces(mesh) <= known and names.issuperset(needed)
+    missing = {name for _, name in (placed_namespaces(mesh) | {root}) - known}
+    return missing | (set(needed) - {name for _, name in known})
+
+
+def _is_whole(mesh: Mesh) -> bool:
+    """Tell whether the dump looks like one of every Namespace of each Kubernetes cluster.
+
+    Who picks some hardly picks those that Kubernetes makes for itself.
+    """
+    known = {(n.meta.kubernetes_cluster, n.meta.name) for n in mesh.namespaces}
+    return known >= {(each, name) for each in mesh.kubernetes_clusters for name in _OF_KUBERNETES}
 
 
 def hidden_by(
@@ -156,7 +178,7 @@ def _covered(cases: _Cases, key: str, values: tuple[str, ...]) -> frozenset[int]
 def _values_of_idle_alone(cases: _Cases, key: str) -> tuple[str, ...]:
     kept = {labels[key] for labels in cases.kept if key in labels}
     idle = {labels[key] for labels in cases.idle if key in labels}
-    return tuple(sorted(value for value in idle - kept if _VALUE.fullmatch(value)))
+    return tuple(sorted(value for value in idle - kept if is_label_value(value)))
 
 
 def _by_label_of_kept(cases: _Cases) -> list[Requirement] | None:
@@ -171,14 +193,14 @@ def _by_label_of_kept(cases: _Cases) -> list[Requirement] | None:
         is_word = len(values) == 1 or 2 * len(values) <= len(cases.kept)
         if len(values) > 1 and not any(key in labels for labels in cases.idle):
             fitting.append((2, key, (key, "Exists", ())))
-        elif is_apart and is_word and all(map(_VALUE.fullmatch, values)):
+        elif is_apart and is_word and all(map(is_label_value, values)):
             fitting.append((len(values), key, (key, "In", values)))
     return [min(fitting)[2]] if fitting else None
 
 
 def _usable_keys(labelled: Iterable[Labels]) -> Iterator[str]:
     for key in sorted({key for labels in labelled for key in labels}):
-        if _KEY.fullmatch(key) and not _KEPT_BY_PROGRAMS.search(key):
+        if is_label_key(key) and not _KEPT_BY_PROGRAMS.search(key):
             yield key
 
 

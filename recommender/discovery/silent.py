@@ -9,6 +9,7 @@ from recommender.discovery.model import SilentWorkload
 from recommender.istio.proxy import REGISTRY_ONLY, outbound_traffic_policy
 from recommender.mesh import Mesh, MeshIndex, WorkloadId
 from recommender.recommendation import Recommendations
+from recommender.recommendation.injection import is_virtual_machine, proxy_to_come
 from recommender.service_graph import Graph, has_logged
 
 _UNTOLD: Final = (
@@ -19,6 +20,7 @@ _UNTOLD: Final = (
     "calls not captured",
 )
 _EDGE: Final = ("gateway", "waypoint")
+_CALLING: Final = ("sidecar", *_EDGE)
 
 
 def silent_workloads(
@@ -42,6 +44,19 @@ def _is_there(index: MeshIndex, id_: WorkloadId) -> bool:
     return not pods or any(pod.proxy is not None for pod in pods)
 
 
+def workloads_with_proxies(index: MeshIndex) -> frozenset[WorkloadId]:
+    """List the workloads that have proxies which make calls, or will have."""
+    return frozenset(id_ for id_ in index.workloads if _has_proxy(index, id_))
+
+
+def _has_proxy(index: MeshIndex, id_: WorkloadId) -> bool:
+    kinds = {pod.proxy for pod in index.pods_by_workload.get(id_, ()) if not pod.has_ended}
+    if kinds:
+        return not kinds.isdisjoint(_CALLING)
+    copies = index.copies[id_]
+    return any(copy.proxy in _CALLING or proxy_to_come(copy, index) for copy in copies)
+
+
 def blind_spots_in_words(mesh: Mesh, recommendations: Recommendations) -> tuple[str, ...]:
     """List what else the logs cannot tell, and what makes a missed call worse."""
 
@@ -54,6 +69,8 @@ def blind_spots_in_words(mesh: Mesh, recommendations: Recommendations) -> tuple[
             )
         if any(pod.proxy == "ztunnel" for pod in mesh.pods):
             yield "ztunnel runs in this mesh, and the calls that it forwards are in no access log"
+        if _has_virtual_machines(mesh):
+            yield "virtual machines have proxies in this mesh, and no log here tells their calls"
         notes = {note.name for r in recommendations.recommended for note in r.notes}
         if "calls unseen" in notes:
             yield "no proxy in these logs logged a call: is the client side logged?"
@@ -61,3 +78,9 @@ def blind_spots_in_words(mesh: Mesh, recommendations: Recommendations) -> tuple[
             yield "some workloads made calls that their own logs lack (see `recommend`)"
 
     return tuple(found())
+
+
+def _has_virtual_machines(mesh: Mesh) -> bool:
+    return any(map(is_virtual_machine, mesh.workload_entries)) or any(
+        each.kind == "WorkloadGroup" for each in mesh.edge_objects
+    )

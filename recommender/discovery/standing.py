@@ -10,13 +10,12 @@ config/kube/gateway/controller.go, credentials/kube/secrets.go.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from recommender.discovery.contents import placed_namespaces
 from recommender.discovery.model import NamespaceNeed, NeedKind
-from recommender.discovery.names import NamespacesOf
+from recommender.discovery.names import NamespacesOf, is_namespace_name
 from recommender.istio.proxy import MESH_GATEWAY
 from recommender.mesh import Labels, Mesh, MeshIndex
 from recommender.mesh.objects import Pod, Service, ServiceEntry, WorkloadEntry
@@ -31,9 +30,9 @@ from recommender.settings import Settings
 
 _API_SERVER: Final = ("default", "kubernetes")
 _DNS: Final = "kube-system"
+_UNUSED: Final = ("kube-node-lease", "kube-public")
 _AMBIENT: Final = ("istio.io/dataplane-mode", "istio.io/use-waypoint")
 _YES: Final = ("true", "yes", "on", "enabled")
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 Found = Iterator[tuple[str, NamespaceNeed]]
 
@@ -68,6 +67,8 @@ def _of_the_house(mesh: Mesh) -> Found:
             yield namespace, NamespaceNeed("root namespace", "istiod runs there")
     yield _DNS, NamespaceNeed("system", "the DNS of the Kubernetes cluster")
     yield _API_SERVER[0], NamespaceNeed("system", "the API server's Service is there")
+    for name in {namespace.meta.name for namespace in mesh.namespaces}.intersection(_UNUSED):
+        yield name, NamespaceNeed("system", "Kubernetes made it; nothing is saved without it")
 
 
 def _with_proxies(index: MeshIndex, graph: Graph) -> Found:
@@ -144,5 +145,5 @@ def _not_told(mesh: Mesh) -> Found:
     for cluster, name in sorted(placed_namespaces(mesh)):
         if (cluster, name) not in known:
             yield name, NamespaceNeed("not in the dump", "its labels are not known")
-        elif not _NAME.fullmatch(name):
+        elif not is_namespace_name(name):
             yield name, NamespaceNeed("not in the dump", "not a Kubernetes name")

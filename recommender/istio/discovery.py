@@ -1,17 +1,28 @@
 """Which namespaces istiod looks at at all: MeshConfig discoverySelectors.
 
-They are asked in each Kubernetes cluster about its own namespaces. Source: istio
-pkg/kube/namespace/filter.go (`discoveryNamespacesFilter`), pkg/kube/multicluster/cluster.go
-(`Cluster.Run`), pkg/util/labelselector.
+They are asked in each Kubernetes cluster about its own namespaces. Of one that istiod cannot use it
+ignores the whole list, which its MeshConfig's validation lets pass. Source: istio
+pkg/kube/namespace/filter.go (`selectorsChanged`), pkg/kube/multicluster/cluster.go (`Cluster.Run`),
+pkg/config/validation/agent (`ValidateMeshConfig`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from recommender.mesh.objects import Labels, LabelSelector, Mesh, ObjectMeta, VirtualService
+from recommender.istio.label_selectors import selector_error, selector_matches
+from recommender.mesh.objects import (
+    LabelSelector,
+    Mesh,
+    MeshConfig,
+    MeshNote,
+    ObjectMeta,
+    VirtualService,
+)
+
+IGNORED: Final = "an istiod that starts sees every namespace, since it ignores as a whole"
 
 
 class _Placed(Protocol):
@@ -26,6 +37,26 @@ PlacedNamespace = tuple[str, str]
 """The name of a Kubernetes cluster and of a namespace of it."""
 
 
+def selectors_in_force(config: MeshConfig) -> tuple[LabelSelector, ...]:
+    """Return the selectors that an istiod would use which starts with a MeshConfig."""
+    return () if selectors_error(config) else config.discovery_selectors
+
+
+def selectors_error(config: MeshConfig) -> str | None:
+    """Say why istiod ignores every one of the selectors, None if it does not."""
+    for position, selector in enumerate(config.discovery_selectors):
+        error = selector_error(selector)
+        if error is not None:
+            return f"discoverySelectors[{position}]: {error}"
+    return None
+
+
+def discovery_notes(mesh: Mesh) -> list[MeshNote]:
+    """Note selectors that are ignored."""
+    error = selectors_error(mesh.config)
+    return [MeshNote(f"{IGNORED}: {error}", "MeshConfig")] if error else []
+
+
 def hidden_namespaces(mesh: Mesh) -> frozenset[str]:
     """List the namespaces whose configuration no selector chooses.
 
@@ -37,7 +68,7 @@ def hidden_namespaces(mesh: Mesh) -> frozenset[str]:
 
 def placed_hidden_namespaces(mesh: Mesh) -> frozenset[PlacedNamespace]:
     """List the hidden namespaces of every Kubernetes cluster."""
-    selectors = mesh.config.discovery_selectors
+    selectors = selectors_in_force(mesh.config)
     if not selectors:
         return frozenset()
     return frozenset(
@@ -94,18 +125,3 @@ def _has_hidden_parent(vs: VirtualService, mesh: Mesh, hidden: Collection[str]) 
     suffix = f".svc.{mesh.cluster_domain}"
     names = (host.removesuffix(suffix) for host in vs.hosts if host.endswith(suffix))
     return any(name.rpartition(".")[2] in hidden for name in names)
-
-
-def selector_matches(selector: LabelSelector, labels: Labels) -> bool:
-    """Tell whether labels fulfil every requirement, as Kubernetes label selectors do."""
-    return all(_holds(key, operator, values, labels) for key, operator, values in selector)
-
-
-def _holds(key: str, operator: str, values: tuple[str, ...], labels: Labels) -> bool:
-    if operator == "Exists":
-        return key in labels
-    if operator == "DoesNotExist":
-        return key not in labels
-    if operator == "NotIn":
-        return labels.get(key) not in values
-    return labels.get(key) in values

@@ -6,18 +6,15 @@ model/push_context.go (`serviceExportTo`). Kubernetes Services are never narrowe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from recommender.istio.discovery import selector_matches
 from recommender.istio.export_to import NOBODY, PRIVATE, PUBLIC
+from recommender.istio.label_selectors import selector_error, selector_matches
 from recommender.mesh.objects import Labels, LabelSelector, Mesh, ServiceEntryVisibility
 
 _SINCE: Final = (1, 31)
-_LABEL: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_WITH_VALUES: Final = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +51,11 @@ class Visibilities:
 def _visibility_for(policy: ServiceEntryVisibility, labels: Labels) -> str:
     """Take the first policy whose rules all match; one without rules matches everything."""
     for visibility, selectors in policy.policies:
-        if all(s is not None and _is_valid(s) and selector_matches(s, labels) for s in selectors):
+        if all(s is not None and _chooses(s, labels) for s in selectors):
             return visibility
     return policy.default
 
 
-def _is_valid(selector: LabelSelector) -> bool:
-    """Tell whether istiod can use a selector; one that it cannot never matches.
-
-    Source: apimachinery pkg/labels `NewRequirement`.
-    """
-    return all(
-        operator in _WITH_VALUES
-        and bool(values) is _WITH_VALUES[operator]
-        and bool(key)
-        and _LABEL.fullmatch(key.rpartition("/")[2]) is not None
-        and all(_LABEL.fullmatch(value) for value in values)
-        for key, operator, values in selector
-    )
+def _chooses(selector: LabelSelector, labels: Labels) -> bool:
+    """Tell whether a selector matches; one that istiod cannot use never does."""
+    return selector_error(selector) is None and selector_matches(selector, labels)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,9 @@ _JSON: Final = ("JSON", 1)  # an enum may be given as its number
 _MAP_NAME: Final = re.compile(r"istio(-.+)?")
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))  # Go's strconv.ParseBool
 
+# What istiod merges into its defaults it looks for by one name alone.
+_MERGED: Final = ("defaultConfig", "defaultProviders")
+_UNDERSCORE: Final = re.compile(r"_([a-z0-9])")
 _VISIBILITIES: Final = ("", "VISIBILITY_UNSPECIFIED", "NONE", "NAMESPACE", "PUBLIC")
 
 Requirement = tuple[str, str, tuple[str, ...]]
@@ -106,8 +109,8 @@ def _parsed(mesh: str) -> Fields:
     return value
 
 
-def _mesh_config(config: Fields, root_namespace: str) -> MeshConfig:
-    default = MeshConfig()
+def _mesh_config(given: Fields, root_namespace: str) -> MeshConfig:
+    default, config = MeshConfig(), _by_json_names(given)
     providers = fields.mapping(config, "defaultProviders")
     metadata = fields.mapping(fields.mapping(config, "defaultConfig"), "proxyMetadata")
     return MeshConfig(
@@ -125,7 +128,9 @@ def _mesh_config(config: Fields, root_namespace: str) -> MeshConfig:
         access_log_file=fields.text(config, "accessLogFile"),
         access_log_format=_access_log_format(config),
         dns_capture=fields.text(metadata, "ISTIO_META_DNS_CAPTURE") in _TRUE,
-        discovery_selectors=fields.each(config, "discoverySelectors", _label_selector),
+        discovery_selectors=fields.each(
+            _filled(config, "discoverySelectors", {}), "discoverySelectors", label_selector
+        ),
         ingress_class=fields.text(config, "ingressClass") or default.ingress_class,
         service_entry_visibility=_service_entry_visibility(config),
     )
@@ -156,7 +161,7 @@ def _visibility(entry: Fields, name: str) -> str:
 
 def _namespace_selector(rule: Fields) -> LabelSelector | None:
     selector = fields.optional_mapping(rule, "namespaceSelector")
-    return None if selector is None else _label_selector(selector)
+    return None if selector is None else label_selector(selector)
 
 
 def _outbound_traffic_policy(config: Fields, default: str) -> str:
@@ -224,17 +229,38 @@ def _log_format(name: str, kind: str, provider: Fields) -> AccessLogFormat | Non
     return AccessLogFormat(text, labels, omits_empty)
 
 
-def _label_selector(entry: Fields) -> LabelSelector:
+def _by_json_names(config: Fields) -> Fields:
+    """Give fields the names that JSON has for them; those of the protobuf message do as well."""
+    named = {_UNDERSCORE.sub(lambda m: m[1].upper(), name): name for name in config}
+    merged = [name for name in named if name in _MERGED and name not in config]
+    return {n: config.get(n, config[given]) for n, given in named.items() if n not in merged}
+
+
+def label_selector(entry: Fields) -> LabelSelector:
+    """Read a selector, also one that nobody can use.
+
+    Raises:
+        FieldError: A field has another type than it may.
+    """
     labels = fields.labels(entry, "matchLabels")
+    expressions = _filled(entry, "matchExpressions", {})
     return (
         *((key, "In", (value,)) for key, value in labels.items()),
-        *fields.each(entry, "matchExpressions", _requirement),
+        *fields.each(expressions, "matchExpressions", _requirement),
     )
 
 
-def _requirement(entry: Mapping[str, object]) -> Requirement:
-    key, operator = fields.required_text(entry, "key"), fields.required_text(entry, "operator")
-    return (key, operator, fields.texts(entry, "values"))
+def _requirement(entry: Fields) -> Requirement:
+    values = fields.texts(_filled(entry, "values", ""), "values")
+    return (fields.text(entry, "key"), fields.text(entry, "operator"), values)
+
+
+def _filled(entry: Fields, name: str, empty: object) -> Fields:
+    """Let null in a list stand for an empty value, as it does to istiod."""
+    value = entry.get(name)
+    if not isinstance(value, list):
+        return entry
+    return {**entry, name: [empty if each is None else each for each in value]}
 
 
 def _named(config_map: MeshConfigMap) -> str:

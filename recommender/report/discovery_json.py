@@ -6,7 +6,7 @@ The shape, version 1; a later version may add fields, and gets another number if
 schema           1
 istio            {version: "1.30", known: bool}
 evidence         {requests, errors, first_seen, last_seen, days}, or null without a call
-proof            {workloads, calls, sidecars}
+proof            {workloads, calls, sidecars, workloads_with_proxies, silent_workloads}
 idle[]           {namespace, labels, services, pods, endpoints, objects: {kind: number}}
 kept[]           the same, and needs: [{kind, detail, evidence}], idle_but_for_proxies
 hidden_already[] the same as kept, without idle_but_for_proxies
@@ -15,7 +15,8 @@ proxies          {sidecars, services_before, services_after, median_services_bef
                   median_services_after, bytes_before, bytes_after, median_bytes_before,
                   median_bytes_after}, or null where nothing is idle
 selectors        {by, discovery_selectors: [selector], by_name: [selector], in_force: [selector],
-                  label_to_add: {key, value} or null, commands: [text], shows_new: bool}
+                  label_to_add: {key, value} or null, commands: [text], shows_new: bool,
+                  ignored: text or null, seen_by_name: [text], unknown: [text]}
 silent[]         {workload: {namespace, kind, name}, reason}
 doubts[]         text
 unknown_pods[]   {namespace, name, requests}
@@ -112,6 +113,9 @@ def _selectors(selectors: DiscoverySelectors) -> Json:
         "in_force": selector_objects(selectors.replaces),
         "label_to_add": {"key": added[0], "value": added[1]} if added else None,
         "shows_new": selectors.shows_new,
+        "ignored": selectors.ignored,
+        "seen_by_name": list(selectors.seen_by_name),
+        "unknown": list(selectors.unknown),
     }
 
 

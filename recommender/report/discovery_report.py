@@ -89,38 +89,60 @@ def _head(answer: DiscoveryAnswer) -> Iterator[str]:
     yield "#"
     if not answer.idle:
         yield "# Nothing to hide: these are the selectors in force."
+        yield from map(_comment, label_reasons(answer.selectors))
         return
     yield _comment(f"Hides from istiod: {_named([n.name for n in answer.idle])}")
     yield _comment(f"Evidence: {evidence}")
-    yield _comment(f"Proved: {proof_in_words(answer)}")
-    if answer.silent:
-        number = counted(len(answer.silent), "workload")
-        yield _comment(f"Not known: where {number} with proxies called, which logged no call")
+    yield _comment(proof_in_words(answer))
     yield from map(_comment, answer.doubts)
     commands = label_commands(answer)
     if commands:
         yield "#"
         yield "# First label the namespaces, in each Kubernetes cluster that has them:"
         yield from (f"#   {printable(command)}" for command in commands)
-    if not answer.selectors.shows_new:
-        yield _comment(NEW_IS_HIDDEN)
-
-
-NEW_IS_HIDDEN: Final = "A new namespace is hidden until it has such a label."
+    yield from map(_comment, label_reasons(answer.selectors))
 
 
 def proof_in_words(answer: DiscoveryAnswer) -> str:
-    """Say what was compared."""
+    """Say what was compared, and first of all whether that is everything."""
     proof = answer.proof
     if not proof.calls:
-        return "nothing, since no call was logged that could be"
-    also = (
-        f", also under {counted(proof.sidecars, 'recommended Sidecar')}" if proof.sidecars else ""
-    )
-    return (
-        f"{counted(proof.calls, 'way')} of calling of {counted(proof.workloads, 'workload')}, "
-        f"each ends where it did{also}"
-    )
+        found = "Nothing is proved: no call was logged that could be"
+    else:
+        also = f", also under {counted(proof.sidecars, 'recommended Sidecar')}"
+        found = (
+            f"Proved{' in part' if proof.silent_workloads else ''}: "
+            f"{counted(proof.calls, 'way')} of calling of {counted(proof.workloads, 'workload')}, "
+            f"each ends where it did{also if proof.sidecars else ''}"
+        )
+    return f"{found}; {silence_in_words(answer)}" if proof.silent_workloads else found
+
+
+def silence_in_words(answer: DiscoveryAnswer) -> str:
+    """Say how many workloads logs tell nothing of; there must be one."""
+    silent, all_ = answer.proof.silent_workloads, answer.proof.workloads_with_proxies
+    return f"the calls of {silent:,} of {counted(all_, 'workload')} with proxies are not known"
+
+
+def label_reasons(selectors: DiscoverySelectors) -> Iterator[str]:
+    """Say what else there is to know of selectors: what they are not made from, and why."""
+    if selectors.ignored is not None:
+        yield (
+            f"Made as if none were in force: istiod ignores those of the MeshConfig, since of "
+            f"{selectors.ignored}"
+        )
+    if selectors.seen_by_name:
+        yield (
+            "Seen by their names, since objects name them but the dump has no Namespace for them: "
+            f"{_named(selectors.seen_by_name)}"
+        )
+    if selectors.unknown:
+        yield (
+            "No existing label can tell them apart from those whose labels are not known, since "
+            f"the dump has no Namespace for them: {_named(selectors.unknown)}"
+        )
+    if not selectors.shows_new:
+        yield "A new namespace is hidden until it has such a label."
 
 
 def _named(names: Sequence[str]) -> str:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import attrgetter
 from typing import Final
 
 from recommender.discovery import NAME_LABEL, DiscoveryAnswer, FoundNamespace
 from recommender.report.discovery_report import (
-    NEW_IS_HIDDEN,
     DiscoveryReport,
     label_commands,
+    label_reasons,
     proof_in_words,
     selectors_yaml,
+    silence_in_words,
 )
 from recommender.report.layout import Page, Row
-from recommender.report.table import add_lines, line_warnings
+from recommender.report.table import add_lines, add_mesh, source_warnings
 from recommender.sidecars.words import counted, evidence_in_words, printable
 
 _WIDTH: Final = 120
@@ -49,7 +48,7 @@ def render_discovery_table(
     _add_hidden_already(page, answer)
     _add_silent(page, answer)
     add_lines(page, report.lines)
-    _add_mesh(page, report)
+    add_mesh(page, report)
     _add_selectors(page, report)
     return page.text()
 
@@ -73,7 +72,7 @@ def _add_summary(page: Page, report: DiscoveryReport) -> None:
                 f"{saved.services_after:,}, about {_size(saved.bytes_before)} → "
                 f"{_size(saved.bytes_after)}"
             )
-        page.paragraph(f"Proved: {proof_in_words(answer)}")
+        page.paragraph(proof_in_words(answer))
     evidence = evidence_in_words(answer.evidence) if answer.evidence else "no calls"
     page.paragraph(f"Evidence: {evidence}")
     for warning in _warnings(report):
@@ -82,14 +81,7 @@ def _add_summary(page: Page, report: DiscoveryReport) -> None:
 
 def _warnings(report: DiscoveryReport) -> Iterator[str]:
     answer = report.answer
-    if not report.istio_version_known:
-        major, minor = report.istio_version
-        yield (f"Istio's version is not in the mesh dump; the rules of {major}.{minor} were used")
-    yield from line_warnings(report.lines)
-    if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
-        yield f"Objects of the mesh dump that could not be used: {refused:,}"
-    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
-        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+    yield from source_warnings(report)
     if answer.unknown_pods:
         yield f"Pods of no known workload: {len(answer.unknown_pods):,}"
     if answer.silent:
@@ -162,17 +154,6 @@ def _add_silent(page: Page, answer: DiscoveryAnswer) -> None:
         page.paragraph(f"{reason}: {_listed(named)}", 2, hang=2)
 
 
-def _add_mesh(page: Page, report: DiscoveryReport) -> None:
-    """Add what was not used of the mesh dump, the losses first."""
-    major, minor = report.istio_version
-    known = "" if report.istio_version_known else " (assumed)"
-    page.heading(f"Mesh dump: Istio {major}.{minor}{known}")
-    notes = sorted(report.mesh_notes, key=lambda n: (not n.is_loss, n.reason, -n.count, n))
-    for reason, group in groupby(notes, key=attrgetter("reason")):
-        places = (f"{n.where} ({n.count:,})" if n.count > 1 else n.where for n in group)
-        page.paragraph(f"{reason}: {_listed(places)}", 2, hang=2)
-
-
 def _add_selectors(page: Page, report: DiscoveryReport) -> None:
     answer = report.answer
     if not answer.idle:
@@ -183,14 +164,16 @@ def _add_selectors(page: Page, report: DiscoveryReport) -> None:
             "labels to add": "Selectors, by a label to add",
         }
         page.heading(told.get(answer.selectors.by, "Selectors"))
+        if answer.proof.silent_workloads:
+            page.paragraph(f"Proved in part alone: {silence_in_words(answer)}.", 2, hang=2)
         commands = label_commands(answer)
         if commands:
             page.paragraph("First label the namespaces, where they are:", 2)
             page.lines += [f"  {printable(command)}" for command in commands]
             page.paragraph("Then set:", 2)
         page.lines += [f"  {line}" for line in selectors_yaml(answer.selectors).splitlines()]
-        if not answer.selectors.shows_new:
-            page.paragraph(NEW_IS_HIDDEN, 2, hang=2)
+    for reason in label_reasons(answer.selectors):
+        page.paragraph(reason, 2, hang=2)
     if report.out is not None:
         page.heading(f"Written to {report.out}")
 

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from recommender.access_logs import OTHER_OUTPUT, LineCounts
+from recommender.istio.discovery import IGNORED
 from recommender.recommendation.model import Note, Recommendation
+from recommender.report.discovery_report import DiscoveryReport
 from recommender.report.layout import Page, Row
 from recommender.report.model import Report, totals_of
 from recommender.report.size_model import SizeReport
@@ -26,6 +28,7 @@ _URGENT: Final = ("not proved", "missed call", "disagreement", "gone", "unlogged
 """Names of notes and reasons that say that something is wrong; others say what was done."""
 _ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel", "namespace-wide")
 _ORDINARY: Final = len(_URGENT)
+_OfMesh = Report | SizeReport | DiscoveryReport
 
 
 class _Remark(NamedTuple):
@@ -91,7 +94,7 @@ def _warnings(report: Report) -> Iterable[str]:
         yield f"Sidecars no longer recommended, files removed: {len(report.written.removed):,}"
 
 
-def source_warnings(report: Report | SizeReport) -> Iterable[str]:
+def source_warnings(report: _OfMesh) -> Iterable[str]:
     """Say what of logs and mesh dump was lost, and what had to be assumed."""
     if not report.istio_version_known:
         yield f"Istio's version is not in the mesh dump; the rules of {_version(report)} were used"
@@ -100,6 +103,9 @@ def source_warnings(report: Report | SizeReport) -> Iterable[str]:
         yield f"Objects of the mesh dump that could not be used: {refused:,}"
     if any("defaults are assumed" in note.reason for note in report.mesh_notes):
         yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
+    for note in report.mesh_notes:
+        if note.reason.startswith(IGNORED):
+            yield f"{note.reason[:1].upper()}{note.reason[1:]}"
 
 
 def line_warnings(lines: LineCounts) -> Iterable[str]:
@@ -250,7 +256,7 @@ def _add_tallies(page: Page, rows: Sequence[tuple[str, str]]) -> None:
         page.paragraph(f"and {len(rows) - _MOST_ROWS:,} more", 2)
 
 
-def add_mesh(page: Page, report: Report | SizeReport) -> None:
+def add_mesh(page: Page, report: _OfMesh) -> None:
     """Add what was not used of the mesh dump, and what it lacks."""
     known = "" if report.istio_version_known else " (assumed)"
     page.heading(f"Mesh dump: Istio {_version(report)}{known}")
@@ -282,7 +288,7 @@ def _add_files(page: Page, report: Report) -> None:
             page.paragraph(f"{outcome}: {_listed(files, _MOST_ROWS)}", 2, hang=2)
 
 
-def _version(report: Report | SizeReport) -> str:
+def _version(report: _OfMesh) -> str:
     major, minor = report.istio_version
     return f"{major}.{minor}"
 

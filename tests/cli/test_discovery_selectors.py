@@ -59,7 +59,13 @@ def test_json_has_what_is_idle_and_what_is_kept(capsys: pytest.CaptureFixture[st
     kept = {each["namespace"]: [need["kind"] for need in each["needs"]] for each in found["kept"]}
     assert kept["partners"] == ["called"]
     assert kept["observability"] == ["provider", "sidecar"]
-    assert found["proof"] == {"workloads": 14, "calls": 36, "sidecars": 14}
+    assert found["proof"] == {
+        "workloads": 14,
+        "calls": 36,
+        "sidecars": 14,
+        "workloads_with_proxies": 23,
+        "silent_workloads": 7,
+    }
     assert found["selectors"]["label_to_add"] == {"key": "istio-discovery", "value": "disabled"}
     assert found["selectors"]["by_name"] == [
         {
@@ -148,6 +154,20 @@ def test_with_nothing_idle_the_selectors_in_force_stay(
     assert yaml.safe_load(text)["meshConfig"]["discoverySelectors"] == [
         {"matchLabels": {"mesh": "on"}}
     ]
+
+
+@pytest.mark.parametrize("command", ["discovery-selectors", "recommend", "size"])
+def test_selectors_that_istiod_ignores_are_a_warning_of_every_command(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = mesh_config("discoverySelectors: [{matchExpressions: [{key: mesh, operator: exist}]}]")
+    run_on(capsys, tmp_path, config)
+    sources = ("--logs", str(tmp_path / "logs"), "--mesh", str(tmp_path / "mesh"))
+    out = ("--out", str(tmp_path / "sidecars")) if command == "recommend" else ()
+    assert main([command, *sources, *out]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! ")]
+
+    assert any("since it ignores as a whole: discoverySelectors[0]" in line for line in told)
 
 
 def test_names_from_the_dump_are_no_commands_and_no_escapes(

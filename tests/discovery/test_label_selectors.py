@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from recommender.discovery.model import DiscoverySelectors
 from recommender.discovery.selectors import choose_selectors, hidden_by
-from recommender.istio.discovery import hidden_namespaces, selector_matches
+from recommender.istio.discovery import hidden_namespaces
+from recommender.istio.label_selectors import selector_matches
 from recommender.mesh import Labels, Mesh, MeshConfig, Namespace, ObjectMeta
 from recommender.mesh.objects import LabelSelector
 
@@ -133,6 +134,24 @@ def test_with_nothing_to_hide_the_selectors_in_force_stay() -> None:
     assert (made.by, made.selectors) == ("nothing to hide", in_force)
 
 
+BROKEN: tuple[LabelSelector, ...] = ((("mesh", "In", ("on",)),), (("env", "in", ("x",)),))
+
+
+def test_selectors_that_istiod_ignores_are_not_narrowed() -> None:
+    made = chosen({"a": {"env": "old"}}, {"c": {"mesh": "on"}}, BROKEN)
+
+    assert made.selectors == ((("env", "NotIn", ("old",)),),)
+    assert made.by_name == ((("kubernetes.io/metadata.name", "NotIn", ("a",)),),)
+    assert (made.replaces, made.ignored) == ((), "discoverySelectors[1]: 'in' is no operator")
+
+
+def test_with_nothing_to_hide_selectors_that_istiod_ignores_do_not_stay() -> None:
+    made = chosen({}, {"c": {"mesh": "on"}}, BROKEN)
+
+    assert made.selectors == ()
+    assert made.ignored
+
+
 NAMES = st.sampled_from("abcdefgh")
 LABELS = st.dictionaries(st.sampled_from(["env", "team", "mesh"]), st.sampled_from("xyz"))
 SELECTORS = st.lists(
@@ -158,6 +177,36 @@ def test_selectors_hide_what_is_to_be_hidden_and_nothing_else(
     made = choose_selectors(mesh, wanted)
 
     assert {name for _, name in hidden_by(mesh, made, wanted)} == wanted
+
+
+KUBERNETES: dict[str, dict[str, str]] = {
+    name: {} for name in ("default", "kube-node-lease", "kube-public", "kube-system")
+}
+FAR = {"kubernetes.io/metadata.name": "far", "team": "gone"}
+
+
+def test_what_objects_alone_name_is_seen_by_its_name_in_a_whole_dump() -> None:
+    """It may be there no more; if it is, it must be seen whatever labels it has."""
+    in_force: tuple[LabelSelector, ...] = ((("mesh", "In", ("on",)),),)
+    mesh = mesh_of({"a": {"team": "gone"}, **KUBERNETES})
+    narrowed = mesh_of({"a": {"mesh": "on", "team": "gone"}, **KUBERNETES}, in_force)
+    made = choose_selectors(mesh, {"a"}, {"far", "No Name"}, {"far", "No Name"})
+    scoped = choose_selectors(narrowed, {"a"}, {"far"}, {"far"})
+
+    assert (made.by, made.seen_by_name, made.unknown) == ("existing labels", ("far",), ())
+    assert sees(made, FAR)
+    assert not sees(made, {"team": "gone"})
+    assert sees(scoped, {**FAR, "mesh": "on"})
+    assert not sees(scoped, FAR)
+
+
+def test_what_objects_name_is_not_known_where_the_dump_may_lack_namespaces() -> None:
+    some = dict(list(KUBERNETES.items())[1:])
+    made = choose_selectors(mesh_of({"a": {"team": "gone"}, **some}), {"a"}, {"far"}, {"far"})
+    called = choose_selectors(mesh_of({"a": {"team": "gone"}, **KUBERNETES}), {"a"}, {"far"})
+
+    for each in (made, called):
+        assert (each.by, each.seen_by_name, each.unknown) == ("labels to add", (), ("far",))
 
 
 def test_existing_labels_are_no_help_where_a_needed_namespace_is_not_in_the_dump() -> None:

@@ -331,10 +331,11 @@ def test_a_namespace_without_a_namespace_object_stays() -> None:
     assert needs(answer, "nowhere") == {"not in the dump"}
 
 
-def test_dns_and_the_api_server_stay() -> None:
-    answer = decide(namespace("kube-system"), namespace("default"))
+def test_dns_the_api_server_and_what_else_kubernetes_made_stay() -> None:
+    names = ("kube-system", "default", "kube-public", "kube-node-lease")
+    answer = decide(*map(namespace, names))
 
-    assert needs(answer, "kube-system") == needs(answer, "default") == {"system"}
+    assert [needs(answer, name) for name in names] == [{"system"}] * 4
 
 
 def test_what_a_kept_namespace_leads_to_stays_however_long_the_way() -> None:
@@ -421,3 +422,42 @@ def test_labels_tell_nothing_where_a_namespace_in_use_is_not_in_the_dump(
 
     assert decide(*named, flows=[CALL]).selectors.by == "existing labels"
     assert decide(*named, *objects, flows=[CALL, call]).selectors.by == "labels to add"
+
+
+HOUSE = ("istio-system", "default", "kube-node-lease", "kube-public", "kube-system")
+
+
+@pytest.mark.parametrize(
+    ("stale", "flows"),
+    [
+        (virtual_service("v", hosts=["x"], http=[route_to(fqdn("bank.pay"))]), [CALL]),
+        (sidecar("s", hosts=["./*", "pay/*"]), [CALL]),
+        (mesh_config("{}"), [CALL, http_call(WEB, "bank", fqdn("bank.pay"), address="192.0.2.9")]),
+    ],
+)
+def test_a_name_that_no_namespace_has_costs_the_existing_label_only_where_calls_have_it(
+    stale: Object, flows: list[Flow]
+) -> None:
+    named = [namespace("shop"), namespace("attic", team="gone"), *map(namespace, HOUSE)]
+    selectors = decide(*named, stale, flows=flows).selectors
+
+    if flows == [CALL]:
+        assert (selectors.by, selectors.seen_by_name) == ("existing labels", ("pay",))
+    else:
+        assert (selectors.by, selectors.unknown) == ("labels to add", ("pay",))
+
+
+def test_the_proof_says_of_how_many_workloads_the_logs_tell_nothing() -> None:
+    """A workload without pods counts if its pods to come get a proxy, one without proxies never."""
+    more = [*deployment("mute"), *deployment("idler", "busy"), namespace("busy")]
+    proof = decide(*more).proof
+
+    assert (proof.workloads, proof.calls) == (1, 1)
+    assert (proof.silent_workloads, proof.workloads_with_proxies) == (2, 3)
+    assert decide().proof.silent_workloads == 0
+
+
+def test_virtual_machines_are_told_since_no_log_tells_their_calls() -> None:
+    answer = decide(obj(ISTIO, "WorkloadGroup", "vm", spec={}))
+
+    assert any("virtual machines" in doubt for doubt in answer.doubts)

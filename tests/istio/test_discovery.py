@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recommender.istio.discovery import hidden_namespaces
+from recommender.istio.discovery import discovery_notes, hidden_namespaces
 from recommender.istio.sidecar_scope import build_scope_rules, sidecar_scope
 from recommender.mesh import Mesh
 from tests.mesh.helpers import mesh_of_objects, obj
@@ -47,6 +47,29 @@ def test_selectors_hide_namespaces_as_kubernetes_selectors_choose(
     selectors: str, hidden: set[str]
 ) -> None:
     assert hidden_namespaces(mesh_with(selectors.replace(" on}", " 'on'}"))) == hidden
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("{matchExpressions: [{key: mesh, operator: exists}]}", "'exists' is no operator"),
+        ("{matchExpressions: [{key: mesh, operator: In}]}", "In of 'mesh' has no values"),
+        ("{matchExpressions: [{key: x, operator: Exists, values: [a]}]}", "Exists of 'x' has"),
+        ("{matchExpressions: [{operator: Exists}]}", "'' is no key of a label"),
+        ("{matchLabels: {a/b/c: 'on'}}", "'a/b/c' is no key of a label"),
+        ("{matchLabels: {mesh: 'o n'}}", "'o n' is no value of a label"),
+        ("{matchExpressions: [null]}", "'' is no operator"),
+    ],
+)
+def test_one_selector_that_istiod_cannot_use_makes_it_ignore_all_with_a_note(
+    broken: str, why: str
+) -> None:
+    mesh = mesh_with(f"[{{matchLabels: {{mesh: 'on'}}}}, {broken}]")
+    (note,) = discovery_notes(mesh)
+
+    assert hidden_namespaces(mesh) == set()
+    assert f"ignores as a whole: discoverySelectors[1]: {why}" in note.reason
+    assert discovery_notes(mesh_with("[{matchLabels: {mesh: 'on'}}]")) == []
 
 
 def test_a_service_of_a_hidden_namespace_is_in_no_scope() -> None:

@@ -80,6 +80,31 @@ def test_a_provider_of_a_built_in_name_replaces_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mesh", "selectors"),
+    [
+        ("discovery_selectors: [{matchLabels: {a: b}}]", ((("a", "In", ("b",)),),)),
+        ("discoverySelectors: [null, {}]", ((), ())),
+        ("discoverySelectors: [{matchLabels: {a: null}}]", ((("a", "In", ("",)),),)),
+        ("discoverySelectors: [{matchExpressions: [null]}]", ((("", "", ()),),)),
+        (
+            "discoverySelectors: [{matchExpressions: [{key: a, operator: In, values: [null]}]}]",
+            ((("a", "In", ("",)),),),
+        ),
+    ],
+)
+def test_selectors_are_read_as_istiod_reads_them(mesh: str, selectors: object) -> None:
+    assert config(mesh).discovery_selectors == selectors
+
+
+def test_fields_may_have_the_names_of_the_protobuf_message_but_for_those_that_are_merged() -> None:
+    given = "default_providers: {tracing: [otel]}\ntrust_domain: a\nroot_namespace: b"
+    found = config(f"{given}\nrootNamespace: c")
+
+    assert (found.trust_domain, found.root_namespace) == ("a", "c")
+    assert found.default_tracing_providers == ()
+
+
+@pytest.mark.parametrize(
     ("mesh", "mode"),
     [
         ("outboundTrafficPolicy: null", "ALLOW_ANY"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -13,9 +14,21 @@ from recommender.discovery import (
     FoundNamespace,
     NamespaceNeed,
 )
-from recommender.discovery.model import Contents, Proof, ProxySavings, SilentWorkload, Watched
+from recommender.discovery.model import (
+    Contents,
+    NeedKind,
+    Proof,
+    ProxySavings,
+    SilentWorkload,
+    Watched,
+)
 from recommender.mesh import MeshNote, WorkloadId
-from recommender.report import DiscoveryReport, render_discovery_table
+from recommender.report import (
+    DiscoveryReport,
+    render_discovery_json,
+    render_discovery_table,
+    render_discovery_yaml,
+)
 from recommender.report.discovery_report import label_commands, selector_objects
 
 BY_LABEL = DiscoverySelectors(
@@ -27,8 +40,8 @@ BY_LABEL = DiscoverySelectors(
 )
 
 
-def namespace(name: str, *kinds: str, **labels: str) -> FoundNamespace:
-    needs = tuple(NamespaceNeed(kind, f"detail of {kind}") for kind in kinds)  # type: ignore[arg-type]
+def namespace(name: str, *kinds: NeedKind, **labels: str) -> FoundNamespace:
+    needs = tuple(NamespaceNeed(kind, f"detail of {kind}") for kind in kinds)
     return FoundNamespace(name, labels, Contents(1, 2, 3, {"Sidecar": 4}), needs)
 
 
@@ -46,7 +59,7 @@ ANSWER = DiscoveryAnswer(
     hidden_already=(namespace("far"), namespace("lost", "called"), namespace("dns", "system")),
     selectors=BY_LABEL,
     evidence=None,
-    proof=Proof(1, 2, 0),
+    proof=Proof(8, 20, 0, workloads_with_proxies=30, silent_workloads=22),
     watched_before=Watched(3, 3, 6, 9, 12),
     watched_after=Watched(2, 2, 4, 6, 8),
     savings=ProxySavings(2, 6, 4, 3, 2, 24_000_000_000, 8_000_000, 1_500, 999),
@@ -73,6 +86,62 @@ def test_what_asks_for_a_look_is_warned_of() -> None:
         "! Kept since the dump has no Namespace for them: stray; dump every Namespace",
         "! Kept for their proxies alone, of which no log shows use: mute; without proxies they "
         "could be hidden",
+    ]
+
+
+PARTLY = (
+    "Proved in part: 20 ways of calling of 8 workloads, each ends where it did; the calls of 22 of "
+    "30 workloads with proxies are not known"
+)
+
+
+@pytest.mark.parametrize(
+    ("proof", "told"),
+    [
+        (ANSWER.proof, PARTLY),
+        (
+            Proof(3, 1, 2, 3),
+            "Proved: 1 way of calling of 3 workloads, each ends where it did, also",
+        ),
+        (Proof(0, 0, 0, 4, 4), "Nothing is proved: no call was logged that could be; the calls of"),
+    ],
+)
+def test_the_proof_says_at_once_how_much_is_silent(proof: Proof, told: str) -> None:
+    answer = replace(ANSWER, proof=proof)
+    (line,) = [line for line in lines(answer) if line.startswith(("Proved", "Nothing is"))]
+    yaml = render_discovery_yaml(report(answer))
+    document = json.loads(render_discovery_json(report(answer)))
+
+    assert line.startswith(told)
+    assert f"# {line}\n" in yaml
+    assert document["proof"] == asdict(proof)
+    assert document["proof"]["silent_workloads"] in (0, 4, 22)
+
+
+def test_commands_come_after_a_word_on_what_is_not_proved() -> None:
+    found = lines(ANSWER)
+    place = found.index("Selectors, by a label to add")
+
+    assert found[place + 1] == (
+        "  Proved in part alone: the calls of 22 of 30 workloads with proxies are not known."
+    )
+    assert not [line for line in lines(replace(ANSWER, proof=Proof(1, 1, 1))) if "alone:" in line]
+
+
+def test_what_selectors_are_made_without_is_told() -> None:
+    made = replace(BY_LABEL, ignored="x[1]: y", seen_by_name=("far",), unknown=("pay",))
+    answer = replace(ANSWER, selectors=made)
+    document = json.loads(render_discovery_json(report(answer)))["selectors"]
+
+    for text in ("\n".join(lines(answer)), render_discovery_yaml(report(answer))):
+        assert "istiod ignores those of the MeshConfig, since of x[1]: y" in text
+        assert "Seen by their names" in text
+        assert "the dump has no Namespace for them: far" in text
+        assert "No existing label can tell them apart" in text
+    assert [document[name] for name in ("ignored", "seen_by_name", "unknown")] == [
+        "x[1]: y",
+        ["far"],
+        ["pay"],
     ]
 
 

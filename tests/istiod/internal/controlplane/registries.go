@@ -1,8 +1,6 @@
 package controlplane
 
 import (
-	"slices"
-
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
@@ -13,14 +11,12 @@ import (
 	"istio.io/istio/pilot/pkg/serviceregistry/util/label"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/cluster"
-	"istio.io/istio/pkg/config/mesh/labelselector"
 	"istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/kube/krt"
 	"istio.io/istio/pkg/kube/multicluster"
 	"istio.io/istio/pkg/test"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	klabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"recommend-sidecars/tests/istiod/internal/dump"
@@ -45,7 +41,7 @@ func asInProduction(
 	entries := serviceEntryRegistry(t, server, clusters[0])
 	for place, each := range clusters {
 		// The registry reads the WorkloadEntries of the first itself.
-		for _, instance := range workloadInstances(t, each, clusters[0].mesh.Config, place > 0) {
+		for _, instance := range workloadInstances(each, clusters[0].mesh.Config, place > 0) {
 			entries.WorkloadInstanceHandler(instance, model.EventAdd)
 		}
 	}
@@ -98,19 +94,19 @@ func serviceEntryRegistry(
 
 // workloadInstances lists what ServiceEntries can select in the namespaces that istiod looks at.
 func workloadInstances(
-	t test.Failer, from kubernetesCluster, config *meshconfig.MeshConfig, withEntries bool,
+	from kubernetesCluster, config *meshconfig.MeshConfig, withEntries bool,
 ) []*model.WorkloadInstance {
 	found := []*model.WorkloadInstance{}
-	seen := discovered(t, from.mesh, config)
+	hidden := from.mesh.HiddenNamespaces(config)
 	for _, object := range from.mesh.Objects {
-		if pod, ok := object.(*corev1.Pod); ok && pod.Status.PodIP != "" && seen(pod.Namespace) {
+		if pod, ok := object.(*corev1.Pod); ok && pod.Status.PodIP != "" && !hidden[pod.Namespace] {
 			instance := workloadInstance(from.id, pod.ObjectMeta, pod.Status.PodIP, pod.Labels)
 			instance.Kind = model.PodKind
 			found = append(found, instance)
 		}
 	}
 	for _, each := range from.mesh.Configs {
-		if entry, ok := each.Spec.(*networking.WorkloadEntry); ok && withEntries && seen(each.Namespace) {
+		if entry, ok := each.Spec.(*networking.WorkloadEntry); ok && withEntries && !hidden[each.Namespace] {
 			meta := metav1.ObjectMeta{Namespace: each.Namespace, Name: each.Name}
 			instance := workloadInstance(from.id, meta, entry.Address, entry.Labels)
 			instance.Kind = model.WorkloadEntryKind
@@ -133,24 +129,4 @@ func workloadInstance(
 			Locality:  model.Locality{ClusterID: id},
 		},
 	}
-}
-
-// discovered tells of a namespace whether a discovery selector chooses it.
-func discovered(t test.Failer, mesh *dump.Mesh, config *meshconfig.MeshConfig) func(string) bool {
-	hidden := map[string]bool{}
-	for _, object := range mesh.Objects {
-		namespace, ok := object.(*corev1.Namespace)
-		if !ok || len(config.DiscoverySelectors) == 0 {
-			continue
-		}
-		hidden[namespace.Name] = !slices.ContainsFunc(
-			config.DiscoverySelectors, func(wanted *meshconfig.LabelSelector) bool {
-				selector, err := labelselector.LabelSelectorAsSelector(wanted)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return selector.Matches(klabels.Set(namespace.Labels))
-			})
-	}
-	return func(namespace string) bool { return !hidden[namespace] }
 }

@@ -16,11 +16,9 @@ import (
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/mesh"
-	"istio.io/istio/pkg/config/mesh/labelselector"
 	"istio.io/istio/pkg/kube"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
@@ -65,29 +63,8 @@ func Load(dir string) (*Mesh, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return m, m.leaveOutHidden()
-}
-
-// leaveOutHidden leaves out Istio's objects in namespaces that no discovery selector chooses: istiod's
-// informers do that themselves, the fake server's store of configurations does not.
-func (m *Mesh) leaveOutHidden() error {
-	selectors := []labels.Selector{}
-	for _, wanted := range m.Config.GetDiscoverySelectors() {
-		selector, err := labelselector.LabelSelectorAsSelector(wanted)
-		if err != nil {
-			return err
-		}
-		selectors = append(selectors, selector)
-	}
-	hidden := map[string]bool{}
-	for _, object := range m.Objects {
-		if namespace, ok := object.(*corev1.Namespace); ok && len(selectors) > 0 {
-			chooses := func(s labels.Selector) bool { return s.Matches(labels.Set(namespace.Labels)) }
-			hidden[namespace.Name] = !slices.ContainsFunc(selectors, chooses)
-		}
-	}
-	m.Configs = slices.DeleteFunc(m.Configs, func(c config.Config) bool { return hidden[c.Namespace] })
-	return nil
+	m.leaveOutHidden()
+	return m, nil
 }
 
 func hasObjects(path string) bool {
