@@ -13,6 +13,7 @@ from recommender.mesh.objects import (
     EdgeObject,
     EnvoyFilter,
     PeerAuthentication,
+    RequestAuthentication,
     ServiceEntry,
     Sidecar,
     Telemetry,
@@ -29,6 +30,7 @@ IstioObject = (
     | Telemetry
     | AuthorizationPolicy
     | PeerAuthentication
+    | RequestAuthentication
     | EnvoyFilter
     | EdgeObject
 )
@@ -45,6 +47,7 @@ def istio_objects(mesh: Mesh) -> Iterator[tuple[str, ObjectMeta]]:
         mesh.telemetries,
         mesh.authorization_policies,
         mesh.peer_authentications,
+        mesh.request_authentications,
         mesh.envoy_filters,
         mesh.edge_objects,
     )

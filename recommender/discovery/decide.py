@@ -87,7 +87,7 @@ def recommend_discovery_selectors(
         silent=silent,
         unknown_pods=recommendations.unknown_pods,
         blind_spots=recommendations.blind_spots,
-        doubts=blind_spots_in_words(mesh, recommendations),
+        doubts=blind_spots_in_words(index, recommendations),
     )
 
 

@@ -16,6 +16,7 @@ NeedKind = Literal[
     "system",
     "proxy",
     "injection",
+    "default injection",
     "ambient",
     "logged",
     "called",
@@ -29,6 +30,7 @@ NeedKind = Literal[
     "egress proxy",
     "sidecar",
     "pinned",
+    "elsewhere",
     "not in the dump",
 ]
 """Why a namespace stays, in the order in which reasons are listed."""

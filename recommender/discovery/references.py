@@ -60,6 +60,11 @@ def _all(mesh: Mesh, names: NamespacesOf) -> Iterator[_Reference]:
         detail = f"EnvoyFilter {envoy_filter.meta.namespace}/{envoy_filter.meta.name}"
         named = {namespace for host in hosts for namespace in names.of_host(host)}
         yield envoy_filter.meta.namespace, "provider", detail, named
+    # Where istiod lets Envoy fetch keys, that takes the Envoy cluster of a service of the mesh.
+    for request in mesh.request_authentications:
+        detail = f"RequestAuthentication {request.meta.namespace}/{request.meta.name}"
+        named = {namespace for host in request.jwks_hosts for namespace in names.of_host(host)}
+        yield request.meta.namespace, "provider", detail, named
     for sidecar in mesh.sidecars:
         yield from _of_sidecar(sidecar, mesh, names)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from recommender.discovery.injected import unasked_proxies
 from recommender.discovery.model import SilentWorkload
 from recommender.istio.proxy import REGISTRY_ONLY, outbound_traffic_policy
 from recommender.mesh import Mesh, MeshIndex, WorkloadId
@@ -57,8 +58,9 @@ def _has_proxy(index: MeshIndex, id_: WorkloadId) -> bool:
     return any(copy.proxy in _CALLING or proxy_to_come(copy, index) for copy in copies)
 
 
-def blind_spots_in_words(mesh: Mesh, recommendations: Recommendations) -> tuple[str, ...]:
-    """List what else the logs cannot tell, and what makes a missed call worse."""
+def blind_spots_in_words(index: MeshIndex, recommendations: Recommendations) -> tuple[str, ...]:
+    """List what else logs and dump cannot tell, and what makes a missed call worse."""
+    mesh = index.mesh
 
     def found() -> Iterator[str]:
         policies = {outbound_traffic_policy(mesh.config, sidecar)[0] for sidecar in mesh.sidecars}
@@ -71,6 +73,19 @@ def blind_spots_in_words(mesh: Mesh, recommendations: Recommendations) -> tuple[
             yield "ztunnel runs in this mesh, and the calls that it forwards are in no access log"
         if _has_virtual_machines(mesh):
             yield "virtual machines have proxies in this mesh, and no log here tells their calls"
+        if mesh.elsewhere:
+            yield (
+                f"objects of other Kubernetes clusters than {mesh.kubernetes_clusters[0]} were not "
+                f"looked at, {len(mesh.elsewhere):,} of them: if an istiod is configured by them, "
+                "what they name in other namespaces may be needed"
+            )
+        for cluster, pod in unasked_proxies(index):
+            where = f" in {cluster}" if cluster else ""
+            yield (
+                f"pods of {pod.workload}{where} have proxies that no label asks for, so Istio may "
+                "inject where there is no label: such namespaces stay; "
+                "MutatingWebhookConfigurations in the dump would tell"
+            )
         notes = {note.name for r in recommendations.recommended for note in r.notes}
         if "calls unseen" in notes:
             yield "no proxy in these logs logged a call: is the client side logged?"

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from recommender.discovery.contents import placed_namespaces
+from recommender.discovery.injected import injected_by_default
 from recommender.discovery.model import NamespaceNeed, NeedKind
 from recommender.discovery.names import NamespacesOf, is_namespace_name
 from recommender.istio.proxy import MESH_GATEWAY
@@ -44,8 +45,13 @@ def standing_needs(
     yield from _of_the_house(mesh)
     yield from _with_proxies(index, graph)
     yield from _to_be_injected(index)
+    for namespace, why in injected_by_default(index):
+        yield namespace, NamespaceNeed("default injection", why)
     yield from _ambient(mesh)
     yield from _at_the_edge(mesh)
+    for what, meta in mesh.elsewhere:
+        detail = f"{what} {meta.name} in {meta.kubernetes_cluster}"
+        yield meta.namespace, NamespaceNeed("elsewhere", detail)
     yield from _not_told(mesh)
     for provider in mesh.config.extension_providers:
         home, slash, host = provider.service.rpartition("/")

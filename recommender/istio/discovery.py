@@ -115,6 +115,7 @@ def without_namespaces(mesh: Mesh, hidden: Collection[PlacedNamespace]) -> Mesh:
         authorization_policies=seen(mesh.authorization_policies),
         envoy_filters=seen(mesh.envoy_filters),
         peer_authentications=seen(mesh.peer_authentications),
+        request_authentications=seen(mesh.request_authentications),
     )
 
 

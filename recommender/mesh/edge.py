@@ -101,9 +101,12 @@ def ingresses_of_istio(
 
 
 def routes_of_gateways(routes: Iterable[GatewayRoute]) -> Iterator[EdgeObject]:
-    """Yield the routes that are attached to a Gateway, with the services that they lead to."""
+    """Yield the routes that are attached to a Gateway, with what they lead to.
+
+    So are others that lead to what is no Service.
+    """
     for route in routes:
-        if route.gateways:
+        if route.gateways or route.others:
             hosts = {d.host for each in route.routes for d in (*each.destinations, *each.mirrors)}
-            namespaces = tuple(sorted(set(route.gateways) - {route.meta.namespace}))
+            namespaces = tuple(sorted({*route.gateways, *route.others} - {route.meta.namespace}))
             yield EdgeObject(route.meta, route.kind, tuple(sorted(hosts)), namespaces)

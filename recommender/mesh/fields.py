@@ -7,7 +7,7 @@ to Kubernetes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Final, TypeVar
@@ -159,6 +159,20 @@ def each(fields: Fields, name: str, convert: Callable[[Fields], T]) -> tuple[T, 
         except FieldError as error:
             raise FieldError(f"{name}[{position}].{error}") from error
     return tuple(found)
+
+
+def values_within(root: object) -> Iterator[object]:
+    """Yield every value inside a value, keys of objects too; what aliases share comes once."""
+    waiting, visited = [root], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if not isinstance(value, dict | list):
+            yield value
+        elif id(value) not in visited:
+            visited.add(id(value))
+            yield value
+            waiting += value.values() if isinstance(value, dict) else value
+            yield from value if isinstance(value, dict) else ()
 
 
 def _listed(fields: Fields, name: str, kind: type[T], expected: str) -> list[T]:

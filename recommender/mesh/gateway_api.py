@@ -62,7 +62,8 @@ class RouteParent:
 class GatewayRoute:
     """Hold an HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with parents in the mesh.
 
-    `gateways` are the namespaces of its other parents, Gateways and ListenerSets.
+    `gateways` are the namespaces of its other parents, Gateways and ListenerSets; `others` those of
+    what its rules name and is no Service, such as an InferencePool.
     """
 
     meta: ObjectMeta
@@ -71,6 +72,7 @@ class GatewayRoute:
     hostnames: tuple[str, ...]
     routes: tuple[Route, ...]
     gateways: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def gateway_route(
@@ -103,7 +105,18 @@ def gateway_route(
             for entry in fields.mappings(spec, "parentRefs")
             if fields.text(entry, "kind") in ("", "Gateway", "ListenerSet", "XListenerSet")
         ),
+        others=tuple(sorted(_namespaces_of_others(rules))),
     )
+
+
+def _namespaces_of_others(rules: Sequence[Fields]) -> set[str]:
+    """List the namespaces that references have which are to no Service."""
+    references = (each for each in fields.values_within(rules) if isinstance(each, dict))
+    return {
+        fields.text(each, "namespace")
+        for each in references
+        if isinstance(each.get("namespace"), str) and each.get("kind") not in (None, "", "Service")
+    } - {""}
 
 
 def virtual_services_of_routes(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from recommender.errors import InputError
-from recommender.mesh import edge, kubernetes, networking, policies
+from recommender.mesh import edge, kubernetes, networking, policies, webhooks
 from recommender.mesh.documents import Document, read_documents
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.gateway_api import GatewayRoute, gateway_route, virtual_services_of_routes
@@ -33,12 +33,14 @@ from recommender.mesh.objects import (
     EdgeObject,
     EndpointSlice,
     EnvoyFilter,
+    InjectionWebhooks,
     Mesh,
     MeshNote,
     Namespace,
     Node,
     ObjectMeta,
     PeerAuthentication,
+    RequestAuthentication,
     Service,
     ServiceEntry,
     Sidecar,
@@ -81,7 +83,14 @@ _CLUSTER_SET_KINDS: Final = ("ServiceExport", "ServiceImport")
 # Two kinds bear one name; other groups are old names of the same kinds.
 _GATEWAY_API_GATEWAY: Final = ("gateway.networking.k8s.io", "Gateway")
 _OTHER_GATEWAY: Final = "Gateway API Gateway"
-_CLUSTER_SCOPED: Final = ("Namespace", "Node", "IngressClass")
+_CLUSTER_SCOPED: Final = (
+    "Namespace",
+    "Node",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+)
+# One of these that is of no use is one of other programs.
+_OF_MANY: Final = ("ConfigMap", "MutatingWebhookConfiguration")
 _EXPECTED: Final = (Namespace, Service, PodObject)
 _OF_EACH_CLUSTER: Final = (
     *_EXPECTED,
@@ -90,6 +99,7 @@ _OF_EACH_CLUSTER: Final = (
     WorkloadEntry,
     Controller,
     MeshConfigMap,
+    InjectionWebhooks,
     edge.IngressClass,
 )
 
@@ -158,6 +168,7 @@ def load_mesh(
         authorization_policies=tuple(objects.of(AuthorizationPolicy)),
         envoy_filters=tuple(objects.of(EnvoyFilter)),
         peer_authentications=tuple(objects.of(PeerAuthentication)),
+        request_authentications=tuple(objects.of(RequestAuthentication)),
         edge_objects=(
             *objects.of(EdgeObject),
             *edge.ingresses_of_istio(
@@ -165,6 +176,8 @@ def load_mesh(
             ),
             *edge.routes_of_gateways(routes),
         ),
+        injection_webhooks=tuple(objects.of(InjectionWebhooks)),
+        elsewhere=tuple(sorted(found.elsewhere, key=_place_elsewhere)),
         notes=tuple(sorted(notes)),
         kubernetes_clusters=clusters,
         nodes=tuple(objects.of(Node)),
@@ -190,6 +203,7 @@ def _kinds(cluster_domain: str) -> _Kinds:
         ("telemetry.istio.io", "Telemetry"): policies.telemetry,
         ("security.istio.io", "AuthorizationPolicy"): policies.authorization_policy,
         ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,
+        ("security.istio.io", "RequestAuthentication"): policies.request_authentication,
         (istio, "Gateway"): partial(edge.edge_object, kind="Gateway"),
         (istio, "WorkloadGroup"): partial(edge.edge_object, kind="WorkloadGroup"),
         _GATEWAY_API_GATEWAY: partial(edge.gateway, kind="Gateway"),
@@ -197,6 +211,10 @@ def _kinds(cluster_domain: str) -> _Kinds:
         ("gateway.networking.x-k8s.io", "XListenerSet"): partial(edge.gateway, kind="ListenerSet"),
         ("networking.k8s.io", "Ingress"): edge.ingress,
         ("networking.k8s.io", "IngressClass"): edge.ingress_class,
+        (
+            "admissionregistration.k8s.io",
+            "MutatingWebhookConfiguration",
+        ): webhooks.injection_webhooks,
     }
     for group, kind in CONTROLLER_KINDS:
         kinds[group, kind] = partial(controller, kind=kind)
@@ -216,6 +234,7 @@ class _Found:
         default_factory=lambda: defaultdict(list)
     )
     notes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    elsewhere: list[tuple[str, ObjectMeta]] = field(default_factory=list)
 
     def take(self, document: Document, cluster: str) -> None:
         """Convert a document of a Kubernetes cluster, or note why it is not used."""
@@ -244,7 +263,7 @@ class _Found:
             same_kind = _OTHER_GATEWAY if (group, kind) == _GATEWAY_API_GATEWAY else kind
             key = (same_kind, found.meta.namespace, found.meta.name, cluster)
             self.objects[key].append((found, _resource_version(document)))
-        elif kind != "ConfigMap":
+        elif kind not in _OF_MANY:
             self.notes[_TARGETED, where] += 1
 
     def chosen(self) -> list[_Named]:
@@ -263,10 +282,10 @@ class _Found:
 
     def _leave_out(self, key: _Identity, found: _Named, counts: _Named | None) -> None:
         """Note an object of a Kubernetes cluster that does not configure istiod, unless a copy."""
-        if counts is None:
-            self.notes[ELSEWHERE, _named(key)] += 1
-        elif not is_same_configuration(found, counts):
-            self.notes[DIFFERS, _named(key)] += 1
+        if counts is not None and is_same_configuration(found, counts):
+            return
+        self.notes[ELSEWHERE if counts is None else DIFFERS, _named(key)] += 1
+        self.elsewhere.append((key[0], found.meta))
 
     def noted(self) -> list[MeshNote]:
         """List the notes, equal ones counted together."""
@@ -323,6 +342,11 @@ def _named(key: _Identity) -> str:
 
 def _place(found: _Named) -> tuple[str, str]:
     return (found.meta.namespace, found.meta.name)
+
+
+def _place_elsewhere(placed: tuple[str, ObjectMeta]) -> tuple[str, ...]:
+    kind, meta = placed
+    return (meta.kubernetes_cluster, meta.namespace, kind, meta.name)
 
 
 def _lacking(objects: _Objects, clusters: Sequence[str]) -> list[MeshNote]:

@@ -297,9 +297,9 @@ class VirtualService:
 class EdgeObject:
     """Describe what brings calls into a mesh from outside, beside VirtualServices.
 
-    That is a Gateway or its ListenerSet, a route that is attached to one, an Ingress, or a
-    WorkloadGroup, which lets virtual machines join. `hosts` are the services that a route leads
-    to; `namespaces` those of what else it names, such as a Gateway or a certificate.
+    That is a Gateway or its ListenerSet, a route or an EnvoyFilter that is attached to one, an
+    Ingress, or a WorkloadGroup, which lets virtual machines join. `hosts` are the services that it
+    leads to; `namespaces` those of what else it names, such as a Gateway or a certificate.
     """
 
     meta: ObjectMeta
@@ -404,12 +404,37 @@ class PeerAuthentication:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAuthentication:
+    """Describe a RequestAuthentication by the hosts of its `jwksUri`s."""
+
+    meta: ObjectMeta
+    jwks_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EnvoyFilter:
     """Describe an EnvoyFilter by the outbound cluster names its patches mention."""
 
     meta: ObjectMeta
     workload_selector: Labels = field(default_factory=dict)
     clusters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionWebhook:
+    """Describe a webhook that gives pods to come a proxy, by the namespaces and pods it chooses."""
+
+    name: str
+    namespaces: LabelSelector = ()
+    pods: LabelSelector = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionWebhooks:
+    """Hold the webhooks of Istio's injector that a MutatingWebhookConfiguration has."""
+
+    meta: ObjectMeta
+    webhooks: tuple[InjectionWebhook, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,7 +536,8 @@ class Mesh:
     `istio_version` is istiod's version as (major, minor), None when the dump does not tell.
     `kubernetes_clusters` names the Kubernetes clusters in istiod's order: the first holds what
     configures istiod. Of namespaces, nodes, workloads, pods, services, endpoint slices and workload
-    entries each Kubernetes cluster may have its own of one name, in this order.
+    entries each Kubernetes cluster may have its own of one name, in this order. `elsewhere` names
+    what would configure istiod if it were in the first: the kind of each object, and its metadata.
     """
 
     config: MeshConfig = field(default_factory=MeshConfig)
@@ -531,7 +557,10 @@ class Mesh:
     authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     envoy_filters: tuple[EnvoyFilter, ...] = ()
     peer_authentications: tuple[PeerAuthentication, ...] = ()
+    request_authentications: tuple[RequestAuthentication, ...] = ()
     edge_objects: tuple[EdgeObject, ...] = ()
+    injection_webhooks: tuple[InjectionWebhooks, ...] = ()
+    elsewhere: tuple[tuple[str, ObjectMeta], ...] = ()
     notes: tuple[MeshNote, ...] = ()
     kubernetes_clusters: tuple[str, ...] = ("",)
     nodes: tuple[Node, ...] = ()

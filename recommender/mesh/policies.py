@@ -1,24 +1,27 @@
-"""Convert Telemetry, AuthorizationPolicy, EnvoyFilter and PeerAuthentication.
+"""Convert Telemetry, EnvoyFilter, and the policies of AuthorizationPolicy and its like.
 
-The first three can name a service unseen in logs; the last decides only pushes. One with
+All can name a service unseen in logs but a PeerAuthentication, which decides only pushes. One with
 `targetRefs` is attached to Gateways, waypoints or their Services and never acts in a sidecar
-(istio model/policyattachment.go `ShouldAttachPolicy`): it converts to None.
+(istio model/policyattachment.go `ShouldAttachPolicy`): it converts to None, or to an object of the
+edge if it names services.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from recommender.mesh import fields
 from recommender.mesh.fields import Fields
 from recommender.mesh.objects import (
     AuthorizationPolicy,
+    EdgeObject,
     EnvoyFilter,
     Labels,
     ObjectMeta,
     PeerAuthentication,
+    RequestAuthentication,
     Telemetry,
     TelemetryEntry,
 )
@@ -62,19 +65,21 @@ def authorization_policy(meta: ObjectMeta, document: Fields) -> AuthorizationPol
     )
 
 
-def envoy_filter(meta: ObjectMeta, document: Fields) -> EnvoyFilter | None:
+def envoy_filter(meta: ObjectMeta, document: Fields) -> EnvoyFilter | EdgeObject:
     """Convert an EnvoyFilter, with each outbound cluster that its patches mention anywhere.
 
     Raises:
         FieldError: A field has a type that the resource's schema refuses.
     """
     spec = fields.mapping(document, "spec")
-    if _is_targeted(spec):
-        return None
     selector = fields.mapping(spec, "workloadSelector")
     patches = fields.mappings(spec, "configPatches")
-    clusters = {name for text in _texts_within(patches) for name in _CLUSTER.findall(text)}
-    return EnvoyFilter(meta, fields.labels(selector, "labels"), tuple(sorted(clusters)))
+    texts = (text for text in fields.values_within(patches) if isinstance(text, str))
+    clusters = sorted({name for text in texts for name in _CLUSTER.findall(text)})
+    if _is_targeted(spec):
+        hosts = {cluster.split("|", 3)[-1] for cluster in clusters}
+        return EdgeObject(meta, "EnvoyFilter", tuple(sorted(hosts)))
+    return EnvoyFilter(meta, fields.labels(selector, "labels"), tuple(clusters))
 
 
 def peer_authentication(meta: ObjectMeta, document: Fields) -> PeerAuthentication:
@@ -84,6 +89,25 @@ def peer_authentication(meta: ObjectMeta, document: Fields) -> PeerAuthenticatio
         FieldError: A field has a type that the resource's schema refuses.
     """
     return PeerAuthentication(meta, _match_labels(fields.mapping(document, "spec")))
+
+
+def request_authentication(meta: ObjectMeta, document: Fields) -> RequestAuthentication:
+    """Convert a RequestAuthentication, with the hosts that its keys are fetched from.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    rules = fields.mappings(fields.mapping(document, "spec"), "jwtRules")
+    hosts = {_host_of(fields.text(rule, "jwksUri")) for rule in rules}
+    return RequestAuthentication(meta, tuple(sorted(hosts - {""})))
+
+
+def _host_of(uri: str) -> str:
+    """Return the host of a URI, nothing if there is none."""
+    try:
+        return urlsplit(uri).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _entry(entry: Fields, disabled: str) -> TelemetryEntry:
@@ -104,16 +128,3 @@ def _is_targeted(spec: Fields) -> bool:
 
 def _match_labels(spec: Fields) -> Labels:
     return fields.labels(fields.mapping(spec, "selector"), "matchLabels")
-
-
-def _texts_within(root: object) -> Iterator[str]:
-    """Yield every string inside a value, keys too; what aliases share is visited once."""
-    waiting, visited = [root], set[int]()
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict | list) and id(value) not in visited:
-            visited.add(id(value))
-            waiting += value.values() if isinstance(value, dict) else value
-            yield from value if isinstance(value, dict) else ()

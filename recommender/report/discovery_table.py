@@ -23,7 +23,7 @@ _WIDTH: Final = 120
 _MOST_NAMES: Final = 8
 _MOST_LABELS: Final = 4
 _NOT_TOLD: Final = "not in the dump"
-_HARMLESS: Final = frozenset(("system", "injection"))
+_HARMLESS: Final = frozenset(("system", "injection", "default injection"))
 """What it is no harm to hide: such a namespace is no surprise if it is hidden already."""
 
 

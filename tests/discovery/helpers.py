@@ -28,8 +28,9 @@ CALL = http_call(WEB, "cart", "cart.shop.svc.cluster.local")
 
 
 def namespace(name: str, **labels: str) -> Object:
-    """Make a Namespace; a label's key may have `_` for a dash."""
-    return obj("v1", "Namespace", name, labels={k.replace("_", "-"): v for k, v in labels.items()})
+    """Make a Namespace; a label's key may have `_` for a dash. In `shop` proxies are injected."""
+    given = {"istio_injection": "enabled", **labels} if name == "shop" else labels
+    return obj("v1", "Namespace", name, labels={k.replace("_", "-"): v for k, v in given.items()})
 
 
 def mesh_objects(*more: Object) -> list[Object]:

@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 from recommender.discovery.model import NEED_KINDS
-from tests.discovery.helpers import CALL, WEB, decide, idle, kept, namespace, needs
-from tests.mesh.helpers import Object, obj, pod
+from tests.discovery.helpers import (
+    CALL,
+    WEB,
+    decide,
+    decide_for,
+    idle,
+    kept,
+    mesh_objects,
+    namespace,
+    needs,
+)
+from tests.mesh.helpers import Object, mesh_of_clusters, obj, pod
 from tests.recommendation.helpers import (
     Flow,
     deployment,
@@ -38,14 +48,17 @@ def test_a_namespace_that_nothing_needs_is_idle() -> None:
     assert idle(answer) == ["attic"]
     (attic,) = answer.idle
     assert (attic.contents.services, attic.contents.pods) == (1, 1)
-    assert needs(answer, "shop") == {"proxy", "logged", "called"}
+    assert needs(answer, "shop") == {"proxy", "injection", "logged", "called"}
     assert needs(answer, "istio-system") == {"root namespace"}
 
 
 @pytest.mark.parametrize(
     ("need", "objects"),
     [
-        ("proxy", [pod("p", namespace="attic")]),
+        (
+            "proxy",
+            [namespace("attic", istio_injection="disabled"), pod("p", namespace="attic")],
+        ),
         ("proxy", [obj(ISTIO, "WorkloadGroup", "vm", "attic", spec={})]),
         (
             "proxy",
@@ -364,7 +377,8 @@ def test_a_service_whose_listener_a_call_needs_keeps_its_namespace() -> None:
 
 
 def test_proxies_of_which_no_log_shows_use_are_told_from_others() -> None:
-    answer = decide(*deployment("idler", "attic"))
+    attic = namespace("attic", istio_injection="enabled")
+    answer = decide(attic, *deployment("idler", "attic"))
 
     assert kept(answer).is_idle_but_for_proxies
     assert not kept(answer, "shop").is_idle_but_for_proxies
@@ -449,7 +463,8 @@ def test_a_name_that_no_namespace_has_costs_the_existing_label_only_where_calls_
 
 def test_the_proof_says_of_how_many_workloads_the_logs_tell_nothing() -> None:
     """A workload without pods counts if its pods to come get a proxy, one without proxies never."""
-    more = [*deployment("mute"), *deployment("idler", "busy"), namespace("busy")]
+    busy = namespace("busy", istio_injection="enabled")
+    more = [busy, *deployment("mute"), *deployment("idler", "busy", pods=0)]
     proof = decide(*more).proof
 
     assert (proof.workloads, proof.calls) == (1, 1)
@@ -461,3 +476,148 @@ def test_virtual_machines_are_told_since_no_log_tells_their_calls() -> None:
     answer = decide(obj(ISTIO, "WorkloadGroup", "vm", spec={}))
 
     assert any("virtual machines" in doubt for doubt in answer.doubts)
+
+
+def webhook(name: str = "namespace", **selectors: Object) -> Object:
+    """Make Istio's webhook of some name and selectors."""
+    return obj(
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+        "istio-sidecar-injector",
+        "",
+        webhooks=[{"name": f"{name}.sidecar-injector.istio.io", **selectors}],
+    )
+
+
+NONE = {"operator": "DoesNotExist"}
+UNLABELLED = {"matchExpressions": [{"key": "istio-injection", **NONE}]}
+ENABLED = {"matchLabels": {"istio-injection": "enabled"}}
+ASKED = {"matchLabels": {"sidecar.istio.io/inject": "true"}}
+AUTO = webhook("auto", namespaceSelector=UNLABELLED)
+BARE = [namespace("shop", istio_injection="disabled"), namespace("bare"), *deployment("x", "bare")]
+
+
+@pytest.mark.parametrize(
+    ("objects", "found"),
+    [
+        ([AUTO], {"default injection"}),
+        ([webhook()], {"default injection"}),
+        ([AUTO, namespace("attic", istio_injection="disabled")], set()),
+        ([webhook(namespaceSelector=ENABLED)], set()),
+        ([webhook("object", namespaceSelector=UNLABELLED, objectSelector=ASKED)], set()),
+        ([{**AUTO, "webhooks": [{"name": "webhook.cert-manager.io"}]}], set()),
+    ],
+)
+def test_where_a_webhook_asks_for_no_label_a_namespace_without_one_stays(
+    objects: list[Object], found: set[str]
+) -> None:
+    assert needs(decide(*objects)) == found
+
+
+def test_a_proxy_that_no_label_asks_for_lets_namespaces_without_labels_stay() -> None:
+    """Nothing but that tells of injection by default where the dump has no webhooks."""
+    guessed = decide(*BARE)
+    told = decide(*BARE, webhook(namespaceSelector=ENABLED))
+    disabled = decide(*BARE, namespace("attic", istio_injection="disabled"))
+
+    assert needs(guessed) == {"default injection"}
+    assert any("bare/deployment/x" in doubt for doubt in guessed.doubts)
+    assert not kept(guessed).is_idle_but_for_proxies
+    assert (needs(told), told.doubts) == (set(), ())
+    assert needs(disabled) == set()
+
+
+@pytest.mark.parametrize("labels", [{"sidecar.istio.io/inject": "true"}, {"istio.io/rev": "a"}])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_pod_that_asks_for_its_proxy_tells_nothing_of_others(
+    labels: dict[str, str], is_known: bool
+) -> None:
+    asking = deployment("x", "bare", labels={"app": "x", **labels})
+    asking = asking if is_known else [each for each in asking if each["kind"] == "Pod"]
+
+    assert needs(decide(namespace("bare"), *asking)) == set()
+
+
+def test_a_proxy_in_the_pod_template_tells_nothing_of_others() -> None:
+    by_hand = deployment("x", "bare")
+    for each in by_hand[:2]:
+        each["spec"]["template"]["spec"] = by_hand[2]["spec"]
+
+    assert needs(decide(namespace("bare"), *by_hand)) == set()
+
+
+@pytest.mark.parametrize(
+    ("object_", "need"),
+    [
+        (
+            obj(
+                ISTIO,
+                "EnvoyFilter",
+                "f",
+                spec={
+                    "targetRefs": [{"kind": "Gateway", "name": "g"}],
+                    "configPatches": [{"patch": {"x": f"outbound|8080||{OLD}"}}],
+                },
+            ),
+            {"gateway"},
+        ),
+        (
+            obj(
+                "security.istio.io/v1",
+                "RequestAuthentication",
+                "r",
+                spec={"jwtRules": [{"issuer": "i", "jwksUri": f"http://{OLD}:8080/jwks"}]},
+            ),
+            {"provider"},
+        ),
+        (
+            obj(
+                GATEWAY_API,
+                "HTTPRoute",
+                "r",
+                spec={
+                    "parentRefs": [{"name": "g"}],
+                    "rules": [
+                        {
+                            "backendRefs": [
+                                {
+                                    "group": "inference.networking.k8s.io",
+                                    "kind": "InferencePool",
+                                    "name": "p",
+                                    "namespace": "attic",
+                                }
+                            ]
+                        }
+                    ],
+                },
+            ),
+            {"gateway"},
+        ),
+        (
+            obj(
+                "extensions.istio.io/v1alpha1",
+                "WasmPlugin",
+                "w",
+                spec={"url": f"http://{OLD}:8080/filter.wasm"},
+            ),
+            set(),
+        ),
+    ],
+)
+def test_what_envoy_asks_through_istiod_keeps_a_namespace_and_what_its_agent_fetches_does_not(
+    object_: Object, need: set[str]
+) -> None:
+    """The agent fetches Wasm by itself: istiod names no Envoy cluster for it."""
+    assert needs(decide(object_)) == need
+
+
+def test_what_would_configure_an_istiod_of_another_kubernetes_cluster_stays_with_a_doubt() -> None:
+    gateway = obj(ISTIO, "Gateway", "g", "attic", spec={})
+    here, there = mesh_objects(), [gateway, *map(namespace, ("shop", "attic"))]
+    answer = decide_for(mesh_of_clusters(east=here, west=there))
+    equal = decide_for(mesh_of_clusters(east=[*here, gateway], west=there))
+
+    assert needs(answer) == {"elsewhere"}
+    assert "Gateway g in west" in kept(answer).needs[0].detail
+    assert any("other Kubernetes clusters than east" in doubt for doubt in answer.doubts)
+    assert (needs(equal), equal.doubts) == ({"gateway"}, ())

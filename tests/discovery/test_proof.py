@@ -135,7 +135,7 @@ def test_calls_are_proved_under_the_recommended_sidecar_too() -> None:
     call |= {"destination_address": "192.0.2.9:80"}
     opening = [
         service("web", "attic", port=80, ip="10.96.7.8"),
-        namespace("barn"),
+        namespace("barn", istio_injection="enabled"),
         service("hay", "barn", port=80, ip="10.96.8.8"),
         *deployment("busy", "barn", ip="10.244.8"),
     ]
@@ -203,7 +203,7 @@ def test_a_namespace_is_hidden_in_every_kubernetes_cluster() -> None:
 
 def test_what_is_hidden_already_is_told_and_so_is_what_needs_it() -> None:
     config = mesh_config("discoverySelectors: [{matchLabels: {mesh: 'on'}}]")
-    seen = [obj("v1", "Namespace", n, labels={"mesh": "on"}) for n in ("shop", "istio-system")]
+    seen = [namespace(n, mesh="on") for n in ("shop", "istio-system")]
     quiet = decide(config, *seen)
     call = http_call(WEB, "old.attic", cluster="PassthroughCluster", address="10.96.7.7")
     missed = decide(config, *seen, flows=[CALL, call])

@@ -53,7 +53,7 @@ def quiet_case(seed: int) -> Case:
 
     def quiet(objects: Iterable[Object]) -> tuple[Object, ...]:
         return tuple(
-            each
+            _asking_for_proxies(each, busy)
             for each in objects
             if not _has_proxy(each, busy)
             and not (is_plain and _names_others(each, (*busy, ROOT_NAMESPACE)))
@@ -66,6 +66,15 @@ def quiet_case(seed: int) -> Case:
         remotes=tuple((name, quiet(objects)) for name, objects in case.remotes),
         callers=callers,
     )
+
+
+def _asking_for_proxies(each: Object, busy: Sequence[str]) -> Object:
+    """Label namespaces with proxies: without, proxies might be to come in every other one too."""
+    metadata: Any = each["metadata"]
+    if each["kind"] != "Namespace" or metadata["name"] not in busy:
+        return each
+    labels = {**metadata.get("labels", {}), "istio-injection": "enabled"}
+    return {**each, "metadata": {**metadata, "labels": labels}}
 
 
 def _has_proxy(each: Object, busy: Sequence[str]) -> bool:
