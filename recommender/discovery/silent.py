@@ -8,7 +8,9 @@ from typing import Final
 from recommender.discovery.injected import unasked_proxies
 from recommender.discovery.model import SilentWorkload
 from recommender.istio.proxy import REGISTRY_ONLY, outbound_traffic_policy
-from recommender.mesh import Mesh, MeshIndex, WorkloadId
+from recommender.mesh import Mesh, MeshIndex, MeshNote, WorkloadId
+from recommender.mesh.kubernetes_clusters import DIFFERS
+from recommender.mesh.mesh_config import ANOTHER
 from recommender.recommendation import Recommendations
 from recommender.recommendation.injection import is_virtual_machine, proxy_to_come
 from recommender.service_graph import Graph, has_logged
@@ -20,6 +22,7 @@ _UNTOLD: Final = (
     "logs filtered",
     "calls not captured",
 )
+_CONFIG: Final = "MeshConfig"
 _EDGE: Final = ("gateway", "waypoint")
 _CALLING: Final = ("sidecar", *_EDGE)
 
@@ -79,6 +82,12 @@ def blind_spots_in_words(index: MeshIndex, recommendations: Recommendations) -> 
                 f"looked at, {len(mesh.elsewhere):,} of them: if an istiod is configured by them, "
                 "what they name in other namespaces may be needed"
             )
+        others = [note.where for note in mesh.notes if _is_of_another_mesh_config(note)]
+        if others:
+            yield (
+                f"there are other MeshConfigs ({', '.join(others)}): the selectors narrow those "
+                "of one alone, and hide elsewhere what it hides already"
+            )
         for cluster, pod in unasked_proxies(index):
             where = f" in {cluster}" if cluster else ""
             yield (
@@ -93,6 +102,10 @@ def blind_spots_in_words(index: MeshIndex, recommendations: Recommendations) -> 
             yield "some workloads made calls that their own logs lack (see `recommend`)"
 
     return tuple(found())
+
+
+def _is_of_another_mesh_config(note: MeshNote) -> bool:
+    return note.reason == ANOTHER or (note.reason == DIFFERS and note.where.startswith(_CONFIG))
 
 
 def _has_virtual_machines(mesh: Mesh) -> bool:

@@ -25,6 +25,7 @@ from recommender.mesh.objects import (
 )
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 
+ANOTHER: Final = "another MeshConfig that was not used"
 DEFAULT_ROOT_NAMESPACE: Final = "istio-system"
 BUILT_IN_LOG: Final = "envoy"
 BUILT_IN_PROVIDERS: Final = (
@@ -81,9 +82,7 @@ def read_mesh_config(
     )
     # A managed Istio may live in a namespace of its own; what stands in the usual one comes first.
     candidates = candidates or sorted(maps, key=lambda m: (m.meta.namespace, m.meta.name))
-    notes = [
-        MeshNote("another MeshConfig that was not used", _named(other)) for other in candidates[1:]
-    ]
+    notes = [MeshNote(ANOTHER, _named(other)) for other in candidates[1:]]
     if candidates and candidates[0].meta.namespace not in homes:
         notes.append(MeshNote("a MeshConfig outside istio-system was used", _named(candidates[0])))
     if candidates:

@@ -14,11 +14,15 @@ from benchmarks.plan import Sizes
 from benchmarks.synthetic import generate
 from fixtures.shop import shop
 from recommender.access_logs import read_access_logs
-from recommender.discovery import DiscoveryAnswer, recommend_discovery_selectors
+from recommender.discovery import (
+    NAME_LABEL,
+    DiscoveryAnswer,
+    recommend_discovery_selectors,
+)
 from recommender.flows import summarise_flows
 from recommender.mesh import load_mesh
 from recommender.service_graph import build_service_graph
-from tests.discovery.helpers import CALL, mesh_objects
+from tests.discovery.helpers import CALL, WEB, mesh_objects, namespace
 from tests.istio.conformance_case import Case
 from tests.istio.conformance_discovery import hide_anything, hide_idle
 from tests.istio.hidden_namespaces import differences, hiding, logged_case, with_selectors
@@ -28,6 +32,7 @@ from tests.mesh.helpers import Object, obj
 from tests.recommendation.helpers import (
     deployment,
     flows_of,
+    http_call,
     mesh_config,
     pod_name,
     route_to,
@@ -104,6 +109,30 @@ def test_without_a_namespace_whose_pods_are_endpoints_elsewhere_istiod_has_no_en
 
     assert recommend_discovery_selectors(graph, mesh).idle == ()
     assert len(differences(case, hiding(case, {"attic"}))) == 1
+
+
+def test_a_namespace_that_the_dump_lacks_but_a_route_names_stays_seen_by_its_name(
+    tmp_path: Path,
+) -> None:
+    """It has the label by which the idle one is hidden, which nobody could know."""
+    require_go()
+    house = ("default", "kube-node-lease", "kube-public", "kube-system")
+    vs = virtual_service("v", hosts=["bank"], http=[route_to("bank.pay.svc.cluster.local")])
+    bank = service("bank", ip="10.96.0.9")
+    attic = obj("v1", "Namespace", "attic", "", labels={"team": "gone"})
+    write_mesh(tmp_path, mesh_objects(*map(namespace, house), attic, vs, bank, mesh_config("{}")))
+    mesh = load_mesh([tmp_path])
+    graph = build_service_graph(flows_of([CALL, http_call(WEB, "bank", address="10.96.0.9")]), mesh)
+    answer = recommend_discovery_selectors(graph, mesh)
+    labels = {"team": "gone", NAME_LABEL: "pay"}
+    unknown = (obj("v1", "Namespace", "pay", "", labels=labels), service("bank", "pay"))
+    case = logged_case(graph, mesh, {"": tmp_path})
+    case = replace(case, objects=(*case.objects, *unknown))
+    without = replace(answer.selectors, selectors=answer.selectors.selectors[:1])
+
+    assert (answer.selectors.by, answer.selectors.seen_by_name) == ("existing labels", ("pay",))
+    assert differences(case, with_selectors(case, answer)) == []
+    assert len(differences(case, with_selectors(case, replace(answer, selectors=without)))) == 1
 
 
 def test_idle_namespaces_of_a_synthetic_mesh_are_found_and_no_call_changes(tmp_path: Path) -> None:
