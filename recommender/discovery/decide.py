@@ -124,6 +124,9 @@ def _prove(
     needs.add(standing_needs(mesh, index, graph, settings, names))
     for each in seen:
         needs.add(needed_by_calls(each, names))
+    if not any(each.needs for each in seen):
+        nothing = NamespaceNeed("no evidence", "no call was logged that could be compared")
+        needs.add((namespace, nothing) for namespace in places.visible)
     _add_what_decides(Comparison(seen_mesh, seen, before, hosts), needs, places)
     return needs, seen
 

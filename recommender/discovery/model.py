@@ -32,6 +32,7 @@ NeedKind = Literal[
     "pinned",
     "elsewhere",
     "not in the dump",
+    "no evidence",
 ]
 """Why a namespace stays, in the order in which reasons are listed."""
 NEED_KINDS: tuple[NeedKind, ...] = get_args(NeedKind)

@@ -106,15 +106,12 @@ def _head(answer: DiscoveryAnswer) -> Iterator[str]:
 def proof_in_words(answer: DiscoveryAnswer) -> str:
     """Say what was compared, and first of all whether that is everything."""
     proof = answer.proof
-    if not proof.calls:
-        found = "Nothing is proved: no call was logged that could be"
-    else:
-        also = f", also under {counted(proof.sidecars, 'recommended Sidecar')}"
-        found = (
-            f"Proved{' in part' if proof.silent_workloads else ''}: "
-            f"{counted(proof.calls, 'way')} of calling of {counted(proof.workloads, 'workload')}, "
-            f"each ends where it did{also if proof.sidecars else ''}"
-        )
+    also = f", also under {counted(proof.sidecars, 'recommended Sidecar')}"
+    found = (
+        f"Proved{' in part' if proof.silent_workloads else ''}: "
+        f"{counted(proof.calls, 'way')} of calling of {counted(proof.workloads, 'workload')}, "
+        f"each ends where it did{also if proof.sidecars else ''}"
+    )
     return f"{found}; {silence_in_words(answer)}" if proof.silent_workloads else found
 
 

@@ -632,3 +632,9 @@ def test_other_mesh_configs_are_told_since_the_selectors_narrow_one_alone() -> N
     for answer, where in ((revisions, "istio-canary"), (clusters, "MeshConfig in west")):
         assert any(f"{where}): the selectors narrow" in doubt for doubt in answer.doubts)
     assert decide(mesh_config("{}")).doubts == ()
+
+
+def test_without_a_call_no_namespace_is_idle() -> None:
+    answer = decide(flows=[received(f"shop/{pod_name('cart')}")])
+
+    assert (idle(answer), needs(answer)) == ([], {"no evidence"})
