@@ -40,19 +40,13 @@ class NeedsByNamespace:
     def only_named(self) -> frozenset[str]:
         """List the namespaces that objects name in others, and nothing else needs."""
         return frozenset(
-            name
-            for name, by_kind in self._found.items()
-            if by_kind.keys() <= NAMED_KINDS and not any(map(_seen, by_kind.values()))
+            name for name, by_kind in self._found.items() if by_kind.keys() <= NAMED_KINDS
         )
 
     def of(self, namespace: str) -> tuple[NamespaceNeed, ...]:
         """List why a namespace stays, one need of each kind."""
         found = self._found.get(namespace, {})
         return tuple(_summed_up(kind, found[kind]) for kind in NEED_KINDS if kind in found)
-
-
-def _seen(details: dict[str, list[Evidence]]) -> bool:
-    return any(details.values())
 
 
 def _summed_up(kind: NeedKind, details: dict[str, list[Evidence]]) -> NamespaceNeed:

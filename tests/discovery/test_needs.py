@@ -546,6 +546,20 @@ def test_a_proxy_in_the_pod_template_tells_nothing_of_others() -> None:
     assert needs(decide(namespace("bare"), *by_hand)) == set()
 
 
+def test_a_pod_that_asked_when_its_template_did_not_tells_nothing_of_others() -> None:
+    older = deployment("x", "bare")
+    older[2]["metadata"]["labels"]["sidecar.istio.io/inject"] = "true"
+
+    assert needs(decide(namespace("bare"), *older)) == set()
+
+
+def route_to_pool(parent: Object) -> Object:
+    """Make a route to an InferencePool of another namespace."""
+    pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "p"}
+    rules = [{"backendRefs": [{**pool, "namespace": "attic"}]}]
+    return obj(GATEWAY_API, "HTTPRoute", "r", spec={"parentRefs": [parent], "rules": rules})
+
+
 @pytest.mark.parametrize(
     ("object_", "need"),
     [
@@ -570,29 +584,8 @@ def test_a_proxy_in_the_pod_template_tells_nothing_of_others() -> None:
             ),
             {"provider"},
         ),
-        (
-            obj(
-                GATEWAY_API,
-                "HTTPRoute",
-                "r",
-                spec={
-                    "parentRefs": [{"name": "g"}],
-                    "rules": [
-                        {
-                            "backendRefs": [
-                                {
-                                    "group": "inference.networking.k8s.io",
-                                    "kind": "InferencePool",
-                                    "name": "p",
-                                    "namespace": "attic",
-                                }
-                            ]
-                        }
-                    ],
-                },
-            ),
-            {"gateway"},
-        ),
+        (route_to_pool({"name": "g"}), {"gateway"}),
+        (route_to_pool({"group": "", "kind": "Service", "name": "cart"}), {"gateway"}),
         (
             obj(
                 "extensions.istio.io/v1alpha1",
