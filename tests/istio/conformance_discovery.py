@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
+
+import yaml
 
 from recommender.discovery import DiscoveryAnswer, recommend_discovery_selectors
 from recommender.discovery.proof import is_unchanged
@@ -39,7 +42,8 @@ def quiet_case(seed: int) -> Case:
     """Make a mesh in which proxies of one or two namespaces make few calls.
 
     Others have none, so that nothing may need them. In half of the meshes nothing in the busy
-    namespaces but calls can need them either. Every fifth has two Kubernetes clusters.
+    namespaces but calls can need them either. Every fifth has two Kubernetes clusters, and in every
+    third istiod ignores the selectors in force, since it cannot use one of them.
     """
     random = Random(f"{seed} quiet")  # noqa: S311 - nothing here is secret
     case = spread_case(seed) if seed % 5 == 0 else random_case(seed)
@@ -54,6 +58,8 @@ def quiet_case(seed: int) -> Case:
     def quiet(objects: Iterable[Object]) -> tuple[Object, ...]:
         return tuple(
             _asking_for_proxies(each, busy)
+            if seed % 3
+            else _spoilt(_asking_for_proxies(each, busy))
             for each in objects
             if not _has_proxy(each, busy)
             and not (is_plain and _names_others(each, (*busy, ROOT_NAMESPACE)))
@@ -75,6 +81,16 @@ def _asking_for_proxies(each: Object, busy: Sequence[str]) -> Object:
         return each
     labels = {**metadata.get("labels", {}), "istio-injection": "enabled"}
     return {**each, "metadata": {**metadata, "labels": labels}}
+
+
+def _spoilt(each: Object) -> Object:
+    """Add a selector to a MeshConfig that istiod cannot use."""
+    if each["kind"] != "ConfigMap":
+        return each
+    config = yaml.safe_load(each["data"]["mesh"])
+    wrong = {"matchExpressions": [{"key": "discover", "operator": "In"}]}
+    selectors = [*config.get("discoverySelectors", ()), wrong]
+    return {**each, "data": {"mesh": json.dumps({**config, "discoverySelectors": selectors})}}
 
 
 def _has_proxy(each: Object, busy: Sequence[str]) -> bool:
@@ -113,6 +129,7 @@ def hide_idle(seeds: Sequence[int]) -> Hidden:
         for namespace in answer.kept:
             found.counted.update(f"kept, {need.kind}" for need in namespace.needs)
         found.counted[answer.selectors.by] += 1
+        found.counted["ignored selectors"] += answer.selectors.ignored is not None
         found.changed += _changed(case, hidden, known, was, is_now)
     return found
 

@@ -13,9 +13,11 @@ import yaml
 
 from recommender.discovery import DiscoveryAnswer
 from recommender.discovery.calls import SeenCalls, callers, seen_calls
+from recommender.istio.discovery import selectors_in_force
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.mesh import Mesh, Pod, index_mesh
 from recommender.mesh.documents import read_documents
+from recommender.mesh.mesh_config import Requirement
 from recommender.recommendation.views import build_view_rules
 from recommender.report.discovery_report import selector_objects
 from recommender.service_graph import Graph
@@ -93,13 +95,9 @@ def with_selectors(case: Case, answer: DiscoveryAnswer) -> Case:
 
 def hiding(case: Case, hidden: set[str]) -> Case:
     """Hide some namespaces, whatever that does."""
-    (config,) = [each for each in case.objects if each["kind"] == "ConfigMap"]
-    in_force = yaml.safe_load(config["data"]["mesh"]).get("discoverySelectors", [{}])
-    only = {"key": "hide", "operator": "DoesNotExist"}
-    selectors = [
-        {**selector, "matchExpressions": [*selector.get("matchExpressions", ()), only]}
-        for selector in in_force
-    ]
+    in_force = selectors_in_force(case.mesh().config) or ((),)
+    only: Requirement = ("hide", "DoesNotExist", ())
+    selectors = selector_objects((*selector, only) for selector in in_force)
     return _with(case, hidden, {"hide": "yes"}, selectors)
 
 
