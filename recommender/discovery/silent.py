@@ -85,8 +85,8 @@ def blind_spots_in_words(index: MeshIndex, recommendations: Recommendations) -> 
         others = [note.where for note in mesh.notes if _is_of_another_mesh_config(note)]
         if others:
             yield (
-                f"there are other MeshConfigs ({', '.join(others)}): the selectors narrow those "
-                "of one alone, and hide elsewhere what it hides already"
+                f"there are other MeshConfigs ({', '.join(others)}): the selectors are made from "
+                "those of one alone, and may hide more from other istiods"
             )
         for cluster, pod in unasked_proxies(index):
             where = f" in {cluster}" if cluster else ""

@@ -73,7 +73,8 @@ def _of_the_house(mesh: Mesh) -> Found:
             yield namespace, NamespaceNeed("root namespace", "istiod runs there")
     yield _DNS, NamespaceNeed("system", "the DNS of the Kubernetes cluster")
     yield _API_SERVER[0], NamespaceNeed("system", "the API server's Service is there")
-    for name in {namespace.meta.name for namespace in mesh.namespaces}.intersection(_UNUSED):
+    known = {namespace.meta.name for namespace in mesh.namespaces}
+    for name in filter(known.__contains__, _UNUSED):
         yield name, NamespaceNeed("system", "Kubernetes made it; nothing is saved without it")
 
 

@@ -125,8 +125,8 @@ def label_reasons(selectors: DiscoverySelectors) -> Iterator[str]:
     """Say what else there is to know of selectors: what they are not made from, and why."""
     if selectors.ignored is not None:
         yield (
-            f"Made as if none were in force: istiod ignores those of the MeshConfig, since of "
-            f"{selectors.ignored}"
+            "Made as if none were in force: istiod ignores those of the MeshConfig "
+            f"({selectors.ignored})"
         )
     if selectors.seen_by_name:
         yield (

@@ -616,14 +616,14 @@ def test_what_would_configure_an_istiod_of_another_kubernetes_cluster_stays_with
     assert (needs(equal), equal.doubts) == ({"gateway"}, ())
 
 
-def test_other_mesh_configs_are_told_since_the_selectors_narrow_one_alone() -> None:
+def test_other_mesh_configs_are_told_since_the_selectors_are_made_from_one_alone() -> None:
     canary = obj("v1", "ConfigMap", "istio-canary", "istio-system", data={"mesh": "{}"})
     revisions = decide(mesh_config("{}"), canary)
     trusting = mesh_objects(mesh_config("trustDomain: a"))
     clusters = decide_for(mesh_of_clusters(east=trusting, west=[mesh_config("trustDomain: b")]))
 
     for answer, where in ((revisions, "istio-canary"), (clusters, "MeshConfig in west")):
-        assert any(f"{where}): the selectors narrow" in doubt for doubt in answer.doubts)
+        assert any(f"{where}): the selectors are made" in doubt for doubt in answer.doubts)
     assert decide(mesh_config("{}")).doubts == ()
 
 

@@ -132,7 +132,7 @@ def test_what_selectors_are_made_without_is_told() -> None:
     document = json.loads(render_discovery_json(report(answer)))["selectors"]
 
     for text in ("\n".join(lines(answer)), render_discovery_yaml(report(answer))):
-        assert "istiod ignores those of the MeshConfig, since of x[1]: y" in text
+        assert "istiod ignores those of the MeshConfig (x[1]: y)" in text
         assert "Seen by their names" in text
         assert "the dump has no Namespace for them: far" in text
         assert "No existing label can tell them apart" in text
