@@ -631,3 +631,58 @@ def test_without_a_call_no_namespace_is_idle() -> None:
     answer = decide(flows=[received(f"shop/{pod_name('cart')}")])
 
     assert (idle(answer), needs(answer)) == ([], {"no evidence"})
+
+
+def asks(key: str, operator: str, *values: str) -> Object:
+    """Make a requirement of a label selector."""
+    return {"key": key, "operator": operator, **({"values": list(values)} if values else {})}
+
+
+# The webhooks that Istio's chart makes for the default revision; the last one is the odd one.
+CHART = {
+    "rev.namespace": (
+        [asks("istio.io/rev", "In", "default"), asks("istio-injection", "DoesNotExist")],
+        [asks("sidecar.istio.io/inject", "NotIn", "false")],
+    ),
+    "rev.object": (
+        [asks("istio.io/rev", "DoesNotExist"), asks("istio-injection", "DoesNotExist")],
+        [asks("sidecar.istio.io/inject", "NotIn", "false"), asks("istio.io/rev", "In", "default")],
+    ),
+    "namespace": (
+        [asks("istio-injection", "In", "enabled")],
+        [asks("sidecar.istio.io/inject", "NotIn", "false")],
+    ),
+    "object": (
+        [asks("istio-injection", "DoesNotExist"), asks("istio.io/rev", "DoesNotExist")],
+        [asks("sidecar.istio.io/inject", "In", "true"), asks("istio.io/rev", "DoesNotExist")],
+    ),
+    "auto": (
+        [
+            asks("istio-injection", "DoesNotExist"),
+            asks("istio.io/rev", "DoesNotExist"),
+            asks("kubernetes.io/metadata.name", "NotIn", "kube-system", "kube-public"),
+        ],
+        [asks("sidecar.istio.io/inject", "DoesNotExist"), asks("istio.io/rev", "DoesNotExist")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("count", "found"), [(4, set()), (5, {"default injection"})])
+def test_of_the_webhooks_of_istios_chart_the_one_for_every_namespace_lets_them_stay(
+    count: int, found: set[str]
+) -> None:
+    configuration = webhook()
+    configuration["webhooks"] = [
+        {
+            "name": f"{name}.sidecar-injector.istio.io",
+            "namespaceSelector": {"matchExpressions": namespaces},
+            "objectSelector": {"matchExpressions": pods},
+        }
+        for name, (namespaces, pods) in list(CHART.items())[:count]
+    ]
+    answer = decide(configuration)
+
+    assert needs(answer) == found
+    assert [need.detail for need in answer.kept[0].needs if need.kind == "default injection"] == [
+        "webhook auto.sidecar-injector.istio.io"
+    ] * len(found)
