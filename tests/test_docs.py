@@ -21,7 +21,7 @@ import pytest
 from recommender.access_logs.container_paths import container_log
 from recommender.cli.main import cli, main
 from recommender.discovery.model import NEED_KINDS
-from recommender.mesh.load import _kinds
+from recommender.mesh.kinds import kinds_that_count
 from recommender.pipeline import Sources, report_discovery
 from recommender.recommendation.model import ReasonKind
 from recommender.report import render_discovery_json
@@ -182,7 +182,7 @@ def test_every_kind_that_is_read_is_in_the_dump_of_the_readme() -> None:
     dumped = set(re.findall(r"[a-z0-9.-]+", block))
     dumped |= {f"{kind}.networking.istio.io" for kind in loop[1].split()}
     # Kubernetes has moved these kinds to the group `apps`.
-    kinds = {(group, kind) for group, kind in _kinds("") if group != "extensions"}
+    kinds = {(group, kind) for group, kind in kinds_that_count("") if group != "extensions"}
     wanted = {f"{_plural(kind)}.{group}" if group else _plural(kind) for group, kind in kinds}
 
     assert wanted - dumped == set()
