@@ -15,13 +15,14 @@ rivals      which lines only one of several formats can read
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from typing import Protocol, Self
 
 from recommender.access_logs.alike.json_keys import keys_of
 from recommender.access_logs.alike.rivals import is_unrivalled
-from recommender.access_logs.alike.text_cuts import TextCut, cut_of
+from recommender.access_logs.alike.text_cuts import Piece, TextCut, cut_of
 from recommender.access_logs.formats import LogFormat, TextFormat
 
 try:
@@ -133,18 +134,55 @@ def text_cuts_of(formats: Sequence[LogFormat]) -> list[TextCut]:
     ]
 
 
-_Piece = tuple[bytes, bytes, int, bool, tuple[tuple[int, bytes | None], ...]]
+_Value = tuple[int, bytes | None, int, int, bool, int, bytes]
+"""See `Alike` in `_alike.pyi`."""
 
 
-def _plain(cut: TextCut) -> tuple[int, tuple[_Piece, ...]]:
-    pieces = (
-        (
-            piece.begin.encode(),
-            piece.end.encode(),
-            ord(piece.separator),
-            piece.is_request,
-            tuple((int(action), signs) for action, signs in piece.values),
-        )
-        for piece in cut.pieces
+def _plain(cut: TextCut) -> tuple[bytes, bytes, tuple[_Value, ...]]:
+    """Write a cut as a text, and values with the text behind each of them."""
+    signs = {cut.sign, *(piece.separator for piece in cut.pieces if len(piece.values) > 1)}
+    texts = [""]
+    values = []
+    for place, piece in enumerate(cut.pieces):
+        texts[-1] += (cut.sign if place else "") + piece.begin
+        for ending, value in zip(_endings(piece, cut.sign), piece.values, strict=True):
+            values.append((value, ending))
+            texts.append(piece.separator)
+        texts[-1] = texts[-1][: -1 if piece.values else None] + piece.end
+    behind = (text.encode() for text in texts)
+    return (
+        "".join(sorted(signs)).encode(),
+        next(behind),
+        tuple(
+            (int(action), may, ord(e.sign), ord(e.other_sign), e.is_path, e.first, text)
+            for ((action, may), e), text in zip(values, behind, strict=True)
+        ),
     )
-    return ord(cut.sign), tuple(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """Say where a value ends: at the first of two signs, which is in the text behind it.
+
+    A path ends at the last `sign` so far before an `other_sign`.
+    """
+
+    sign: str
+    other_sign: str
+    first: int = 0
+    is_path: bool = False
+
+
+def _endings(piece: Piece, sign: str) -> list[_Ending]:
+    behind = len(piece.end.encode())
+    if not piece.values:
+        return []
+    if len(piece.values) == 1:
+        return [_Ending(sign, sign, behind)]
+    inner = _Ending(piece.separator, sign)
+    if piece.is_request:
+        path = _Ending(piece.separator, sign, behind, is_path=True)
+        return [inner, path, _Ending(sign, sign, behind)]
+    at_separator = piece.end.startswith(piece.separator)
+    last = inner if at_separator else _Ending(piece.separator, sign, behind)
+    return [*[inner] * (len(piece.values) - 1), last]

@@ -19,9 +19,17 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#if defined __x86_64__ && defined __GNUC__
+#include <immintrin.h>
+#define HAS_WIDE 1
+#define WIDE __attribute__((target("avx2,bmi,popcnt")))
+#endif
 
 /* What becomes of a value; `Action` in actions.py says what each is for. */
 enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
+
+/* Whether a value holds a byte; some cannot be in it, as it would have ended there. */
+enum { MAY_NOT_BE, MAY_BE, CANNOT_BE };
 
 #define MOST_LINE (1 << 16)
 /* Of each byte of a line no more than one is needed, and for each value up to 8 more. */
@@ -29,6 +37,7 @@ enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
 #define MOST_KEYS 250
 #define MOST_PROBES 64
 #define MOST_RANGES 6
+#define MOST_SIGNS 4
 #define MOST_READ (1 << 18) /* what fits the cache of a processor is looked at faster */
 #define BLOCK 16
 #define PADDING 64
@@ -61,27 +70,38 @@ typedef struct {
     Sign first, more;
 } Range;
 
+/* Text that is always the same; of what is short, a word and which bits of it count. */
+typedef struct {
+    Span text;
+    uint64_t word, mask;
+} Literal;
+
 typedef struct {
     int action;
+    int is_any; /* whatever it is, it fits */
+    int is_path; /* it ends at the last of its signs before that of the cut */
+    uint8_t sign, other_sign; /* the first of these ends it */
+    uint8_t first, stops; /* where in what is behind that sign stands, and how many from there on */
+    Literal behind;
     uint8_t *signs; /* which bytes it may hold; NULL for all */
     /* The same as ranges, or which it may not hold; none if they would be too many. */
     int range_count, is_outside;
     Range ranges[MOST_RANGES];
 } Value;
 
+/* Where a line is looked at: at any of some signs. */
 typedef struct {
-    Span begin, end;
-    Sign separator; /* between its values */
-    int is_request; /* method, path and protocol: the path may hold the separator */
-    int ends_with_separator; /* one stands behind its last value, too */
-    Py_ssize_t count;
-    Value *values;
-} Piece;
+    int count;
+    Sign signs[MOST_SIGNS];
+    uint8_t is_one[256];
+    int is_json; /* and nowhere may be an escape or a control sign */
+} Signs;
 
 typedef struct {
-    Sign sign;
-    Py_ssize_t width;
-    Piece *pieces;
+    Signs signs;
+    Literal begin;
+    uint8_t stops; /* how many signs are in its begin */
+    Value *values, *end;
 } Cut;
 
 typedef struct Key {
@@ -111,11 +131,14 @@ typedef struct {
     PyObject_HEAD
     Cut *cuts;
     Py_ssize_t cut_count, last_cut;
+    Signs quotes; /* of JSON */
     Key *known, *known_end; /* behind the last: a place for what comes first */
     int64_t object; /* the number of the one at hand */
     Buffer text; /* lines to be added, with PADDING */
     Buffer keys, lines, rows;
     Buffer key; /* that of the line at hand; there is room for all of it */
+    uint32_t *stops; /* of the line at hand */
+    int is_portable;
     Span time, peer;
     uint8_t minute[MINUTE_LENGTH]; /* of the last time that is one */
     int is_received;
@@ -208,40 +231,118 @@ static inline int starts_with(Span span, Span begin)
     return !length || (length_of(span) >= length && is_same(span.at, begin.at, length));
 }
 
-static inline int ends_with(Span span, Span end)
-{
-    size_t length = length_of(end);
-    return !length || (length_of(span) >= length && is_same(span.end - length, end.at, length));
-}
-
 static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
 
-/* Find the first of two signs that are likely to be near; `end` if there is none. */
-static inline Text find_either(Text at, Text end, const Sign *one, const Sign *other)
+/* ---- where signs stand ---- */
+
+/* Find where signs stand; 0 if there is one that may not be. */
+static int find_stops_portably(uint32_t *stop, Span line, const Signs *signs)
 {
-#ifdef __SSE2__
-    Block first = block_at(one->bytes), second = block_at(other->bytes);
-    for (; at < end; at += 2 * BLOCK) {
-        Block near = block_at(at), far = block_at(at + BLOCK);
-        Block in_near = _mm_or_si128(_mm_cmpeq_epi8(near, first), _mm_cmpeq_epi8(near, second));
-        Block in_far = _mm_or_si128(_mm_cmpeq_epi8(far, first), _mm_cmpeq_epi8(far, second));
-        unsigned found = bits_of(in_near) | bits_of(in_far) << BLOCK;
-        if (found) {
-            at += __builtin_ctz(found);
-            return at < end ? at : end;
-        }
+    for (Text at = line.at; at < line.end; at++) {
+        *stop = (uint32_t)(at - line.at);
+        stop += signs->is_one[*at];
+        if (signs->is_json && (*at < 32 || *at == '\\'))
+            return 0;
     }
-#else
-    for (; at < end; at++)
-        if (*at == one->bytes[0] || *at == other->bytes[0])
-            return at;
-#endif
+    *stop = (uint32_t)length_of(line);
+    return 1;
+}
+
+#ifdef HAS_WIDE
+typedef __m256i WideBlock;
+
+WIDE static inline WideBlock wide_block(const Sign *sign)
+{
+    return _mm256_broadcastsi128_si256(block_at(sign->bytes));
+}
+
+WIDE static inline uint64_t wide_bits(WideBlock near, WideBlock far)
+{
+    return (uint32_t)_mm256_movemask_epi8(near) | (uint64_t)_mm256_movemask_epi8(far) << 32;
+}
+
+WIDE static inline WideBlock are_odd(WideBlock block)
+{
+    WideBlock last_control = _mm256_set1_epi8(31), escape = _mm256_set1_epi8('\\');
+    WideBlock is_control = _mm256_cmpeq_epi8(_mm256_min_epu8(block, last_control), block);
+    return _mm256_or_si256(is_control, _mm256_cmpeq_epi8(block, escape));
+}
+
+/* Put down where bits are set; eight at a time, as it takes longer to find out how many. */
+WIDE static inline uint32_t *put_stops(uint32_t *stop, uint32_t at, uint64_t bits)
+{
+    uint32_t *end = stop + __builtin_popcountll(bits);
+    do
+        for (int i = 0; i < 8; i++, bits &= bits - 1)
+            *stop++ = at + (uint32_t)_tzcnt_u64(bits);
+    while (stop < end);
     return end;
 }
 
-static inline Text find(Text at, Text end, const Sign *sign)
+/* The same for a number of signs that is known, 64 bytes at a time. */
+WIDE static inline int find_so_many(uint32_t *stop, Span line, const Signs *signs, int count,
+                                    int is_json)
 {
-    return find_either(at, end, sign, sign);
+    WideBlock wanted[MOST_SIGNS], odd = _mm256_setzero_si256();
+    size_t length = length_of(line);
+    for (int i = 0; i < count; i++)
+        wanted[i] = wide_block(&signs->signs[i]);
+    for (size_t at = 0; at < length; at += PADDING) {
+        WideBlock near = _mm256_loadu_si256((const WideBlock *)(line.at + at));
+        WideBlock far = _mm256_loadu_si256((const WideBlock *)(line.at + at + sizeof near));
+        WideBlock in_near = _mm256_cmpeq_epi8(near, wanted[0]);
+        WideBlock in_far = _mm256_cmpeq_epi8(far, wanted[0]);
+        for (int i = 1; i < count; i++) {
+            in_near = _mm256_or_si256(in_near, _mm256_cmpeq_epi8(near, wanted[i]));
+            in_far = _mm256_or_si256(in_far, _mm256_cmpeq_epi8(far, wanted[i]));
+        }
+        uint64_t found = wide_bits(in_near, in_far);
+        if (length - at < PADDING) {
+            uint64_t inside = ((uint64_t)1 << (length - at)) - 1;
+            found &= inside;
+            if (is_json && wide_bits(are_odd(near), are_odd(far)) & inside)
+                return 0;
+        } else if (is_json)
+            odd = _mm256_or_si256(odd, _mm256_or_si256(are_odd(near), are_odd(far)));
+        stop = put_stops(stop, (uint32_t)at, found);
+    }
+    *stop = (uint32_t)length;
+    return !is_json || !_mm256_movemask_epi8(odd);
+}
+
+WIDE static int find_stops_widely(uint32_t *stop, Span line, const Signs *signs)
+{
+    switch (signs->count) {
+    case 1:
+        return signs->is_json ? find_so_many(stop, line, signs, 1, 1)
+                              : find_so_many(stop, line, signs, 1, 0);
+    case 2:
+        return find_so_many(stop, line, signs, 2, 0);
+    default:
+        return find_so_many(stop, line, signs, signs->count, 0);
+    }
+}
+#endif
+
+/* Find where signs of a line stand; 0 if there is one that may not be. */
+static int find_stops(const Alike *self, Span line, const Signs *signs)
+{
+#ifdef HAS_WIDE
+    if (!self->is_portable && signs->count <= MOST_SIGNS)
+        return find_stops_widely(self->stops, line, signs);
+#endif
+    return find_stops_portably(self->stops, line, signs);
+}
+
+/* ---- one value ---- */
+
+static inline int is_literal(Text at, const Literal *literal)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    size_t length = length_of(literal->text);
+    return (word & literal->mask) == literal->word &&
+           (length <= sizeof word || is_same(at, literal->text.at, length));
 }
 
 /* Match `0` with any digit and everything else with itself. */
@@ -374,106 +475,76 @@ static int holds_only(Span span, const Value *value)
     return 1;
 }
 
-static inline int fits_value(Alike *self, const Value *value, Text at, Text end)
+static inline int fits_value(Alike *self, const Value *value, Span span)
 {
-    Span span = {at, end};
     if (value->signs && !holds_only(span, value))
         return 0;
     return value->action == SKIPPED || take_value(self, value->action, span);
 }
 
-static int fits_request(Alike *self, const Piece *piece, Span inner)
+/* Go on to the last of its signs before that of the cut; NULL if there is none. */
+static const uint32_t *end_of_path(const Value *path, Span line, const uint32_t *stop)
 {
-    Text first = find(inner.at, inner.end, &piece->separator);
-    Text last = inner.end;
-    while (last > inner.at && last[-1] != piece->separator.bytes[0])
-        last--;
-    return first + 1 < last && fits_value(self, &piece->values[0], inner.at, first) &&
-           fits_value(self, &piece->values[2], last, inner.end);
+    const uint32_t *first = stop;
+    while (line.at + *stop < line.end && line.at[*stop] != path->other_sign)
+        stop++;
+    size_t most = *stop;
+    while (stop-- > first)
+        if (*stop + path->first < most && line.at[*stop] == path->sign)
+            return stop;
+    return NULL;
 }
 
-/* Take several values one by one; returns where their piece ends, or NULL. */
-static Text after_row(Alike *self, const Piece *piece, Span line, const Sign *sign)
-{
-    const Value *value = piece->values, *last = value + piece->count - 1;
-    Text end = find_either(line.at, line.end, &piece->separator, sign);
-    for (; value < last; value++) {
-        if (end == line.end || *end != piece->separator.bytes[0] ||
-            !fits_value(self, value, line.at, end))
-            return NULL;
-        line.at = end + 1;
-        end = find_either(line.at, line.end, &piece->separator, sign);
-    }
-    if (piece->ends_with_separator) {
-        Span rest = {end, line.end};
-        int fits = starts_with(rest, piece->end) && fits_value(self, last, line.at, end);
-        return fits ? after(end, piece->end) : NULL;
-    }
-    Span inner = {line.at, end};
-    int fits = ends_with(inner, piece->end) &&
-               fits_value(self, last, line.at, end - (piece->end.end - piece->end.at));
-    return fits ? end : NULL;
-}
-
-/* Take the values of a piece; returns where it ends, or NULL. */
-static Text after_piece(Alike *self, const Piece *piece, Span line, const Sign *sign)
-{
-    if (!starts_with(line, piece->begin))
-        return NULL;
-    line.at = after(line.at, piece->begin);
-    if (piece->count > 1 && !piece->is_request)
-        return after_row(self, piece, line, sign);
-    Text end = find(line.at, line.end, sign);
-    Span inner = {line.at, end};
-    if (!ends_with(inner, piece->end))
-        return NULL;
-    inner.end -= piece->end.end - piece->end.at;
-    int fits = piece->is_request ? fits_request(self, piece, inner)
-               : piece->count    ? fits_value(self, &piece->values[0], inner.at, inner.end)
-                                 : inner.at == inner.end;
-    return fits ? end : NULL;
-}
-
+/* Take all values of a line; where one ends the next sign stands that may end it. No literal has a
+ * line feed, so that none goes on behind the line. */
 static int fits_cut(Alike *self, const Cut *cut, Span line)
 {
-    for (Py_ssize_t i = 0; i < cut->width; i++) {
-        Text end = after_piece(self, &cut->pieces[i], line, &cut->sign);
-        if (!end || (end == line.end) != (i + 1 == cut->width) ||
-            (end < line.end && *end != cut->sign.bytes[0]))
+    if (!is_literal(line.at, &cut->begin))
+        return 0;
+    find_stops(self, line, &cut->signs);
+    const uint32_t *stop = self->stops + cut->stops;
+    Span span = {after(line.at, cut->begin.text), NULL};
+    for (const Value *value = cut->values; value < cut->end; value++) {
+        if (value->is_path) {
+            stop = end_of_path(value, line, stop);
+            if (!stop)
+                return 0;
+            span.end = line.at + *stop;
+        } else {
+            Text at = line.at + *stop;
+            while (*at != value->sign && *at != value->other_sign && at < line.end)
+                at = line.at + *++stop;
+            span.end = at - value->first;
+        }
+        if (span.end < span.at || !is_literal(span.end, &value->behind) ||
+            (!value->is_any && !fits_value(self, value, span)))
             return 0;
-        line.at = end + 1;
+        stop += value->stops;
+        span.at = after(span.end, value->behind.text);
     }
-    return 1;
+    return span.at == line.end;
 }
 
 /* ---- flat JSON ---- */
 
-/* Escapes are left to those who can undo them, and no control sign is JSON. */
-static int is_plain(Span line)
-{
-    Text at = line.at;
-#ifdef __SSE2__
-    Block escape = _mm_set1_epi8('\\'), last_control = _mm_set1_epi8(31);
-    Block odd = _mm_setzero_si128();
-    for (; line.end - at >= BLOCK; at += BLOCK) {
-        Block block = block_at(at);
-        Block is_control = _mm_cmpeq_epi8(_mm_min_epu8(block, last_control), block);
-        odd = _mm_or_si128(odd, _mm_or_si128(is_control, _mm_cmpeq_epi8(block, escape)));
-    }
-    if (bits_of(odd))
-        return 0;
-#endif
-    for (; at < line.end; at++)
-        if (*at < 32 || *at == '\\')
-            return 0;
-    return 1;
-}
-
 static Text after_digits(Text at, Text end)
 {
+#ifdef __SSE2__
+    Block zero = _mm_set1_epi8('0'), most = _mm_set1_epi8(9);
+    for (; at < end; at += BLOCK) {
+        Block above = _mm_sub_epi8(block_at(at), zero);
+        unsigned others = 0xffff & ~bits_of(_mm_cmpeq_epi8(_mm_min_epu8(above, most), above));
+        if (others) {
+            at += __builtin_ctz(others);
+            return at < end ? at : end;
+        }
+    }
+    return end;
+#else
     while (at < end && is_digit(*at))
         at++;
     return at;
+#endif
 }
 
 /* Return the end of a word of JSON; NULL if there is none. */
@@ -536,20 +607,22 @@ static int take_member(Alike *self, const Key *key, Span raw)
 }
 
 /* Return the end of a value of JSON that is plain; NULL if there is none. */
-static inline Text after_json_value(Text at, Text end, const Sign *quote)
+static inline Text after_json_value(Span rest, Text line, const uint32_t **quote)
 {
-    if (at == end || *at != '"')
-        return after_plain_value(at, end);
-    Text close = find(at + 1, end, quote);
-    return close < end ? close + 1 : NULL;
+    if (rest.at == rest.end || *rest.at != '"')
+        return after_plain_value(rest.at, rest.end);
+    Text close = line + (*quote)[1];
+    *quote += 2;
+    return close < rest.end ? close + 1 : NULL;
 }
 
+/* Escapes are left to those who can undo them, and no control sign is JSON. */
 static int fits_keys(Alike *self, Span line)
 {
     if (self->known == self->known_end || line.end - line.at < 2 || *line.at != '{' ||
-        line.end[-1] != '}' || !is_plain(line))
+        line.end[-1] != '}' || !find_stops(self, line, &self->quotes))
         return 0;
-    const Sign quote = sign_of('"');
+    const uint32_t *quote = self->stops;
     Key *before = self->known_end;
     Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
     self->object++;
@@ -563,8 +636,9 @@ static int fits_keys(Alike *self, Span line)
         key->seen_in = self->object;
         before->follower = key;
         before = key;
-        Span raw = {after(member.at, key->name), NULL};
-        raw.end = after_json_value(raw.at, end, &quote);
+        Span raw = {after(member.at, key->name), end};
+        quote += 2; /* those of the key */
+        raw.end = after_json_value(raw, line.at, &quote);
         if (!raw.end)
             return 0;
         if (at == line.at) {
@@ -910,7 +984,7 @@ static int add_section(Alike *self, Section *section)
 
 /* ---- what Python sees ---- */
 
-static int take_literal(Span *literal, PyObject *bytes)
+static int take_text(Span *text, PyObject *bytes)
 {
     char *from;
     Py_ssize_t length;
@@ -920,7 +994,29 @@ static int take_literal(Span *literal, PyObject *bytes)
     if (!at)
         return PyErr_NoMemory() != NULL;
     memcpy(at, from, (size_t)length);
-    *literal = (Span){at, at + length};
+    *text = (Span){at, at + length};
+    return 1;
+}
+
+/* Take text in which some signs from a place on are counted. */
+static int take_literal(Literal *literal, PyObject *bytes, const Signs *signs, size_t first,
+                        uint8_t *stops)
+{
+    if (!take_text(&literal->text, bytes))
+        return 0;
+    Span text = literal->text;
+    size_t length = length_of(text);
+    if (first > length || length > UINT8_MAX || memchr(text.at, '\n', length)) {
+        PyErr_SetString(PyExc_ValueError, "this is nothing between values");
+        return 0;
+    }
+    for (Text at = text.at + first; at < text.end; at++)
+        *stops += signs->is_one[*at];
+    memset(&literal->mask, 0xff, sizeof literal->mask);
+    if (length < sizeof literal->mask)
+        memset((uint8_t *)&literal->mask + length, 0, sizeof literal->mask - length);
+    memcpy(&literal->word, text.at, sizeof literal->word);
+    literal->word &= literal->mask;
     return 1;
 }
 
@@ -943,32 +1039,29 @@ static void *room_for(PyObject *items, size_t size)
     return room ? room : PyErr_NoMemory();
 }
 
-/* Say as ranges which bytes a value may hold, or which it may not if those are fewer. */
+/* Say as ranges which bytes a value may hold, or which it may not if those are fewer. What it cannot
+ * hold anyway makes no range longer. */
 static void take_ranges(Value *value)
 {
     const uint8_t *signs = value->signs;
-    value->is_outside = signs[0] != 0;
+    value->is_outside = signs[0] == MAY_BE;
+    uint8_t other = value->is_outside ? MAY_BE : MAY_NOT_BE;
     for (int sign = 0; sign < 256; sign++) {
-        if ((signs[sign] != 0) == value->is_outside)
+        if (signs[sign] == other || signs[sign] == CANNOT_BE)
             continue;
         if (value->range_count == MOST_RANGES) {
             value->range_count = 0;
             return;
         }
         int first = sign;
-        while (sign < 255 && (signs[sign + 1] != 0) != value->is_outside)
+        while (sign < 255 && signs[sign + 1] != other)
             sign++;
         value->ranges[value->range_count++] = (Range){sign_of(first), sign_of(sign - first)};
     }
 }
 
-static int take_value_of(Value *value, PyObject *source)
+static int take_signs(Value *value, const char *signs, Py_ssize_t length)
 {
-    const char *signs;
-    Py_ssize_t length;
-    if (!PyArg_ParseTuple(source, "iz#", &value->action, &signs, &length) ||
-        !is_in_range(value->action, ACTIONS - 1, "an action"))
-        return 0;
     if (!signs)
         return 1;
     if (!is_in_range(length - 256, 0, "the length of signs less 256"))
@@ -981,57 +1074,47 @@ static int take_value_of(Value *value, PyObject *source)
     return 1;
 }
 
-static int take_sign(Sign *sign, int byte)
+static int take_value_of(Value *value, const Signs *stops, PyObject *source)
 {
-    *sign = sign_of(byte);
-    return is_in_range(byte, 255, "a sign");
+    const char *signs;
+    Py_ssize_t length;
+    PyObject *behind;
+    int sign, other_sign, first;
+    if (!PyArg_ParseTuple(source, "iz#iipiS", &value->action, &signs, &length, &sign, &other_sign,
+                          &value->is_path, &first, &behind) ||
+        !is_in_range(value->action, ACTIONS - 1, "an action") ||
+        !is_in_range(sign, 255, "a sign") || !is_in_range(other_sign, 255, "a sign") ||
+        !is_in_range(first, UINT8_MAX, "a place") || !take_signs(value, signs, length))
+        return 0;
+    value->sign = (uint8_t)sign;
+    value->other_sign = (uint8_t)other_sign;
+    value->first = (uint8_t)first;
+    value->is_any = value->action == SKIPPED && !signs;
+    return take_literal(&value->behind, behind, stops, value->is_path ? 0 : (size_t)first,
+                        &value->stops);
 }
 
-/* Where values end is only known if no separator stands inside of what is behind the last. */
-static int take_end(Piece *piece)
+static void add_sign(Signs *signs, uint8_t byte)
 {
-    Span end = piece->end;
-    int separator = piece->separator.bytes[0];
-    piece->ends_with_separator = end.at < end.end && *end.at == separator;
-    if (piece->is_request ? piece->count == 3
-                          : piece->count < 2 || piece->ends_with_separator ||
-                                !memchr(end.at, separator, end.end - end.at))
-        return 1;
-    PyErr_SetString(PyExc_ValueError, "these values do not make a piece");
-    return 0;
-}
-
-static int take_piece(Piece *piece, PyObject *source)
-{
-    PyObject *begin, *end, *values;
-    int separator;
-    if (!PyArg_ParseTuple(source, "SSipO", &begin, &end, &separator, &piece->is_request,
-                          &values) ||
-        !take_sign(&piece->separator, separator) || !take_literal(&piece->begin, begin) ||
-        !take_literal(&piece->end, end))
-        return 0;
-    piece->values = room_for(values, sizeof *piece->values);
-    if (!piece->values)
-        return 0;
-    piece->count = PyTuple_GET_SIZE(values);
-    for (Py_ssize_t i = 0; i < piece->count; i++)
-        if (!take_value_of(&piece->values[i], PyTuple_GET_ITEM(values, i)))
-            return 0;
-    return take_end(piece);
+    if (!signs->is_one[byte] && signs->count++ < MOST_SIGNS)
+        signs->signs[signs->count - 1] = sign_of(byte);
+    signs->is_one[byte] = 1;
 }
 
 static int take_cut(Cut *cut, PyObject *source)
 {
-    PyObject *pieces;
-    int sign;
-    if (!PyArg_ParseTuple(source, "iO", &sign, &pieces) || !take_sign(&cut->sign, sign))
+    PyObject *begin, *values;
+    const char *signs;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(source, "y#SO", &signs, &length, &begin, &values))
         return 0;
-    cut->pieces = room_for(pieces, sizeof *cut->pieces);
-    if (!cut->pieces)
+    for (Py_ssize_t i = 0; i < length; i++)
+        add_sign(&cut->signs, (uint8_t)signs[i]);
+    cut->values = cut->end = room_for(values, sizeof *cut->values);
+    if (!cut->values || !take_literal(&cut->begin, begin, &cut->signs, 0, &cut->stops))
         return 0;
-    cut->width = PyTuple_GET_SIZE(pieces);
-    for (Py_ssize_t i = 0; i < cut->width; i++)
-        if (!take_piece(&cut->pieces[i], PyTuple_GET_ITEM(pieces, i)))
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++)
+        if (!take_value_of(cut->end++, &cut->signs, PyTuple_GET_ITEM(values, i)))
             return 0;
     return 1;
 }
@@ -1039,8 +1122,16 @@ static int take_cut(Cut *cut, PyObject *source)
 static int take_key(Key *key, PyObject *source)
 {
     PyObject *name;
-    return PyArg_ParseTuple(source, "Si", &name, &key->action) &&
-           is_in_range(key->action, ACTIONS - 1, "an action") && take_literal(&key->name, name);
+    Py_ssize_t quotes = 0;
+    if (!PyArg_ParseTuple(source, "Si", &name, &key->action) ||
+        !is_in_range(key->action, ACTIONS - 1, "an action") || !take_text(&key->name, name))
+        return 0;
+    for (Text at = key->name.at; at < key->name.end; at++)
+        quotes += *at == '"';
+    if (quotes == 2 && *key->name.at == '"')
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "this is no key of JSON");
+    return 0;
 }
 
 static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
@@ -1050,8 +1141,11 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
     if (!self->known || !is_in_range(PyTuple_GET_SIZE(cuts), MOST_CUTS, "the number of cuts") ||
         !is_in_range(PyTuple_GET_SIZE(keys), MOST_KEYS, "the number of keys"))
         return 0;
-    if (!reserve(&self->key, MOST_KEY))
+    self->stops = PyMem_RawMalloc((MOST_LINE + PADDING) * sizeof *self->stops);
+    if (!self->stops || !reserve(&self->key, MOST_KEY))
         return PyErr_NoMemory() != NULL;
+    add_sign(&self->quotes, '"');
+    self->quotes.is_json = 1;
     self->cut_count = PyTuple_GET_SIZE(cuts);
     self->known_end = self->known + PyTuple_GET_SIZE(keys);
     for (Key *key = self->known; key <= self->known_end; key++) {
@@ -1067,13 +1161,26 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
     return 1;
 }
 
+static int has_wide_blocks(void)
+{
+#ifdef HAS_WIDE
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("popcnt");
+#else
+    return 0;
+#endif
+}
+
 static PyObject *alike_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     PyObject *cuts, *keys;
-    static char *names[] = {"cuts", "keys", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO", names, &cuts, &keys))
+    static char *names[] = {"cuts", "keys", "is_portable", NULL};
+    int is_portable = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|p", names, &cuts, &keys, &is_portable))
         return NULL;
     Alike *self = (Alike *)type->tp_alloc(type, 0);
+    if (self)
+        self->is_portable = is_portable || !has_wide_blocks();
     if (self && !take_all(self, cuts, keys))
         Py_CLEAR(self);
     return (PyObject *)self;
@@ -1081,15 +1188,12 @@ static PyObject *alike_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 
 static void free_cut(Cut *cut)
 {
-    for (Py_ssize_t i = 0; i < cut->width; i++) {
-        Piece *piece = &cut->pieces[i];
-        for (Py_ssize_t j = 0; j < piece->count; j++)
-            PyMem_Free(piece->values[j].signs);
-        PyMem_Free(piece->values);
-        PyMem_Free((void *)piece->begin.at);
-        PyMem_Free((void *)piece->end.at);
+    for (Value *value = cut->values; value < cut->end; value++) {
+        PyMem_Free(value->signs);
+        PyMem_Free((void *)value->behind.text.at);
     }
-    PyMem_Free(cut->pieces);
+    PyMem_Free(cut->values);
+    PyMem_Free((void *)cut->begin.text.at);
 }
 
 static void alike_free(PyObject *object)
@@ -1102,6 +1206,7 @@ static void alike_free(PyObject *object)
         PyMem_Free((void *)key->name.at);
     PyMem_Free(self->cuts);
     PyMem_Free(self->known);
+    PyMem_RawFree(self->stops);
     PyMem_RawFree(self->text.data);
     PyMem_RawFree(self->keys.data);
     PyMem_RawFree(self->lines.data);

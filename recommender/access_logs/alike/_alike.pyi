@@ -3,19 +3,17 @@
 class Alike:
     """Sum up lines that agree in all that is needed."""
 
+    # A cut: at which signs, the text before the first value, and the values. A value: its `Action`;
+    # which bytes it may hold; the two signs of which the first ends it; whether instead the last
+    # before the second does; where in the text behind the value that sign is; and that text.
     def __init__(
         self,
         cuts: tuple[
-            tuple[
-                int,
-                tuple[
-                    tuple[bytes, bytes, int, bool, tuple[tuple[int, bytes | None], ...]],
-                    ...,
-                ],
-            ],
+            tuple[bytes, bytes, tuple[tuple[int, bytes | None, int, int, bool, int, bytes], ...]],
             ...,
         ],
         keys: tuple[tuple[bytes, int], ...],
+        is_portable: bool = False,
     ) -> None: ...
     @property
     def size(self) -> int: ...

@@ -39,7 +39,8 @@ class Piece:
         end: The literal behind the last.
         separator: What stands between its values, if there are several.
         is_request: It is method, path and protocol, of which the path may hold the separator.
-        values: What becomes of each value, and which bytes it may hold, or None for all.
+        values: What becomes of each value, and which bytes it may hold (1), may not (0), or cannot
+            as it would end there (2); None where it may hold all.
     """
 
     begin: str
@@ -125,7 +126,7 @@ def _signs_of(value: Value, absent: str) -> bytes | None:
     """
     if action_of(value.column) in (Action.NEEDED, Action.CLUSTER, Action.TIME):
         return None
-    held = value.signs.among(_ASCII + _NOT_ASCII).union(absent)
-    allowed = [sign in held for sign in _ASCII]
-    others = _NOT_ASCII in held
-    return None if all(allowed) and others else bytes([*allowed, *[others] * len(_ASCII)])
+    held = value.signs.among(_ASCII + _NOT_ASCII)
+    may = [2 if sign in absent else int(sign in held) for sign in _ASCII]
+    others = int(_NOT_ASCII in held)
+    return None if others and 0 not in may else bytes([*may, *[others] * len(_ASCII)])
