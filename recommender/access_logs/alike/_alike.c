@@ -33,8 +33,10 @@ enum { MAY_NOT_BE, MAY_BE, CANNOT_BE };
 
 #define MOST_LINE (1 << 16)
 /* Of each byte of a line no more than one is needed, and for each value up to 8 more. */
-#define MOST_KEY (MOST_LINE * 9 + 64 + PADDING)
+#define MOST_KEY (MOST_LINE * 9 + 64 + PADDING + MOST_WAITING_KEY)
 #define MOST_KEYS 250
+#define MOST_WAITING 16
+#define MOST_WAITING_KEY (1 << 14)
 #define MOST_PROBES 64
 #define MOST_RANGES 6
 #define MOST_SIGNS 4
@@ -51,6 +53,12 @@ enum { MAY_NOT_BE, MAY_BE, CANNOT_BE };
 #define IS_JSON 255
 #define IS_PEER 254
 #define MOST_CUTS 64
+
+#ifdef __GNUC__
+#define FETCH(at) __builtin_prefetch(at)
+#else
+#define FETCH(at) ((void)(at))
+#endif
 
 typedef const uint8_t *Text;
 
@@ -127,6 +135,15 @@ typedef struct {
     uint8_t first[TIME_LENGTH], last[TIME_LENGTH];
 } Row;
 
+/* A line whose key is known and whose row is not. */
+typedef struct {
+    Span line;
+    Text time;
+    int64_t number;
+    uint64_t hash;
+    size_t key, key_length; /* in that of the lines at hand */
+} Waiting;
+
 typedef struct {
     PyObject_HEAD
     Cut *cuts;
@@ -136,7 +153,10 @@ typedef struct {
     int64_t object; /* the number of the one at hand */
     Buffer text; /* lines to be added, with PADDING */
     Buffer keys, lines, rows;
-    Buffer key; /* that of the line at hand; there is room for all of it */
+    Buffer key; /* those of waiting lines and of the line at hand; there is room for all of them */
+    size_t key_begin; /* of the line at hand */
+    Waiting waiting[MOST_WAITING];
+    int waiting_count;
     uint32_t *stops; /* of the line at hand */
     int is_portable;
     Span time, peer;
@@ -701,32 +721,46 @@ static int more_places(Alike *self)
     return 1;
 }
 
-static int is_before(const uint8_t *time, const uint8_t *other)
+static uint64_t word_at(Text at)
 {
-    return memcmp(time, other, TIME_LENGTH) < 0;
+    uint64_t word = 0;
+    for (int i = 0; i < 8; i++)
+        word = word << 8 | at[i];
+    return word;
 }
 
-static int add_row(Alike *self, Span line, int64_t number, uint64_t hash, size_t key_length)
+static inline int is_before(Text time, Text other)
 {
-    Row row = {.hash = hash, .key = self->keys.length, .key_length = key_length,
-               .line = self->lines.length, .line_length = line.end - line.at,
-               .number = number, .count = 1};
-    if (key_length) {
-        memcpy(row.first, self->time.at, TIME_LENGTH);
-        memcpy(row.last, self->time.at, TIME_LENGTH);
+    for (int i = 0; i < TIME_LENGTH; i += 8) {
+        uint64_t one = word_at(time + i), two = word_at(other + i);
+        if (one != two)
+            return one < two;
     }
-    return append(&self->keys, self->key.data, key_length) &&
-           append(&self->lines, line.at, row.line_length) &&
+    return 0;
+}
+
+/* Add a row of a line, with a key or alone. */
+static int add_row(Alike *self, const Waiting *one)
+{
+    Row row = {.hash = one->hash, .key = self->keys.length, .key_length = one->key_length,
+               .line = self->lines.length, .line_length = length_of(one->line),
+               .number = one->number, .count = 1};
+    if (one->key_length) {
+        memcpy(row.first, one->time, TIME_LENGTH);
+        memcpy(row.last, one->time, TIME_LENGTH);
+    }
+    return append(&self->keys, self->key.data + one->key, one->key_length) &&
+           append(&self->lines, one->line.at, row.line_length) &&
            append(&self->rows, &row, sizeof row);
 }
 
-static void count_line(Alike *self, Row *row)
+static void count_line(Row *row, Text time)
 {
     row->count++;
-    if (!is_before(row->first, self->time.at))
-        memcpy(row->first, self->time.at, TIME_LENGTH);
-    if (is_before(row->last, self->time.at))
-        memcpy(row->last, self->time.at, TIME_LENGTH);
+    if (is_before(time, row->first))
+        memcpy(row->first, time, TIME_LENGTH);
+    if (is_before(row->last, time))
+        memcpy(row->last, time, TIME_LENGTH);
 }
 
 /* Find the place of a row with a key, or a free one; NULL if too many others are in the way. */
@@ -757,21 +791,64 @@ static void hold_next_row(Alike *self, uint32_t *place)
     self->held++;
 }
 
-/* Count a line whose key is at hand with those like it. */
-static int sum_up(Alike *self, Span line, int64_t number)
+/* Count a line with those like it. */
+static int sum_up(Alike *self, Waiting *one)
 {
     if (!has_places(self))
         return 0;
-    uint64_t hash = hash_of(self->key.data, self->key.length);
-    uint32_t *place = place_of(self, hash, self->key.data, self->key.length);
-    if (!place)
-        return add_row(self, line, number, 0, 0);
+    uint32_t *place = place_of(self, one->hash, self->key.data + one->key, one->key_length);
+    if (!place) {
+        one->hash = one->key_length = 0;
+        return add_row(self, one);
+    }
     if (*place == NO_ROW) {
         hold_next_row(self, place);
-        return add_row(self, line, number, hash, self->key.length);
+        return add_row(self, one);
     }
-    count_line(self, row_at(self, *place));
+    count_line(row_at(self, *place), one->time);
     return 1;
+}
+
+/* Sum up the lines that wait. What all of them need is fetched before it is used: most of it is in
+ * no cache that is near. */
+static int sum_up_waiting(Alike *self)
+{
+    Waiting *end = self->waiting + self->waiting_count, *one;
+    size_t last_place = self->place_count - 1;
+    self->waiting_count = 0;
+    self->key.length = 0;
+    for (one = self->waiting; one < end; one++) {
+        one->hash = hash_of(self->key.data + one->key, one->key_length);
+        if (self->place_count)
+            FETCH(self->places + (one->hash & last_place));
+    }
+    for (one = self->waiting; self->place_count && one < end; one++) {
+        uint32_t place = self->places[one->hash & last_place];
+        if (place != NO_ROW) {
+            FETCH(row_at(self, place));
+            FETCH(row_at(self, place)->first);
+        }
+    }
+    for (one = self->waiting; one < end; one++)
+        if (!sum_up(self, one))
+            return 0;
+    return 1;
+}
+
+/* Let a line wait whose key is at hand. */
+static int wait_for_row(Alike *self, Span line, int64_t number)
+{
+    self->waiting[self->waiting_count++] =
+        (Waiting){line, self->time.at, number, 0, self->key_begin,
+                  self->key.length - self->key_begin};
+    return (self->waiting_count < MOST_WAITING && self->key.length < MOST_WAITING_KEY) ||
+           sum_up_waiting(self);
+}
+
+static int add_line_alone(Alike *self, Span line, int64_t number)
+{
+    Waiting one = {.line = line, .number = number};
+    return sum_up_waiting(self) && add_row(self, &one);
 }
 
 static void count_row(Row *row, const Row *other)
@@ -833,14 +910,14 @@ static Text after_runtime_prefix(Span line, int *is_stdout, int *is_part)
 static int fits(Alike *self, Span body, uint8_t wrapper)
 {
     if (body.at < body.end && *body.at == '{') {
-        self->key.length = 0;
+        self->key.length = self->key_begin;
         need_sign(self, wrapper);
         need_sign(self, IS_JSON);
         return fits_keys(self, body);
     }
     for (Py_ssize_t i = 0; i < self->cut_count; i++) {
         Py_ssize_t place = (self->last_cut + i) % self->cut_count;
-        self->key.length = 0;
+        self->key.length = self->key_begin;
         self->time.at = self->peer.at = NULL;
         self->is_received = 0;
         need_sign(self, wrapper);
@@ -860,6 +937,7 @@ static int add_line(Alike *self, Span line, int64_t number)
     uint8_t wrapper = 0;
     self->time.at = self->peer.at = NULL;
     self->is_received = 0;
+    self->key_begin = self->key.length;
     if (line.at < line.end && is_digit(*line.at)) {
         Text begin = after_runtime_prefix(line, &is_stdout, &is_part);
         if (begin) {
@@ -874,12 +952,12 @@ static int add_line(Alike *self, Span line, int64_t number)
     if ((goes_on && wrapper) || is_part || !is_stdout || line.end - line.at > MOST_LINE ||
         (line.end > line.at && line.end[-1] == '\r') || !fits(self, body, wrapper) ||
         !self->time.at)
-        return add_row(self, line, number, 0, 0);
+        return add_line_alone(self, line, number);
     if (self->is_received && self->peer.at) {
         need_sign(self, IS_PEER);
         need(self, self->peer.at, without_port(self->peer));
     }
-    return sum_up(self, line, number);
+    return wait_for_row(self, line, number);
 }
 
 /* Add lines that have PADDING behind them, up to where no line ends; returns the next number or -1.
@@ -894,7 +972,7 @@ static int64_t add_whole_lines(Alike *self, Span data, int64_t number, Text *lef
         data.at = feed + 1;
     }
     *left = data.at;
-    return number;
+    return sum_up_waiting(self) ? number : -1;
 }
 
 /* Add lines, of which the first has a number; the number of the next, or -1. */
@@ -963,6 +1041,8 @@ static int add_held(Alike *self, Section *section)
             return -1;
         data.at = feed + 1;
     }
+    if (!sum_up_waiting(self))
+        return -1;
     section->at += data.at - begin;
     text->length = data.end - data.at;
     memmove(text->data, data.at, text->length);
