@@ -114,6 +114,7 @@ typedef struct {
 
 typedef struct Key {
     Span name; /* with its quotes and the colon */
+    Sign starts[2], masks[2]; /* how that begins, and how much of it that is */
     int action;
     uint8_t number;
     struct Key *follower; /* the key that came after it last */
@@ -595,11 +596,31 @@ static Text after_plain_value(Text at, Text end)
     return fraction > whole + 1 ? fraction : NULL;
 }
 
+static inline int has_key(Span member, const Key *key)
+{
+    size_t length = length_of(key->name);
+    if (length_of(member) < length)
+        return 0;
+#ifdef __SSE2__
+    Block odd = _mm_setzero_si128();
+    for (int i = 0; i < 2; i++) {
+        Block block = _mm_xor_si128(block_at(member.at + i * BLOCK), block_at(key->starts[i].bytes));
+        odd = _mm_or_si128(odd, _mm_and_si128(block, block_at(key->masks[i].bytes)));
+    }
+    if (bits_of(_mm_cmpeq_epi8(odd, _mm_setzero_si128())) != 0xffff)
+        return 0;
+    size_t seen = sizeof key->starts;
+    return length <= seen || is_same(member.at + seen, key->name.at + seen, length - seen);
+#else
+    return is_same(member.at, key->name.at, length);
+#endif
+}
+
 /* Find the key that a member begins with; NULL if it is not known. */
 static Key *known_key(const Alike *self, const Key *before, Span member)
 {
     Key *key = before->follower;
-    for (const Key *last = key; !starts_with(member, key->name);) {
+    for (const Key *last = key; !has_key(member, key);) {
         key = key + 1 < self->known_end ? key + 1 : self->known;
         if (key == last)
             return NULL;
@@ -654,7 +675,8 @@ static int fits_keys(Alike *self, Span line)
         if (!key || key->seen_in == self->object)
             return 0;
         key->seen_in = self->object;
-        before->follower = key;
+        if (before->follower != key)
+            before->follower = key;
         before = key;
         Span raw = {after(member.at, key->name), end};
         quote += 2; /* those of the key */
@@ -1208,6 +1230,9 @@ static int take_key(Key *key, PyObject *source)
         return 0;
     for (Text at = key->name.at; at < key->name.end; at++)
         quotes += *at == '"';
+    size_t length = length_of(key->name);
+    memcpy(key->starts, key->name.at, sizeof key->starts);
+    memset(key->masks, 0xff, length < sizeof key->masks ? length : sizeof key->masks);
     if (quotes == 2 && *key->name.at == '"')
         return 1;
     PyErr_SetString(PyExc_ValueError, "this is no key of JSON");
