@@ -102,7 +102,6 @@ typedef struct {
     int count;
     Sign signs[MOST_SIGNS];
     uint8_t is_one[256];
-    int is_json; /* and nowhere may be an escape or a control sign */
 } Signs;
 
 typedef struct {
@@ -149,7 +148,6 @@ typedef struct {
     PyObject_HEAD
     Cut *cuts;
     Py_ssize_t cut_count, last_cut;
-    Signs quotes; /* of JSON */
     Key *known, *known_end; /* behind the last: a place for what comes first */
     int64_t object; /* the number of the one at hand */
     Buffer text; /* lines to be added, with PADDING */
@@ -158,7 +156,8 @@ typedef struct {
     size_t key_begin; /* of the line at hand */
     Waiting waiting[MOST_WAITING];
     int waiting_count;
-    uint32_t *stops; /* of the line at hand */
+    uint32_t *stops; /* of the line at hand: where it may be cut, and its end */
+    uint64_t quotes[MOST_LINE / PADDING + 3]; /* of the line at hand: a bit for each byte */
     int is_portable;
     Span time, peer;
     uint8_t minute[MINUTE_LENGTH]; /* of the last time that is one */
@@ -256,16 +255,28 @@ static Text after(Text at, Span literal) { return at + (literal.end - literal.at
 
 /* ---- where signs stand ---- */
 
-/* Find where signs stand; 0 if there is one that may not be. */
-static int find_stops_portably(uint32_t *stop, Span line, const Signs *signs)
+/* Find where signs of a line stand, and its end. */
+static void find_stops_portably(uint32_t *stop, Span line, const Signs *signs)
 {
     for (Text at = line.at; at < line.end; at++) {
         *stop = (uint32_t)(at - line.at);
         stop += signs->is_one[*at];
-        if (signs->is_json && (*at < 32 || *at == '\\'))
-            return 0;
     }
     *stop = (uint32_t)length_of(line);
+}
+
+/* Set a bit for each quote; 0 if there is an escape, which is left to those who can undo it, or a
+ * control sign, which is not JSON. */
+static int find_quotes_portably(uint64_t *quotes, Span line)
+{
+    size_t length = length_of(line);
+    memset(quotes, 0, (length / PADDING + 1) * sizeof *quotes);
+    for (size_t at = 0; at < length; at++) {
+        uint8_t byte = line.at[at];
+        if (byte < 32 || byte == '\\')
+            return 0;
+        quotes[at / PADDING] |= (uint64_t)(byte == '"') << at % PADDING;
+    }
     return 1;
 }
 
@@ -301,10 +312,9 @@ WIDE static inline uint32_t *put_stops(uint32_t *stop, uint32_t at, uint64_t bit
 }
 
 /* The same for a number of signs that is known, 64 bytes at a time. */
-WIDE static inline int find_so_many(uint32_t *stop, Span line, const Signs *signs, int count,
-                                    int is_json)
+WIDE static inline void find_so_many(uint32_t *stop, Span line, const Signs *signs, int count)
 {
-    WideBlock wanted[MOST_SIGNS], odd = _mm256_setzero_si256();
+    WideBlock wanted[MOST_SIGNS];
     size_t length = length_of(line);
     for (int i = 0; i < count; i++)
         wanted[i] = wide_block(&signs->signs[i]);
@@ -318,41 +328,84 @@ WIDE static inline int find_so_many(uint32_t *stop, Span line, const Signs *sign
             in_far = _mm256_or_si256(in_far, _mm256_cmpeq_epi8(far, wanted[i]));
         }
         uint64_t found = wide_bits(in_near, in_far);
-        if (length - at < PADDING) {
-            uint64_t inside = ((uint64_t)1 << (length - at)) - 1;
-            found &= inside;
-            if (is_json && wide_bits(are_odd(near), are_odd(far)) & inside)
-                return 0;
-        } else if (is_json)
-            odd = _mm256_or_si256(odd, _mm256_or_si256(are_odd(near), are_odd(far)));
+        if (length - at < PADDING)
+            found &= ((uint64_t)1 << (length - at)) - 1;
         stop = put_stops(stop, (uint32_t)at, found);
     }
     *stop = (uint32_t)length;
-    return !is_json || !_mm256_movemask_epi8(odd);
 }
 
-WIDE static int find_stops_widely(uint32_t *stop, Span line, const Signs *signs)
+WIDE static void find_stops_widely(uint32_t *stop, Span line, const Signs *signs)
 {
-    switch (signs->count) {
-    case 1:
-        return signs->is_json ? find_so_many(stop, line, signs, 1, 1)
-                              : find_so_many(stop, line, signs, 1, 0);
-    case 2:
-        return find_so_many(stop, line, signs, 2, 0);
-    default:
-        return find_so_many(stop, line, signs, signs->count, 0);
+    if (signs->count == 2)
+        find_so_many(stop, line, signs, 2);
+    else
+        find_so_many(stop, line, signs, signs->count);
+}
+
+WIDE static int find_quotes_widely(uint64_t *quotes, Span line)
+{
+    WideBlock quote = _mm256_set1_epi8('"'), odd = _mm256_setzero_si256();
+    size_t length = length_of(line), rest = length % PADDING;
+    for (size_t at = 0; at < length; at += PADDING) {
+        WideBlock near = _mm256_loadu_si256((const WideBlock *)(line.at + at));
+        WideBlock far = _mm256_loadu_si256((const WideBlock *)(line.at + at + sizeof near));
+        *quotes++ = wide_bits(_mm256_cmpeq_epi8(near, quote), _mm256_cmpeq_epi8(far, quote));
+        if (length - at >= PADDING) {
+            odd = _mm256_or_si256(odd, _mm256_or_si256(are_odd(near), are_odd(far)));
+            continue;
+        }
+        uint64_t inside = ((uint64_t)1 << rest) - 1;
+        quotes[-1] &= inside;
+        if (wide_bits(are_odd(near), are_odd(far)) & inside)
+            return 0;
     }
+    return !_mm256_movemask_epi8(odd);
 }
 #endif
 
-/* Find where signs of a line stand; 0 if there is one that may not be. */
-static int find_stops(const Alike *self, Span line, const Signs *signs)
+static void find_stops(const Alike *self, Span line, const Signs *signs)
 {
 #ifdef HAS_WIDE
-    if (!self->is_portable && signs->count <= MOST_SIGNS)
-        return find_stops_widely(self->stops, line, signs);
+    if (!self->is_portable && signs->count <= MOST_SIGNS) {
+        find_stops_widely(self->stops, line, signs);
+        return;
+    }
 #endif
-    return find_stops_portably(self->stops, line, signs);
+    find_stops_portably(self->stops, line, signs);
+}
+
+/* Find the quotes of a line, and take its end for one more. */
+static int find_quotes(Alike *self, Span line)
+{
+    uint64_t *quotes = self->quotes;
+    size_t length = length_of(line);
+    int is_plain;
+#ifdef HAS_WIDE
+    if (!self->is_portable)
+        is_plain = find_quotes_widely(quotes, line);
+    else
+#endif
+        is_plain = find_quotes_portably(quotes, line);
+    size_t words = (length + PADDING - 1) / PADDING;
+    quotes[words] = quotes[words + 1] = 0;
+    quotes[length / PADDING] |= (uint64_t)1 << length % PADDING;
+    return is_plain;
+}
+
+static inline size_t bit_of(uint64_t bits) { return (size_t)__builtin_ctzll(bits); }
+
+/* Return the place of the first quote from a place on, which most often is near. */
+static inline size_t next_quote(const uint64_t *quotes, size_t at)
+{
+    size_t word = at / PADDING, shift = at % PADDING;
+    uint64_t near = quotes[word] >> shift | quotes[word + 1] << 1 << (PADDING - 1 - shift);
+    if (near)
+        return at + bit_of(near);
+    do
+        word++;
+    while (!quotes[word]);
+    return word * PADDING + bit_of(quotes[word]);
 }
 
 /* ---- one value ---- */
@@ -648,22 +701,19 @@ static int take_member(Alike *self, const Key *key, Span raw)
 }
 
 /* Return the end of a value of JSON that is plain; NULL if there is none. */
-static inline Text after_json_value(Span rest, Text line, const uint32_t **quote)
+static inline Text after_json_value(Span rest, Text line, const uint64_t *quotes)
 {
     if (rest.at == rest.end || *rest.at != '"')
         return after_plain_value(rest.at, rest.end);
-    Text close = line + (*quote)[1];
-    *quote += 2;
+    Text close = line + next_quote(quotes, (size_t)(rest.at + 1 - line));
     return close < rest.end ? close + 1 : NULL;
 }
 
-/* Escapes are left to those who can undo them, and no control sign is JSON. */
 static int fits_keys(Alike *self, Span line)
 {
     if (self->known == self->known_end || line.end - line.at < 2 || *line.at != '{' ||
-        line.end[-1] != '}' || !find_stops(self, line, &self->quotes))
+        line.end[-1] != '}' || !find_quotes(self, line))
         return 0;
-    const uint32_t *quote = self->stops;
     Key *before = self->known_end;
     Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
     self->object++;
@@ -679,8 +729,7 @@ static int fits_keys(Alike *self, Span line)
             before->follower = key;
         before = key;
         Span raw = {after(member.at, key->name), end};
-        quote += 2; /* those of the key */
-        raw.end = after_json_value(raw, line.at, &quote);
+        raw.end = after_json_value(raw, line.at, self->quotes);
         if (!raw.end)
             return 0;
         if (at == line.at) {
@@ -1224,19 +1273,13 @@ static int take_cut(Cut *cut, PyObject *source)
 static int take_key(Key *key, PyObject *source)
 {
     PyObject *name;
-    Py_ssize_t quotes = 0;
     if (!PyArg_ParseTuple(source, "Si", &name, &key->action) ||
         !is_in_range(key->action, ACTIONS - 1, "an action") || !take_text(&key->name, name))
         return 0;
-    for (Text at = key->name.at; at < key->name.end; at++)
-        quotes += *at == '"';
     size_t length = length_of(key->name);
     memcpy(key->starts, key->name.at, sizeof key->starts);
     memset(key->masks, 0xff, length < sizeof key->masks ? length : sizeof key->masks);
-    if (quotes == 2 && *key->name.at == '"')
-        return 1;
-    PyErr_SetString(PyExc_ValueError, "this is no key of JSON");
-    return 0;
+    return 1;
 }
 
 static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
@@ -1249,8 +1292,6 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
     self->stops = PyMem_RawMalloc((MOST_LINE + PADDING) * sizeof *self->stops);
     if (!self->stops || !reserve(&self->key, MOST_KEY))
         return PyErr_NoMemory() != NULL;
-    add_sign(&self->quotes, '"');
-    self->quotes.is_json = 1;
     self->cut_count = PyTuple_GET_SIZE(cuts);
     self->known_end = self->known + PyTuple_GET_SIZE(keys);
     for (Key *key = self->known; key <= self->known_end; key++) {
