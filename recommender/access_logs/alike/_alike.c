@@ -43,6 +43,7 @@ enum { MAY_NOT_BE, MAY_BE, CANNOT_BE };
 #define MOST_READ (1 << 18) /* what fits the cache of a processor is looked at faster */
 #define BLOCK 16
 #define PADDING 64
+#define WORD 64
 #define TIME_LENGTH 24
 #define MINUTE_LENGTH 17
 #define DAY_LENGTH 10
@@ -89,7 +90,7 @@ typedef struct {
     int is_any; /* whatever it is, it fits */
     int is_path; /* it ends at the last of its signs before that of the cut */
     uint8_t sign, other_sign; /* the first of these ends it */
-    uint8_t first, stops; /* where in what is behind that sign stands, and how many from there on */
+    uint8_t first; /* where in what is behind that sign stands */
     Literal behind;
     uint8_t *signs; /* which bytes it may hold; NULL for all */
     /* The same as ranges, or which it may not hold; none if they would be too many. */
@@ -107,7 +108,6 @@ typedef struct {
 typedef struct {
     Signs signs;
     Literal begin;
-    uint8_t stops; /* how many signs are in its begin */
     Value *values, *end;
 } Cut;
 
@@ -135,6 +135,12 @@ typedef struct {
     uint8_t first[TIME_LENGTH], last[TIME_LENGTH];
 } Row;
 
+/* A bit for each byte of a line: whether it is the first of some signs, and whether it is any. Its
+ * end is marked, too. */
+typedef struct {
+    uint64_t first[MOST_LINE / WORD + 2], any[MOST_LINE / WORD + 2];
+} Marks;
+
 /* A line whose key is known and whose row is not. */
 typedef struct {
     Span line;
@@ -156,8 +162,7 @@ typedef struct {
     size_t key_begin; /* of the line at hand */
     Waiting waiting[MOST_WAITING];
     int waiting_count;
-    uint32_t *stops; /* of the line at hand: where it may be cut, and its end */
-    uint64_t quotes[MOST_LINE / PADDING + 3]; /* of the line at hand: a bit for each byte */
+    Marks marks; /* of the line at hand */
     int is_portable;
     Span time, peer;
     uint8_t minute[MINUTE_LENGTH]; /* of the last time that is one */
@@ -255,27 +260,30 @@ static Text after(Text at, Span literal) { return at + (literal.end - literal.at
 
 /* ---- where signs stand ---- */
 
-/* Find where signs of a line stand, and its end. */
-static void find_stops_portably(uint32_t *stop, Span line, const Signs *signs)
+/* Mark the signs of a line. */
+static void mark_signs_portably(Marks *marks, Span line, const Signs *signs)
 {
-    for (Text at = line.at; at < line.end; at++) {
-        *stop = (uint32_t)(at - line.at);
-        stop += signs->is_one[*at];
+    size_t length = length_of(line), words = length / WORD + 1;
+    memset(marks->first, 0, words * sizeof *marks->first);
+    memset(marks->any, 0, words * sizeof *marks->any);
+    for (size_t at = 0; at < length; at++) {
+        uint8_t byte = line.at[at];
+        marks->first[at / WORD] |= (uint64_t)(byte == signs->signs[0].bytes[0]) << at % WORD;
+        marks->any[at / WORD] |= (uint64_t)signs->is_one[byte] << at % WORD;
     }
-    *stop = (uint32_t)length_of(line);
 }
 
-/* Set a bit for each quote; 0 if there is an escape, which is left to those who can undo it, or a
- * control sign, which is not JSON. */
-static int find_quotes_portably(uint64_t *quotes, Span line)
+/* Mark quotes; 0 if there is an escape, which is left to those who can undo it, or a control sign,
+ * which is not JSON. */
+static int mark_quotes_portably(uint64_t *quotes, Span line)
 {
     size_t length = length_of(line);
-    memset(quotes, 0, (length / PADDING + 1) * sizeof *quotes);
+    memset(quotes, 0, (length / WORD + 1) * sizeof *quotes);
     for (size_t at = 0; at < length; at++) {
         uint8_t byte = line.at[at];
         if (byte < 32 || byte == '\\')
             return 0;
-        quotes[at / PADDING] |= (uint64_t)(byte == '"') << at % PADDING;
+        quotes[at / WORD] |= (uint64_t)(byte == '"') << at % WORD;
     }
     return 1;
 }
@@ -300,63 +308,55 @@ WIDE static inline WideBlock are_odd(WideBlock block)
     return _mm256_or_si256(is_control, _mm256_cmpeq_epi8(block, escape));
 }
 
-/* Put down where bits are set; eight at a time, as it takes longer to find out how many. */
-WIDE static inline uint32_t *put_stops(uint32_t *stop, uint32_t at, uint64_t bits)
-{
-    uint32_t *end = stop + __builtin_popcountll(bits);
-    do
-        for (int i = 0; i < 8; i++, bits &= bits - 1)
-            *stop++ = at + (uint32_t)_tzcnt_u64(bits);
-    while (stop < end);
-    return end;
-}
-
-/* The same for a number of signs that is known, 64 bytes at a time. */
-WIDE static inline void find_so_many(uint32_t *stop, Span line, const Signs *signs, int count)
+/* The same for a number of signs that is known. */
+WIDE static inline void mark_so_many(Marks *marks, Span line, const Signs *signs, int count)
 {
     WideBlock wanted[MOST_SIGNS];
     size_t length = length_of(line);
     for (int i = 0; i < count; i++)
         wanted[i] = wide_block(&signs->signs[i]);
-    for (size_t at = 0; at < length; at += PADDING) {
+    for (size_t at = 0; at < length; at += WORD) {
         WideBlock near = _mm256_loadu_si256((const WideBlock *)(line.at + at));
         WideBlock far = _mm256_loadu_si256((const WideBlock *)(line.at + at + sizeof near));
         WideBlock in_near = _mm256_cmpeq_epi8(near, wanted[0]);
         WideBlock in_far = _mm256_cmpeq_epi8(far, wanted[0]);
+        marks->first[at / WORD] = wide_bits(in_near, in_far);
         for (int i = 1; i < count; i++) {
             in_near = _mm256_or_si256(in_near, _mm256_cmpeq_epi8(near, wanted[i]));
             in_far = _mm256_or_si256(in_far, _mm256_cmpeq_epi8(far, wanted[i]));
         }
-        uint64_t found = wide_bits(in_near, in_far);
-        if (length - at < PADDING)
-            found &= ((uint64_t)1 << (length - at)) - 1;
-        stop = put_stops(stop, (uint32_t)at, found);
+        marks->any[at / WORD] = wide_bits(in_near, in_far);
     }
-    *stop = (uint32_t)length;
+    if (length % WORD) {
+        uint64_t inside = ((uint64_t)1 << length % WORD) - 1;
+        marks->first[length / WORD] &= inside;
+        marks->any[length / WORD] &= inside;
+    }
 }
 
-WIDE static void find_stops_widely(uint32_t *stop, Span line, const Signs *signs)
+WIDE static void mark_signs_widely(Marks *marks, Span line, const Signs *signs)
 {
     if (signs->count == 2)
-        find_so_many(stop, line, signs, 2);
+        mark_so_many(marks, line, signs, 2);
     else
-        find_so_many(stop, line, signs, signs->count);
+        mark_so_many(marks, line, signs, signs->count);
 }
 
-WIDE static int find_quotes_widely(uint64_t *quotes, Span line)
+WIDE static int mark_quotes_widely(uint64_t *quotes, Span line)
 {
     WideBlock quote = _mm256_set1_epi8('"'), odd = _mm256_setzero_si256();
-    size_t length = length_of(line), rest = length % PADDING;
-    for (size_t at = 0; at < length; at += PADDING) {
+    size_t length = length_of(line);
+    for (size_t at = 0; at < length; at += WORD) {
         WideBlock near = _mm256_loadu_si256((const WideBlock *)(line.at + at));
         WideBlock far = _mm256_loadu_si256((const WideBlock *)(line.at + at + sizeof near));
-        *quotes++ = wide_bits(_mm256_cmpeq_epi8(near, quote), _mm256_cmpeq_epi8(far, quote));
-        if (length - at >= PADDING) {
+        uint64_t found = wide_bits(_mm256_cmpeq_epi8(near, quote), _mm256_cmpeq_epi8(far, quote));
+        quotes[at / WORD] = found;
+        if (length - at >= WORD) {
             odd = _mm256_or_si256(odd, _mm256_or_si256(are_odd(near), are_odd(far)));
             continue;
         }
-        uint64_t inside = ((uint64_t)1 << rest) - 1;
-        quotes[-1] &= inside;
+        uint64_t inside = ((uint64_t)1 << length % WORD) - 1;
+        quotes[at / WORD] &= inside;
         if (wide_bits(are_odd(near), are_odd(far)) & inside)
             return 0;
     }
@@ -364,48 +364,62 @@ WIDE static int find_quotes_widely(uint64_t *quotes, Span line)
 }
 #endif
 
-static void find_stops(const Alike *self, Span line, const Signs *signs)
+/* Mark the end of a line, so that every search finds something; there is a word more. */
+static void mark_end(uint64_t *marks, size_t length)
 {
-#ifdef HAS_WIDE
-    if (!self->is_portable && signs->count <= MOST_SIGNS) {
-        find_stops_widely(self->stops, line, signs);
-        return;
-    }
-#endif
-    find_stops_portably(self->stops, line, signs);
+    size_t words = (length + WORD - 1) / WORD;
+    marks[words] = marks[words + 1] = 0;
+    marks[length / WORD] |= (uint64_t)1 << length % WORD;
 }
 
-/* Find the quotes of a line, and take its end for one more. */
-static int find_quotes(Alike *self, Span line)
+static void mark_signs(Alike *self, Span line, const Signs *signs)
 {
-    uint64_t *quotes = self->quotes;
-    size_t length = length_of(line);
+#ifdef HAS_WIDE
+    if (!self->is_portable && signs->count <= MOST_SIGNS)
+        mark_signs_widely(&self->marks, line, signs);
+    else
+#endif
+        mark_signs_portably(&self->marks, line, signs);
+    mark_end(self->marks.first, length_of(line));
+    mark_end(self->marks.any, length_of(line));
+}
+
+static int mark_quotes(Alike *self, Span line)
+{
     int is_plain;
 #ifdef HAS_WIDE
     if (!self->is_portable)
-        is_plain = find_quotes_widely(quotes, line);
+        is_plain = mark_quotes_widely(self->marks.first, line);
     else
 #endif
-        is_plain = find_quotes_portably(quotes, line);
-    size_t words = (length + PADDING - 1) / PADDING;
-    quotes[words] = quotes[words + 1] = 0;
-    quotes[length / PADDING] |= (uint64_t)1 << length % PADDING;
+        is_plain = mark_quotes_portably(self->marks.first, line);
+    mark_end(self->marks.first, length_of(line));
     return is_plain;
 }
 
-static inline size_t bit_of(uint64_t bits) { return (size_t)__builtin_ctzll(bits); }
-
-/* Return the place of the first quote from a place on, which most often is near. */
-static inline size_t next_quote(const uint64_t *quotes, size_t at)
+static inline size_t bit_of(uint64_t bits)
 {
-    size_t word = at / PADDING, shift = at % PADDING;
-    uint64_t near = quotes[word] >> shift | quotes[word + 1] << 1 << (PADDING - 1 - shift);
+#ifdef __GNUC__
+    return (size_t)__builtin_ctzll(bits);
+#else
+    size_t bit = 0;
+    for (; !(bits & 1); bits >>= 1)
+        bit++;
+    return bit;
+#endif
+}
+
+/* Return the first mark from a place on, which most often is near. */
+static inline size_t next_mark(const uint64_t *marks, size_t at)
+{
+    size_t word = at / WORD, shift = at % WORD;
+    uint64_t near = marks[word] >> shift | marks[word + 1] << 1 << (WORD - 1 - shift);
     if (near)
         return at + bit_of(near);
     do
         word++;
-    while (!quotes[word]);
-    return word * PADDING + bit_of(quotes[word]);
+    while (!marks[word]);
+    return word * WORD + bit_of(marks[word]);
 }
 
 /* ---- one value ---- */
@@ -556,17 +570,30 @@ static inline int fits_value(Alike *self, const Value *value, Span span)
     return value->action == SKIPPED || take_value(self, value->action, span);
 }
 
-/* Go on to the last of its signs before that of the cut; NULL if there is none. */
-static const uint32_t *end_of_path(const Value *path, Span line, const uint32_t *stop)
+/* Return the last of its signs before that of the cut; where the path begins if there is none. */
+static Text end_of_path(const Alike *self, const Value *path, Span line, Text at)
 {
-    const uint32_t *first = stop;
-    while (line.at + *stop < line.end && line.at[*stop] != path->other_sign)
-        stop++;
-    size_t most = *stop;
-    while (stop-- > first)
-        if (*stop + path->first < most && line.at[*stop] == path->sign)
-            return stop;
+    Text most = line.at + next_mark(self->marks.first, (size_t)(at - line.at)) - path->first;
+    while (most > at)
+        if (*--most == path->sign)
+            return most;
     return NULL;
+}
+
+/* Return where a value ends. */
+static inline Text end_of_value(const Alike *self, const Value *value, Span line, Text at)
+{
+    if (value->is_path)
+        return end_of_path(self, value, line, at);
+    size_t place = (size_t)(at - line.at);
+    if (value->sign == value->other_sign)
+        return line.at + next_mark(self->marks.first, place) - value->first;
+    for (;; place++) {
+        place = next_mark(self->marks.any, place);
+        Text end = line.at + place;
+        if (*end == value->sign || *end == value->other_sign || end == line.end)
+            return end - value->first;
+    }
 }
 
 /* Take all values of a line; where one ends the next sign stands that may end it. No literal has a
@@ -575,25 +602,13 @@ static int fits_cut(Alike *self, const Cut *cut, Span line)
 {
     if (!is_literal(line.at, &cut->begin))
         return 0;
-    find_stops(self, line, &cut->signs);
-    const uint32_t *stop = self->stops + cut->stops;
+    mark_signs(self, line, &cut->signs);
     Span span = {after(line.at, cut->begin.text), NULL};
     for (const Value *value = cut->values; value < cut->end; value++) {
-        if (value->is_path) {
-            stop = end_of_path(value, line, stop);
-            if (!stop)
-                return 0;
-            span.end = line.at + *stop;
-        } else {
-            Text at = line.at + *stop;
-            while (*at != value->sign && *at != value->other_sign && at < line.end)
-                at = line.at + *++stop;
-            span.end = at - value->first;
-        }
-        if (span.end < span.at || !is_literal(span.end, &value->behind) ||
+        span.end = end_of_value(self, value, line, span.at);
+        if (!span.end || span.end < span.at || !is_literal(span.end, &value->behind) ||
             (!value->is_any && !fits_value(self, value, span)))
             return 0;
-        stop += value->stops;
         span.at = after(span.end, value->behind.text);
     }
     return span.at == line.end;
@@ -705,14 +720,14 @@ static inline Text after_json_value(Span rest, Text line, const uint64_t *quotes
 {
     if (rest.at == rest.end || *rest.at != '"')
         return after_plain_value(rest.at, rest.end);
-    Text close = line + next_quote(quotes, (size_t)(rest.at + 1 - line));
+    Text close = line + next_mark(quotes, (size_t)(rest.at + 1 - line));
     return close < rest.end ? close + 1 : NULL;
 }
 
 static int fits_keys(Alike *self, Span line)
 {
     if (self->known == self->known_end || line.end - line.at < 2 || *line.at != '{' ||
-        line.end[-1] != '}' || !find_quotes(self, line))
+        line.end[-1] != '}' || !mark_quotes(self, line))
         return 0;
     Key *before = self->known_end;
     Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
@@ -729,7 +744,7 @@ static int fits_keys(Alike *self, Span line)
             before->follower = key;
         before = key;
         Span raw = {after(member.at, key->name), end};
-        raw.end = after_json_value(raw, line.at, self->quotes);
+        raw.end = after_json_value(raw, line.at, self->marks.first);
         if (!raw.end)
             return 0;
         if (at == line.at) {
@@ -1149,20 +1164,16 @@ static int take_text(Span *text, PyObject *bytes)
     return 1;
 }
 
-/* Take text in which some signs from a place on are counted. */
-static int take_literal(Literal *literal, PyObject *bytes, const Signs *signs, size_t first,
-                        uint8_t *stops)
+static int take_literal(Literal *literal, PyObject *bytes)
 {
     if (!take_text(&literal->text, bytes))
         return 0;
     Span text = literal->text;
     size_t length = length_of(text);
-    if (first > length || length > UINT8_MAX || memchr(text.at, '\n', length)) {
+    if (memchr(text.at, '\n', length)) {
         PyErr_SetString(PyExc_ValueError, "this is nothing between values");
         return 0;
     }
-    for (Text at = text.at + first; at < text.end; at++)
-        *stops += signs->is_one[*at];
     memset(&literal->mask, 0xff, sizeof literal->mask);
     if (length < sizeof literal->mask)
         memset((uint8_t *)&literal->mask + length, 0, sizeof literal->mask - length);
@@ -1225,7 +1236,7 @@ static int take_signs(Value *value, const char *signs, Py_ssize_t length)
     return 1;
 }
 
-static int take_value_of(Value *value, const Signs *stops, PyObject *source)
+static int take_value_of(Value *value, PyObject *source)
 {
     const char *signs;
     Py_ssize_t length;
@@ -1241,8 +1252,7 @@ static int take_value_of(Value *value, const Signs *stops, PyObject *source)
     value->other_sign = (uint8_t)other_sign;
     value->first = (uint8_t)first;
     value->is_any = value->action == SKIPPED && !signs;
-    return take_literal(&value->behind, behind, stops, value->is_path ? 0 : (size_t)first,
-                        &value->stops);
+    return take_literal(&value->behind, behind);
 }
 
 static void add_sign(Signs *signs, uint8_t byte)
@@ -1257,15 +1267,16 @@ static int take_cut(Cut *cut, PyObject *source)
     PyObject *begin, *values;
     const char *signs;
     Py_ssize_t length;
-    if (!PyArg_ParseTuple(source, "y#SO", &signs, &length, &begin, &values))
+    if (!PyArg_ParseTuple(source, "y#SO", &signs, &length, &begin, &values) ||
+        !is_in_range(length - 1, UINT8_MAX, "the number of signs less 1"))
         return 0;
     for (Py_ssize_t i = 0; i < length; i++)
         add_sign(&cut->signs, (uint8_t)signs[i]);
     cut->values = cut->end = room_for(values, sizeof *cut->values);
-    if (!cut->values || !take_literal(&cut->begin, begin, &cut->signs, 0, &cut->stops))
+    if (!cut->values || !take_literal(&cut->begin, begin))
         return 0;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++)
-        if (!take_value_of(cut->end++, &cut->signs, PyTuple_GET_ITEM(values, i)))
+        if (!take_value_of(cut->end++, PyTuple_GET_ITEM(values, i)))
             return 0;
     return 1;
 }
@@ -1289,8 +1300,7 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
     if (!self->known || !is_in_range(PyTuple_GET_SIZE(cuts), MOST_CUTS, "the number of cuts") ||
         !is_in_range(PyTuple_GET_SIZE(keys), MOST_KEYS, "the number of keys"))
         return 0;
-    self->stops = PyMem_RawMalloc((MOST_LINE + PADDING) * sizeof *self->stops);
-    if (!self->stops || !reserve(&self->key, MOST_KEY))
+    if (!reserve(&self->key, MOST_KEY))
         return PyErr_NoMemory() != NULL;
     self->cut_count = PyTuple_GET_SIZE(cuts);
     self->known_end = self->known + PyTuple_GET_SIZE(keys);
@@ -1352,7 +1362,6 @@ static void alike_free(PyObject *object)
         PyMem_Free((void *)key->name.at);
     PyMem_Free(self->cuts);
     PyMem_Free(self->known);
-    PyMem_RawFree(self->stops);
     PyMem_RawFree(self->text.data);
     PyMem_RawFree(self->keys.data);
     PyMem_RawFree(self->lines.data);

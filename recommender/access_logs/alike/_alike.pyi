@@ -3,7 +3,7 @@
 class Alike:
     """Sum up lines that agree in all that is needed."""
 
-    # A cut: at which signs, the text before the first value, and the values. A value: its `Action`;
+    # A cut: at which signs, its own first, the text before the first value, and the values. A value: its `Action`;
     # which bytes it may hold; the two signs of which the first ends it; whether instead the last
     # before the second does; where in the text behind the value that sign is; and that text.
     def __init__(
