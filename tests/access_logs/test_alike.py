@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from fixtures.access_logs.events import LOGS
 from recommender.access_logs import LogBatch, LogFormat, formats_to_try, log_format
 from recommender.access_logs import read_access_logs as read_logs
-from recommender.access_logs.alike import LinesAlone, rows_of, text_cuts_of
+from recommender.access_logs.alike import Columns, LinesAlone, Rows, rows_of, text_cuts_of
 from recommender.access_logs.formats import assumed_formats
 from tests.access_logs.formats.rendering import TRUE_VALUES, render, render_json
 from tests.access_logs.helpers import (
@@ -324,6 +325,35 @@ def test_lines_are_alike_whatever_is_not_needed(field: str, rows: int) -> None:
         summed_up = rows_of(assumed_formats())()
         summed_up.add(f"{write(**{field: '1'})}\n{write(**{field: '2'})}".encode(), 1)
         assert len(summed_up.take()[0]) == rows
+
+
+def rows_in(data: bytes, *, is_portable: bool) -> Columns:
+    """Sum up lines with the instructions of this processor, or with those that any has."""
+    new_rows = rows_of(assumed_formats())
+    assert isinstance(new_rows, partial)
+    rows: Rows = new_rows(is_portable=is_portable)
+    half = len(data) // 2
+    rows.add(data[half:], rows.add(data[:half], 1) + 1)
+    return rows.take()
+
+
+@needs_compiled
+@given(logs())
+def test_rows_are_the_same_on_any_processor(data: bytes) -> None:
+    assert rows_in(data, is_portable=False) == rows_in(data, is_portable=True)
+
+
+@needs_compiled
+def test_lines_that_end_early_are_alike_on_any_processor() -> None:
+    """A processor that looks at many bytes at once looks behind the end of each line."""
+    usual = [text().encode(), as_json().encode(), cri(text()).encode()]
+    cut = [
+        line[:at] + end for line in usual for at in range(len(line)) for end in (b"", b'"', b"}")
+    ]
+
+    data = b"\n".join([*cut, *usual, *usual])
+
+    assert rows_in(data, is_portable=False) == rows_in(data, is_portable=True)
 
 
 @needs_compiled

@@ -570,7 +570,7 @@ static inline int fits_value(Alike *self, const Value *value, Span span)
     return value->action == SKIPPED || take_value(self, value->action, span);
 }
 
-/* Return the last of its signs before that of the cut; where the path begins if there is none. */
+/* Return the last of its signs before that of the cut; NULL if there is none. */
 static Text end_of_path(const Alike *self, const Value *path, Span line, Text at)
 {
     Text most = line.at + next_mark(self->marks.first, (size_t)(at - line.at)) - path->first;
@@ -580,7 +580,7 @@ static Text end_of_path(const Alike *self, const Value *path, Span line, Text at
     return NULL;
 }
 
-/* Return where a value ends. */
+/* Return where a value ends; NULL if it does not. */
 static inline Text end_of_value(const Alike *self, const Value *value, Span line, Text at)
 {
     if (value->is_path)

@@ -3,9 +3,10 @@
 class Alike:
     """Sum up lines that agree in all that is needed."""
 
-    # A cut: at which signs, its own first, the text before the first value, and the values. A value: its `Action`;
-    # which bytes it may hold; the two signs of which the first ends it; whether instead the last
-    # before the second does; where in the text behind the value that sign is; and that text.
+    # A cut: its signs, the one between its pieces first; the text before the first value; and the
+    # values. A value: its `Action`; which bytes it may hold; two signs, of which the first one that
+    # comes ends it; whether instead the last that comes before the second does; where in the text
+    # behind the value that sign is; and that text.
     def __init__(
         self,
         cuts: tuple[
