@@ -250,12 +250,6 @@ static inline void copy(uint8_t *to, Text from, size_t length)
 
 static inline size_t length_of(Span span) { return (size_t)(span.end - span.at); }
 
-static inline int starts_with(Span span, Span begin)
-{
-    size_t length = length_of(begin);
-    return !length || (length_of(span) >= length && is_same(span.at, begin.at, length));
-}
-
 static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
 
 /* ---- where signs stand ---- */
