@@ -113,7 +113,7 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
         .with_columns(*_nothing_of_inbound(), *_of_inbound())
         .with_columns(pl.coalesce("reason", _reason()).alias("reason"))
         .drop("is_asked_by_proxy")
-        .collect()
+        .collect(engine="in-memory")
     )
 
 

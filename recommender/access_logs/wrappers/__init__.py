@@ -83,7 +83,7 @@ def unwrap(
         if parts[name].null_count() < parts.height
     ]
     lines = parts.lazy().filter(~to_come).with_columns(*names, _reason().alias("reason"))
-    return lines.select(*LINE_SCHEMA).collect(), begun
+    return lines.select(*LINE_SCHEMA).collect(engine="in-memory"), begun
 
 
 def _reason() -> pl.Expr:

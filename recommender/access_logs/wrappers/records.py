@@ -244,7 +244,7 @@ def _taken_out(record: pl.DataFrame, kind: _Kind) -> pl.DataFrame:
             reason=pl.when(bad).then(pl.lit(AMBIGUOUS_WRAPPER)),
             **{column: value for column, (value, _) in said.items()},
         )
-        .collect()
+        .collect(engine="in-memory")
     )
 
 
