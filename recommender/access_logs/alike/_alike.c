@@ -204,6 +204,12 @@ static int append(Buffer *buffer, const void *data, size_t length)
     return 1;
 }
 
+static void forget(Buffer *buffer)
+{
+    PyMem_RawFree(buffer->data);
+    *buffer = (Buffer){0};
+}
+
 /* ---- one line ---- */
 
 #ifdef __SSE2__
@@ -1474,10 +1480,12 @@ static PyObject *alike_take(PyObject *object, PyObject *Py_UNUSED(nothing))
     for (Py_ssize_t i = 0; columns && i < count; i++)
         if (!put_row(self, columns, (size_t)i))
             Py_CLEAR(columns);
-    self->keys.length = self->lines.length = self->rows.length = self->held = 0;
+    forget(&self->keys);
+    forget(&self->lines);
+    forget(&self->rows);
     PyMem_RawFree(self->places);
     self->places = NULL;
-    self->place_count = 0;
+    self->place_count = self->held = 0;
     return columns;
 }
 
