@@ -297,6 +297,28 @@ def test_bytes_that_are_no_text_disturb_nothing() -> None:
     assert_same(b"\n".join([text().encode(), odd, authority, half, odd, authority, half] * 3))
 
 
+@pytest.mark.parametrize("separator", ["\u4f60", "\u00e9", "|"])
+def test_values_may_be_parted_by_any_sign(separator: str) -> None:
+    line = f'[TIME] "METHOD{separator}PROTOCOL" "CLUSTER" "LOCAL" "AUTHORITY"'
+    operators = {
+        "TIME": ("%START_TIME%", "2026-11-23T12:16:11.401Z"),
+        "METHOD": ("%REQ(:METHOD)%", "GET"),
+        "PROTOCOL": ("%PROTOCOL%", "HTTP/1.1"),
+        "CLUSTER": ("%UPSTREAM_CLUSTER%", REVIEWS),
+        "LOCAL": ("%DOWNSTREAM_LOCAL_ADDRESS%", "10.0.0.1:9080"),
+        "AUTHORITY": ("%REQ(:AUTHORITY)%", "reviews:9080"),
+    }
+    log_line = format_string = line
+    for name, (operator, value) in operators.items():
+        format_string, log_line = (
+            format_string.replace(name, operator),
+            log_line.replace(name, value),
+        )
+
+    assert_same(f"{log_line}\n{log_line}\n".encode(), log_format(format_string))
+    assert found(log_line.encode(), log_format(format_string), alone=False).lines.used == 1
+
+
 @needs_compiled
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("prefix", [str, cri])

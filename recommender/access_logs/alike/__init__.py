@@ -140,7 +140,6 @@ _Value = tuple[int, bytes | None, int, int, bool, int, bytes]
 
 def _plain(cut: TextCut) -> tuple[bytes, bytes, tuple[_Value, ...]]:
     """Write a cut as a text, and values with the text behind each of them."""
-    separators = {piece.separator for piece in cut.pieces if len(piece.values) > 1}
     texts = [""]
     values = []
     for place, piece in enumerate(cut.pieces):
@@ -151,7 +150,7 @@ def _plain(cut: TextCut) -> tuple[bytes, bytes, tuple[_Value, ...]]:
         texts[-1] = texts[-1][: -1 if piece.values else None] + piece.end
     behind = (text.encode() for text in texts)
     return (
-        "".join([cut.sign, *sorted(separators)]).encode(),
+        "".join([cut.sign, *cut.separators]).encode(),
         next(behind),
         tuple(
             (int(action), may, ord(e.sign), ord(e.other_sign), e.is_path, e.first, text)

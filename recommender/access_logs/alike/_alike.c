@@ -22,7 +22,7 @@
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
 #define HAS_WIDE 1
-#define WIDE __attribute__((target("avx2,bmi,popcnt")))
+#define WIDE __attribute__((target("avx2")))
 #endif
 
 /* What becomes of a value; `Action` in actions.py says what each is for. */
@@ -39,7 +39,7 @@ enum { MAY_NOT_BE, MAY_BE, CANNOT_BE };
 #define MOST_WAITING_KEY (1 << 14)
 #define MOST_PROBES 64
 #define MOST_RANGES 6
-#define MOST_SIGNS 4
+#define MOST_SIGNS 8
 #define MOST_READ (1 << 18) /* what fits the cache of a processor is looked at faster */
 #define BLOCK 16
 #define PADDING 64
@@ -102,7 +102,6 @@ typedef struct {
 typedef struct {
     int count;
     Sign signs[MOST_SIGNS];
-    uint8_t is_one[256];
 } Signs;
 
 typedef struct {
@@ -260,16 +259,43 @@ static Text after(Text at, Span literal) { return at + (literal.end - literal.at
 
 /* ---- where signs stand ---- */
 
-/* Mark the signs of a line. */
+#define EACH_BYTE(byte) ((byte) * 0x0101010101010101u)
+
+/* Eight bytes, the first of them lowest. */
+static inline uint64_t eight_at(Text at)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < 8; i++)
+        bytes |= (uint64_t)at[i] << i * 8;
+    return bytes;
+}
+
+/* Set the high bit of each byte that is zero. */
+static inline uint64_t are_zero(uint64_t bytes)
+{
+    uint64_t most = EACH_BYTE(0x7fu);
+    return ~(((bytes & most) + most) | bytes | most);
+}
+
+/* Put the high bits of eight bytes into one. */
+static inline uint64_t high_bits(uint64_t bytes)
+{
+    return (bytes >> 7) * 0x0102040810204080u >> 56;
+}
+
+/* Mark the signs of a line; what is behind its end may be marked, too. */
 static void mark_signs_portably(Marks *marks, Span line, const Signs *signs)
 {
-    size_t length = length_of(line), words = length / WORD + 1;
-    memset(marks->first, 0, words * sizeof *marks->first);
-    memset(marks->any, 0, words * sizeof *marks->any);
-    for (size_t at = 0; at < length; at++) {
-        uint8_t byte = line.at[at];
-        marks->first[at / WORD] |= (uint64_t)(byte == signs->signs[0].bytes[0]) << at % WORD;
-        marks->any[at / WORD] |= (uint64_t)signs->is_one[byte] << at % WORD;
+    for (size_t at = 0, length = length_of(line); at < length; at += 8) {
+        uint64_t bytes = eight_at(line.at + at);
+        uint64_t first = are_zero(bytes ^ EACH_BYTE((uint64_t)signs->signs[0].bytes[0]));
+        uint64_t any = first;
+        for (int i = 1; i < signs->count; i++)
+            any |= are_zero(bytes ^ EACH_BYTE((uint64_t)signs->signs[i].bytes[0]));
+        if (at % WORD == 0)
+            marks->first[at / WORD] = marks->any[at / WORD] = 0;
+        marks->first[at / WORD] |= high_bits(first) << at % WORD;
+        marks->any[at / WORD] |= high_bits(any) << at % WORD;
     }
 }
 
@@ -277,15 +303,18 @@ static void mark_signs_portably(Marks *marks, Span line, const Signs *signs)
  * which is not JSON. */
 static int mark_quotes_portably(uint64_t *quotes, Span line)
 {
-    size_t length = length_of(line);
-    memset(quotes, 0, (length / WORD + 1) * sizeof *quotes);
-    for (size_t at = 0; at < length; at++) {
-        uint8_t byte = line.at[at];
-        if (byte < 32 || byte == '\\')
-            return 0;
-        quotes[at / WORD] |= (uint64_t)(byte == '"') << at % WORD;
+    uint64_t odd = 0;
+    for (size_t at = 0, length = length_of(line); at < length; at += 8) {
+        uint64_t bytes = eight_at(line.at + at), inside = ~(uint64_t)0;
+        if (length - at < 8)
+            inside >>= (8 - (length - at)) * 8;
+        odd |= (are_zero(bytes & EACH_BYTE(0xe0u)) | are_zero(bytes ^ EACH_BYTE((uint64_t)'\\'))) &
+               inside;
+        if (at % WORD == 0)
+            quotes[at / WORD] = 0;
+        quotes[at / WORD] |= high_bits(are_zero(bytes ^ EACH_BYTE((uint64_t)'"'))) << at % WORD;
     }
-    return 1;
+    return !odd;
 }
 
 #ifdef HAS_WIDE
@@ -327,11 +356,6 @@ WIDE static inline void mark_so_many(Marks *marks, Span line, const Signs *signs
         }
         marks->any[at / WORD] = wide_bits(in_near, in_far);
     }
-    if (length % WORD) {
-        uint64_t inside = ((uint64_t)1 << length % WORD) - 1;
-        marks->first[length / WORD] &= inside;
-        marks->any[length / WORD] &= inside;
-    }
 }
 
 WIDE static void mark_signs_widely(Marks *marks, Span line, const Signs *signs)
@@ -349,14 +373,13 @@ WIDE static int mark_quotes_widely(uint64_t *quotes, Span line)
     for (size_t at = 0; at < length; at += WORD) {
         WideBlock near = _mm256_loadu_si256((const WideBlock *)(line.at + at));
         WideBlock far = _mm256_loadu_si256((const WideBlock *)(line.at + at + sizeof near));
-        uint64_t found = wide_bits(_mm256_cmpeq_epi8(near, quote), _mm256_cmpeq_epi8(far, quote));
-        quotes[at / WORD] = found;
+        quotes[at / WORD] =
+            wide_bits(_mm256_cmpeq_epi8(near, quote), _mm256_cmpeq_epi8(far, quote));
         if (length - at >= WORD) {
             odd = _mm256_or_si256(odd, _mm256_or_si256(are_odd(near), are_odd(far)));
             continue;
         }
         uint64_t inside = ((uint64_t)1 << length % WORD) - 1;
-        quotes[at / WORD] &= inside;
         if (wide_bits(are_odd(near), are_odd(far)) & inside)
             return 0;
     }
@@ -364,18 +387,19 @@ WIDE static int mark_quotes_widely(uint64_t *quotes, Span line)
 }
 #endif
 
-/* Mark the end of a line, so that every search finds something; there is a word more. */
+/* Mark the end of a line and nothing behind it, so that every search finds something. */
 static void mark_end(uint64_t *marks, size_t length)
 {
-    size_t words = (length + WORD - 1) / WORD;
-    marks[words] = marks[words + 1] = 0;
-    marks[length / WORD] |= (uint64_t)1 << length % WORD;
+    size_t last = length / WORD;
+    uint64_t end = (uint64_t)1 << length % WORD;
+    marks[last] = length % WORD ? (marks[last] & (end - 1)) | end : end;
+    marks[last + 1] = 0;
 }
 
 static void mark_signs(Alike *self, Span line, const Signs *signs)
 {
 #ifdef HAS_WIDE
-    if (!self->is_portable && signs->count <= MOST_SIGNS)
+    if (!self->is_portable)
         mark_signs_widely(&self->marks, line, signs);
     else
 #endif
@@ -1255,23 +1279,16 @@ static int take_value_of(Value *value, PyObject *source)
     return take_literal(&value->behind, behind);
 }
 
-static void add_sign(Signs *signs, uint8_t byte)
-{
-    if (!signs->is_one[byte] && signs->count++ < MOST_SIGNS)
-        signs->signs[signs->count - 1] = sign_of(byte);
-    signs->is_one[byte] = 1;
-}
-
 static int take_cut(Cut *cut, PyObject *source)
 {
     PyObject *begin, *values;
     const char *signs;
     Py_ssize_t length;
     if (!PyArg_ParseTuple(source, "y#SO", &signs, &length, &begin, &values) ||
-        !is_in_range(length - 1, UINT8_MAX, "the number of signs less 1"))
+        !is_in_range(length - 1, MOST_SIGNS - 1, "the number of signs less 1"))
         return 0;
-    for (Py_ssize_t i = 0; i < length; i++)
-        add_sign(&cut->signs, (uint8_t)signs[i]);
+    for (; cut->signs.count < length; cut->signs.count++)
+        cut->signs.signs[cut->signs.count] = sign_of((uint8_t)signs[cut->signs.count]);
     cut->values = cut->end = room_for(values, sizeof *cut->values);
     if (!cut->values || !take_literal(&cut->begin, begin))
         return 0;
@@ -1320,8 +1337,7 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
 static int has_wide_blocks(void)
 {
 #ifdef HAS_WIDE
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("popcnt");
+    return __builtin_cpu_supports("avx2");
 #else
     return 0;
 #endif

@@ -21,6 +21,7 @@ from recommender.access_logs.formats import Part, TextFormat, Value
 
 _SIGNS: Final = ('"', "\t", ",", ";", " ")
 _FEWEST_PIECES: Final = 3
+_MOST_SIGNS: Final = 8  # of a cut and between its values; `_alike.c` looks for no more
 _REQUEST: Final = ("method", None, "protocol")
 _ASCII: Final = "".join(map(chr, range(128)))
 _NOT_ASCII: Final = "\u00e9"
@@ -57,6 +58,11 @@ class TextCut:
     sign: str
     pieces: tuple[Piece, ...]
 
+    @property
+    def separators(self) -> list[str]:
+        """List the signs that stand between values of a piece."""
+        return sorted({piece.separator for piece in self.pieces if len(piece.values) > 1})
+
 
 def cut_of(text_format: TextFormat, shape: Sequence[Part]) -> TextCut | None:
     """Find how to cut the lines of a shape; None if no way is known."""
@@ -68,7 +74,9 @@ def cut_of(text_format: TextFormat, shape: Sequence[Part]) -> TextCut | None:
     for sign in _SIGNS:
         pieces = [_piece(parts, sign) for parts in pieces_at(shape, sign)]
         if len(pieces) >= _FEWEST_PIECES and None not in pieces:
-            return TextCut(sign, tuple(piece for piece in pieces if piece))
+            cut = TextCut(sign, tuple(piece for piece in pieces if piece))
+            if len(cut.separators) < _MOST_SIGNS:
+                return cut
     return None
 
 
@@ -98,7 +106,7 @@ def _piece(parts: Sequence[Part], sign: str) -> Piece | None:
     inner = parts[bool(begin) : len(parts) - bool(end)]
     values = [part for part in inner if isinstance(part, Value)]
     literals = {part for part in inner if isinstance(part, str)}
-    if len(literals) > 1 or any(len(literal) != 1 for literal in literals):
+    if len(literals) > 1 or any(len(literal.encode()) != 1 for literal in literals):
         return None
     if len(inner) != max(0, 2 * len(values) - 1):
         return None
