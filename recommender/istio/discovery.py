@@ -22,7 +22,7 @@ from recommender.mesh.objects import (
     VirtualService,
 )
 
-IGNORED: Final = "an istiod that starts sees every namespace, since it ignores as a whole"
+IGNORED: Final = "an istiod that starts ignores all discoverySelectors and sees every namespace"
 
 
 class _Placed(Protocol):

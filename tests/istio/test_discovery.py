@@ -68,7 +68,7 @@ def test_one_selector_that_istiod_cannot_use_makes_it_ignore_all_with_a_note(
     (note,) = discovery_notes(mesh)
 
     assert hidden_namespaces(mesh) == set()
-    assert f"ignores as a whole: discoverySelectors[1]: {why}" in note.reason
+    assert f"sees every namespace: discoverySelectors[1]: {why}" in note.reason
     assert discovery_notes(mesh_with("[{matchLabels: {mesh: 'on'}}]")) == []
 
 
