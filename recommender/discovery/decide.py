@@ -36,6 +36,7 @@ from recommender.discovery.silent import (
     workloads_with_proxies,
 )
 from recommender.discovery.standing import standing_needs
+from recommender.discovery.unknown_providers import unknown_providers
 from recommender.istio.discovery import discovered, placed_hidden_namespaces
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId, index_mesh
@@ -122,6 +123,11 @@ def _prove(
     names = NamespacesOf.of(mesh, rules.registry)
     needs = NeedsByNamespace(places.visible, References.of(seen_mesh, names))
     needs.add(standing_needs(mesh, index, graph, settings, names))
+    needs.add(
+        (namespace, need)
+        for need in unknown_providers(index, rules)
+        for namespace in places.visible
+    )
     for each in seen:
         needs.add(needed_by_calls(each, names))
     if not any(each.needs for each in seen):

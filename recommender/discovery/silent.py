@@ -10,7 +10,7 @@ from recommender.discovery.model import SilentWorkload
 from recommender.istio.proxy import REGISTRY_ONLY, outbound_traffic_policy
 from recommender.mesh import Mesh, MeshIndex, MeshNote, WorkloadId
 from recommender.mesh.kubernetes_clusters import DIFFERS
-from recommender.mesh.mesh_config import ANOTHER
+from recommender.mesh.mesh_config import ANOTHER, is_assumed
 from recommender.recommendation import Recommendations
 from recommender.recommendation.injection import is_virtual_machine, proxy_to_come
 from recommender.service_graph import Graph, has_logged
@@ -82,12 +82,7 @@ def blind_spots_in_words(index: MeshIndex, recommendations: Recommendations) -> 
                 f"looked at, {len(mesh.elsewhere):,} of them: if an istiod is configured by them, "
                 "what they name in other namespaces may be needed"
             )
-        others = [note.where for note in mesh.notes if _is_of_another_mesh_config(note)]
-        if others:
-            yield (
-                f"there are other MeshConfigs ({', '.join(others)}): the selectors are made from "
-                "those of one alone, and may hide more from other istiods"
-            )
+        yield from _of_mesh_configs(mesh)
         for cluster, pod in unasked_proxies(index):
             where = f" in {cluster}" if cluster else ""
             yield (
@@ -102,6 +97,21 @@ def blind_spots_in_words(index: MeshIndex, recommendations: Recommendations) -> 
             yield "some workloads made calls that their own logs lack (see `recommend`)"
 
     return tuple(found())
+
+
+def _of_mesh_configs(mesh: Mesh) -> Iterator[str]:
+    """Say what is not known of the MeshConfigs that istiods use."""
+    if is_assumed(mesh.notes):
+        yield (
+            "without the MeshConfig neither the selectors in force nor the services that its "
+            "extensionProviders use are known: a namespace may be needed for these"
+        )
+    others = [note.where for note in mesh.notes if _is_of_another_mesh_config(note)]
+    if others:
+        yield (
+            f"there are other MeshConfigs ({', '.join(others)}): the selectors are made from "
+            "those of one alone, and may hide more from other istiods"
+        )
 
 
 def _is_of_another_mesh_config(note: MeshNote) -> bool:

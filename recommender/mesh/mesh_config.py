@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,8 @@ from recommender.mesh.objects import (
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 
 ANOTHER: Final = "another MeshConfig that was not used"
+LACKING: Final = "no ConfigMap with the MeshConfig, so Istio's defaults are assumed"
+REFUSED: Final = "a MeshConfig that istiod would refuse, so defaults are assumed"
 DEFAULT_ROOT_NAMESPACE: Final = "istio-system"
 BUILT_IN_LOG: Final = "envoy"
 BUILT_IN_PROVIDERS: Final = (
@@ -89,12 +91,15 @@ def read_mesh_config(
         try:
             return _mesh_config(_parsed(candidates[0].mesh), root_namespace), notes
         except FieldError as error:
-            reason = f"a MeshConfig that istiod would refuse, so defaults are assumed: {error}"
-            notes.append(MeshNote(reason, _named(candidates[0]), is_loss=True))
+            notes.append(MeshNote(f"{REFUSED}: {error}", _named(candidates[0]), is_loss=True))
     else:
-        reason = "no ConfigMap with the MeshConfig, so Istio's defaults are assumed"
-        notes.append(MeshNote(reason, f"ConfigMap {homes[0]}/istio"))
+        notes.append(MeshNote(LACKING, f"ConfigMap {homes[0]}/istio"))
     return _mesh_config({}, root_namespace), notes
+
+
+def is_assumed(notes: Iterable[MeshNote]) -> bool:
+    """Tell by the notes on a mesh whether its configuration is made of defaults alone."""
+    return any(note.reason.startswith((LACKING, REFUSED)) for note in notes)
 
 
 def _parsed(mesh: str) -> Fields:

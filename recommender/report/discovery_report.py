@@ -89,6 +89,7 @@ def _head(answer: DiscoveryAnswer) -> Iterator[str]:
     yield "#"
     if not answer.idle:
         yield "# Nothing to hide: these are the selectors in force."
+        yield from map(_comment, answer.doubts)
         yield from map(_comment, label_reasons(answer.selectors))
         return
     yield _comment(f"Hides from istiod: {_named([n.name for n in answer.idle])}")

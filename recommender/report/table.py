@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from recommender.access_logs import OTHER_OUTPUT, LineCounts
 from recommender.istio.discovery import IGNORED
+from recommender.mesh.mesh_config import LACKING, REFUSED
 from recommender.recommendation.model import Note, Recommendation
 from recommender.report.discovery_report import DiscoveryReport
 from recommender.report.layout import Page, Row
@@ -28,6 +29,7 @@ _URGENT: Final = ("not proved", "missed call", "disagreement", "gone", "unlogged
 """Names of notes and reasons that say that something is wrong; others say what was done."""
 _ROUTINE: Final = ("no proxy", "gateway", "waypoint", "ztunnel", "namespace-wide")
 _ORDINARY: Final = len(_URGENT)
+_ASSUMED: Final = "Istio's defaults are assumed for what it sets"
 _OfMesh = Report | SizeReport | DiscoveryReport
 
 
@@ -101,9 +103,11 @@ def source_warnings(report: _OfMesh) -> Iterable[str]:
     yield from line_warnings(report.lines)
     if refused := sum(note.count for note in report.mesh_notes if note.is_loss):
         yield f"Objects of the mesh dump that could not be used: {refused:,}"
-    if any("defaults are assumed" in note.reason for note in report.mesh_notes):
-        yield "No MeshConfig in the mesh dump: Istio's defaults are assumed for what it sets"
     for note in report.mesh_notes:
+        if note.reason.startswith(LACKING):
+            yield f"No MeshConfig in the mesh dump: {_ASSUMED}"
+        if note.reason.startswith(REFUSED):
+            yield f"The MeshConfig in the mesh dump could not be used: {_ASSUMED}"
         if note.reason.startswith(IGNORED):
             yield f"{note.reason[:1].upper()}{note.reason[1:]}"
 

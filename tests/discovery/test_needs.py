@@ -402,7 +402,7 @@ def test_a_registry_only_policy_is_told() -> None:
     answer = decide(mesh_config("outboundTrafficPolicy: {mode: REGISTRY_ONLY}"))
 
     assert any("REGISTRY_ONLY" in doubt for doubt in answer.doubts)
-    assert decide().doubts == ()
+    assert decide(mesh_config("{}")).doubts == ()
 
 
 def test_the_order_of_objects_changes_nothing() -> None:
@@ -517,7 +517,7 @@ def test_where_a_webhook_asks_for_no_label_a_namespace_without_one_stays(
 def test_a_proxy_that_no_label_asks_for_lets_namespaces_without_labels_stay() -> None:
     """Nothing but that tells of injection by default where the dump has no webhooks."""
     guessed = decide(*BARE)
-    told = decide(*BARE, webhook(namespaceSelector=ENABLED))
+    told = decide(*BARE, webhook(namespaceSelector=ENABLED), mesh_config("{}"))
     disabled = decide(*BARE, namespace("attic", istio_injection="disabled"))
 
     assert needs(guessed) == {"default injection"}
@@ -606,7 +606,7 @@ def test_what_envoy_asks_through_istiod_keeps_a_namespace_and_what_its_agent_fet
 
 def test_what_would_configure_an_istiod_of_another_kubernetes_cluster_stays_with_a_doubt() -> None:
     gateway = obj(ISTIO, "Gateway", "g", "attic", spec={})
-    here, there = mesh_objects(), [gateway, *map(namespace, ("shop", "attic"))]
+    here, there = mesh_objects(mesh_config("{}")), [gateway, *map(namespace, ("shop", "attic"))]
     answer = decide_for(mesh_of_clusters(east=here, west=there))
     equal = decide_for(mesh_of_clusters(east=[*here, gateway], west=there))
 
@@ -625,6 +625,34 @@ def test_other_mesh_configs_are_told_since_the_selectors_are_made_from_one_alone
     for answer, where in ((revisions, "istio-canary"), (clusters, "MeshConfig in west")):
         assert any(f"{where}): the selectors are made" in doubt for doubt in answer.doubts)
     assert decide(mesh_config("{}")).doubts == ()
+
+
+TRACED = obj(
+    "telemetry.istio.io/v1",
+    "Telemetry",
+    "t",
+    "istio-system",
+    spec={"tracing": [{"providers": [{"name": "otel"}]}]},
+)
+
+
+@pytest.mark.parametrize("unread", [[], [mesh_config("1")]])
+def test_every_namespace_stays_where_a_provider_is_used_that_no_known_mesh_config_defines(
+    unread: list[Object],
+) -> None:
+    """Its service may be in any of them. A MeshConfig that lacks it leaves it without effect."""
+    (need,) = kept(decide(TRACED, *unread)).needs
+
+    assert (need.kind, need.detail.partition(",")[0]) == ("provider", "tracing provider otel")
+    assert needs(decide(TRACED, mesh_config("{}"))) == set()
+
+
+@pytest.mark.parametrize("unread", [[], [mesh_config("1")]])
+def test_a_mesh_config_that_is_not_known_is_a_doubt(unread: list[Object]) -> None:
+    answer = decide(*unread)
+
+    assert idle(answer) == ["attic"]
+    assert ["without the MeshConfig" in doubt for doubt in answer.doubts] == [True]
 
 
 def test_without_a_call_no_namespace_is_idle() -> None:

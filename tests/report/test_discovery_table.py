@@ -89,6 +89,22 @@ def test_what_asks_for_a_look_is_warned_of() -> None:
     ]
 
 
+def test_a_mesh_config_that_cannot_be_used_is_not_called_missing() -> None:
+    refused = MeshNote("a MeshConfig that istiod would refuse, so defaults are assumed: x", "x")
+
+    told = [line for line in lines(ANSWER, refused) if "MeshConfig in the mesh dump" in line]
+    assert told == [
+        "! The MeshConfig in the mesh dump could not be used: Istio's defaults are assumed for "
+        "what it sets"
+    ]
+
+
+def test_doubts_stand_in_the_file_also_where_nothing_is_to_hide() -> None:
+    nothing = replace(ANSWER, idle=(), selectors=DiscoverySelectors("nothing to hide", (), (), ()))
+
+    assert "# ztunnel runs in this mesh" in render_discovery_yaml(report(nothing)).splitlines()
+
+
 PARTLY = (
     "Proved in part: 20 ways of calling of 8 workloads, each ends where it did; the calls of 22 of "
     "30 workloads with proxies are not known"
