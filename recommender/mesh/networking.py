@@ -226,10 +226,15 @@ def _policies(holder: Fields) -> Iterator[str]:
 
 
 def _tls_modes(policy: Fields) -> dict[int, str]:
-    """Map ports, or 0 for all others, to the TLS mode; a port has its own settings alone."""
+    """Map ports, or 0 for all others, to the TLS mode; a port has its own settings alone.
+
+    The first of a port count. Source: istio networking/util (`GetPortLevelTrafficPolicy`).
+    """
     levels = {0: policy}
     for level in fields.mappings(policy, "portLevelSettings"):
-        levels[fields.port(fields.mapping(level, "port"), "number") or 0] = level
+        number = fields.integer(fields.mapping(level, "port"), "number")
+        if number:
+            levels.setdefault(number, level)
     modes = {port: _tls_mode(level) for port, level in levels.items()}
     return {port: mode for port, mode in modes.items() if mode or port}
 

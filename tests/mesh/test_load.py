@@ -415,3 +415,20 @@ def test_what_a_dump_lacks_is_noted() -> None:
 
     assert set(notes_of(mesh, "no object of this kind")) == {"Namespace", "Pod", "Service"}
     assert MeshNote("nothing tells the version of istiod", "istiod") in mesh.notes
+
+
+def test_the_first_settings_of_a_port_count_and_those_of_no_port_do_not() -> None:
+    """What istiod passes over must not lose the DestinationRule, whose subsets count."""
+    levels = [
+        {"tls": {"mode": "MUTUAL"}},
+        {"port": {"number": 70_000}},
+        {"port": {"number": 80}, "tls": {"mode": "SIMPLE"}},
+        {"port": {"number": 80}, "tls": {"mode": "DISABLE"}},
+    ]
+    policy = {"tls": {"mode": "ISTIO_MUTUAL"}, "portLevelSettings": levels}
+    spec = {"host": "a", "trafficPolicy": policy}
+    (rule,) = mesh_of_objects(
+        obj("networking.istio.io/v1", "DestinationRule", "a", spec=spec)
+    ).destination_rules
+
+    assert (rule.tls_modes[0], rule.tls_modes[80]) == ("ISTIO_MUTUAL", "SIMPLE")
