@@ -193,11 +193,14 @@ class ConfigSizer:
         """Estimate clusters once; what names them is kept as long as that, since `id` does."""
         named = (config.rules, service, rule)
         key = tuple(map(id, named))
-        if key not in self._known:
-            resources = OutboundResources(clusters=list(clusters_of(*named)))
-            size = size_of_resources(config, resources, self.coefficients)
+        if key in self._known:
+            return self._known[key][1]
+        resources = OutboundResources(clusters=list(clusters_of(*named)))
+        size = size_of_resources(config, resources, self.coefficients)
+        # One of which a scope has but some ports was made for that scope, and is not met again.
+        if any(service is each for each in config.rules.registry.objects.get(service.key, ())):
             self._known[key] = (named, size)
-        return self._known[key][1]
+        return size
 
 
 def size_of_resources(

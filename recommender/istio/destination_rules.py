@@ -26,7 +26,7 @@ class MergedRule:
 
     `sources` are (namespace, name), the oldest first, whose subsets come before those of others;
     `subsets` maps each to the labels of its endpoints. `http_options`, `outlier_detection` and
-    `tls_modes` are those of the oldest rule that has any.
+    `tls_modes` are those of the oldest rule that has a `traffic_policy`.
     """
 
     namespace: str
@@ -36,16 +36,12 @@ class MergedRule:
     workload_selector: Labels | None
     http_options: bool = False
     outlier_detection: bool = False
+    traffic_policy: bool = False
     tls_modes: Mapping[int, str] = field(default_factory=dict)
 
     def tls_mode(self, port: int) -> str:
         """Return how connections to a port are secured, empty where istiod decides."""
         return self.tls_modes.get(port, self.tls_modes.get(0, ""))
-
-    @property
-    def has_policy(self) -> bool:
-        """Tell whether anything is known to be set for connections."""
-        return self.http_options or self.outlier_detection or bool(self.tls_modes)
 
 
 _ByHost = dict[str, list[MergedRule]]
@@ -174,6 +170,7 @@ def _merged(rule: DestinationRule) -> MergedRule:
         rule.workload_selector,
         rule.http_options,
         rule.outlier_detection,
+        rule.traffic_policy,
         rule.tls_modes,
     )
 
@@ -200,9 +197,10 @@ def _merge_into(rules: _ByHost, host: str, new: MergedRule) -> None:
 
 
 def _joined(existing: MergedRule, new: MergedRule) -> MergedRule:
-    deciding = existing if existing.has_policy else new
+    deciding = existing if existing.traffic_policy else new
     return replace(
         existing,
+        traffic_policy=deciding.traffic_policy,
         sources=existing.sources + new.sources,
         subsets={**new.subsets, **existing.subsets},
         http_options=deciding.http_options,

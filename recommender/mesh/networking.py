@@ -66,6 +66,7 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
     subsets = fields.mappings(spec, "subsets")
     selector = fields.optional_mapping(spec, "workloadSelector")
     policies = {name for holder in (spec, *subsets) for name in _policies(holder)}
+    policy = fields.optional_mapping(spec, "trafficPolicy")
     return DestinationRule(
         meta=meta,
         host=fields.required_text(spec, "host"),
@@ -73,7 +74,8 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
         connection_pool="connectionPool" in policies,
         http_options="HTTP options" in policies,
         outlier_detection="outlierDetection" in policies,
-        tls_modes=_tls_modes(fields.mapping(spec, "trafficPolicy")),
+        traffic_policy=policy is not None,
+        tls_modes=_tls_modes(policy or {}),
         workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
         export_to=_export_to(spec),
     )

@@ -165,7 +165,7 @@ def _add_selectors(page: Page, report: DiscoveryReport) -> None:
         }
         page.heading(told.get(answer.selectors.by, "Selectors"))
         if answer.proof.silent_workloads:
-            page.paragraph(f"Proved in part alone: {silence_in_words(answer)}.", 2, hang=2)
+            page.paragraph(f"Proved only in part: {silence_in_words(answer)}.", 2, hang=2)
         commands = label_commands(answer)
         if commands:
             page.paragraph("First label the namespaces, where they are:", 2)

@@ -246,6 +246,17 @@ def test_a_destination_rule_may_say_how_connections_are_secured(
     assert found.eds["mutual_tls_endpoint"] == told
 
 
+def test_of_two_destination_rules_of_a_host_the_older_with_any_policy_decides() -> None:
+    older = destination_rule("in", loadBalancer={"simple": "RANDOM"})
+    newer = destination_rule("in", tls={"mode": "DISABLE"})
+    for rule, name, minute in ((older, "older", 1), (newer, "newer", 2)):
+        rule["metadata"] |= {"name": name, "creationTimestamp": f"2024-01-01T00:0{minute}:00Z"}
+    made = service("in", "b")
+
+    assert amounts(made, newer).cds["mutual_tls"] == 0
+    assert amounts(made, newer, older).cds["mutual_tls"] == 1
+
+
 def test_a_load_assignment_names_each_locality_of_its_endpoints() -> None:
     """By the pod's label, else its node, else the zone of its EndpointSlice."""
     zone = {"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "zone"}

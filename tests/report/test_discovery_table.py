@@ -137,7 +137,7 @@ def test_commands_come_after_a_word_on_what_is_not_proved() -> None:
     place = found.index("Selectors, by a label to add")
 
     assert found[place + 1] == (
-        "  Proved in part alone: the calls of 22 of 30 workloads with proxies are not known."
+        "  Proved only in part: the calls of 22 of 30 workloads with proxies are not known."
     )
     assert not [line for line in lines(replace(ANSWER, proof=Proof(1, 1, 1))) if "alone:" in line]
 

@@ -133,13 +133,13 @@ class EdgeObject:
 
 @dataclass(frozen=True, slots=True)
 class DestinationRule:
-    """Describe an Istio DestinationRule; `connection_pool` tells whether any is set.
+    """Describe an Istio DestinationRule.
 
-    `tls_modes` maps ports, or 0 for all others, to how connections are secured. `http_options`
-    tells that one of them sets Envoy's options for HTTP, which clusters have at
-    ports of any protocol then, `outlier_detection` that there is any.
-
-    `subsets` maps their names to the labels of their endpoints, in order.
+    `subsets` maps their names to the labels of their endpoints, in order. `traffic_policy` tells
+    whether it has one for all subsets, `connection_pool` and `outlier_detection` whether any policy
+    has settings for that, `http_options` whether one sets Envoy's options for HTTP, which clusters
+    have at ports of any protocol then. `tls_modes` maps ports, or 0 for all others, to how
+    connections are secured.
     """
 
     meta: ObjectMeta
@@ -150,6 +150,7 @@ class DestinationRule:
     export_to: tuple[str, ...] | None = None
     http_options: bool = False
     outlier_detection: bool = False
+    traffic_policy: bool = False
     tls_modes: Mapping[int, str] = field(default_factory=dict)
 
 
