@@ -12,9 +12,9 @@ from recommender.access_logs.formats import (
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, merge_line_counts
 from recommender.access_logs.object_storage import ObjectStorage, OssAccess, oss_access
 from recommender.access_logs.read import LogBatch, read_access_logs
-from recommender.access_logs.requests import FAILURE_FLAGS, REQUEST_SCHEMA, UNKNOWN_POD
+from recommender.access_logs.requests import FAILURE_FLAGS, REQUEST_SCHEMA
 from recommender.access_logs.wrappers import EMPTY, OTHER_CONTAINER_RECORD, STANDARD_ERROR
-from recommender.access_logs.writers import SourcePod
+from recommender.access_logs.writers import UNKNOWN_POD, SourcePod
 
 OTHER_OUTPUT = frozenset(
     {DIAGNOSTIC, EMPTY, OTHER_CONTAINER, OTHER_CONTAINER_RECORD, STANDARD_ERROR}

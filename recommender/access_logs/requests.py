@@ -7,8 +7,9 @@ from typing import Final
 
 import polars as pl
 
+from recommender.access_logs.formats.fields import FIELD_SCHEMA
+
 NO_START_TIME: Final = "no usable start time"
-UNKNOWN_POD: Final = "from a pod that is not known"
 
 REQUEST_SCHEMA: Final = pl.Schema(
     {
@@ -49,6 +50,11 @@ REQUEST_SCHEMA: Final = pl.Schema(
     }
 )
 
+# What a line says of a request, whoever wrote it.
+_OF_WRITER: Final = ("source_namespace", "source_pod", "requests", "last_seen")
+FACTS: Final = pl.Schema({k: v for k, v in REQUEST_SCHEMA.items() if k not in _OF_WRITER})
+_NO_FACTS: Final = [name for name in (*FIELD_SCHEMA, "is_asked_by_proxy") if name not in FACTS]
+
 # The upstream or the route failed. Not what the caller did (DC, DPE, DI), what a policy refused
 # (UAEX, RL, FI) nor what merely happened (SI, RFCF).
 FAILURE_FLAGS: Final = (
@@ -79,11 +85,10 @@ _FIRST_YEAR, _LAST_YEAR = 2015, 2099
 
 
 def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
-    """Make requests of logged fields.
+    """Tell what logged fields say of a request, whoever wrote them.
 
-    `fields` has FIELD_SCHEMA, `source_namespace`, `source_pod`, `reason`, and for how many lines a
-    row stands: `requests`, of which the last started at `last_time`. What comes back has
-    REQUEST_SCHEMA, `reason` and the columns of `fields` that are no field.
+    `fields` has FIELD_SCHEMA and `reason`. What comes back has FACTS, `reason`, and the columns of
+    `fields` that are no field.
     """
     authority = _host_name(_without_port(_value("authority")))
     server_name = _host_name(_value("requested_server_name"))
@@ -92,7 +97,6 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             _destination_address(),
             pl.col("start_time").alias("first_seen"),
-            pl.col("last_time").alias("last_seen"),
             _value("route_name").alias("route"),
             _failed().alias("failed"),
             _protocol(),
@@ -112,7 +116,7 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
         .with_columns(_direction_without_cluster())
         .with_columns(*_nothing_of_inbound(), *_of_inbound())
         .with_columns(pl.coalesce("reason", _reason()).alias("reason"))
-        .drop("is_asked_by_proxy")
+        .drop(_NO_FACTS)
         .collect(engine="in-memory")
     )
 
@@ -266,9 +270,5 @@ def _of_inbound() -> list[pl.Expr]:
 
 def _reason() -> pl.Expr:
     year = pl.col("first_seen").dt.year()
-    return (
-        pl.when(~year.is_between(_FIRST_YEAR, _LAST_YEAR).fill_null(value=False))
-        .then(pl.lit(NO_START_TIME))
-        .when(pl.col("source_pod").is_null())
-        .then(pl.lit(UNKNOWN_POD))
-    )
+    is_usable = year.is_between(_FIRST_YEAR, _LAST_YEAR).fill_null(value=False)
+    return pl.when(~is_usable).then(pl.lit(NO_START_TIME))

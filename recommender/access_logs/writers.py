@@ -12,6 +12,7 @@ from recommender.access_logs.files import LogFile
 SourcePod = tuple[str, str | None]
 """A namespace, and the pod in it or None where wrappers name pods without their namespace."""
 
+UNKNOWN_POD: Final = "from a pod that is not known"
 OTHER_WRITER: Final = "in a wrapper that names another pod than the path of its file"
 
 
@@ -20,8 +21,9 @@ def with_writers(
 ) -> pl.DataFrame:
     """Complete `source_namespace` and `source_pod`, by the place of a line's file in `files`.
 
-    Both are null where either is unknown: a namespace is not guessed. A wrapper that contradicts
-    the path makes a line useless, as the column `reason` says.
+    Both are null where either is unknown: a namespace is not guessed. That makes a line useless,
+    and so does a wrapper that contradicts the path. `reason` says so, but for what was wrong
+    before: first what `wrapper_reason` says, and what `reason` said before an unknown pod.
     """
     writers = [file.writer for file in files]
     path_namespace = _by_file([w.namespace if w else None for w in writers])
@@ -40,10 +42,16 @@ def with_writers(
     other = ~(
         _agree(pl.col("source_pod"), path_pod) & _agree(pl.col("source_namespace"), path_namespace)
     )
+    reason = pl.coalesce(
+        "wrapper_reason",
+        pl.when(other).then(pl.lit(OTHER_WRITER)),
+        "reason",
+        pl.when(~known).then(pl.lit(UNKNOWN_POD)),
+    )
     return lines.with_columns(
         pl.when(known).then(namespace).alias("source_namespace"),
         pl.when(known).then(pod).alias("source_pod"),
-        pl.coalesce("reason", pl.when(other).then(pl.lit(OTHER_WRITER))).alias("reason"),
+        reason.alias("reason"),
     )
 
 

@@ -25,7 +25,7 @@ import zstandard
 
 from fixtures.access_logs.events import LOGS
 from recommender.access_logs import LogBatch, read_access_logs
-from recommender.access_logs.alike import LinesAlone, rows_of
+from recommender.access_logs.alike import LinesAlone, kinds_of
 from recommender.access_logs.formats import assumed_formats
 from recommender.errors import InputError
 from tests.access_logs.helpers import DATA, POD, cri, merged, summed
@@ -107,7 +107,7 @@ def _case(draw: random.Random, logs: Sequence[list[bytes]]) -> bytes:
 
 def _read(source: bytes | Path, *, alone: bool, size: int) -> LogBatch | str:
     """Read a file, or data from the standard input; sections of a file are small."""
-    new_rows = LinesAlone if alone else rows_of(assumed_formats())
+    new_kinds = LinesAlone if alone else kinds_of(assumed_formats())
     stdin = None if isinstance(source, Path) else io.BytesIO(source)
     try:
         return merged(
@@ -117,7 +117,7 @@ def _read(source: bytes | Path, *, alone: bool, size: int) -> LogBatch | str:
                 source_pod=POD,
                 batch_bytes=size,
                 section_bytes=1 << 11,
-                new_rows=new_rows,
+                new_kinds=new_kinds,
             )
         )
     except InputError as error:

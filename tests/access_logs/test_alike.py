@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from fixtures.access_logs.events import LOGS
 from recommender.access_logs import LogBatch, LogFormat, formats_to_try, log_format
 from recommender.access_logs import read_access_logs as read_logs
-from recommender.access_logs.alike import Columns, LinesAlone, Rows, rows_of, text_cuts_of
+from recommender.access_logs.alike import NO_KIND, Found, Kinds, LinesAlone, kinds_of, text_cuts_of
 from recommender.access_logs.formats import assumed_formats
 from tests.access_logs.formats.rendering import TRUE_VALUES, render, render_json
 from tests.access_logs.helpers import (
@@ -233,8 +234,7 @@ def found(
             source_pod=POD,
             formats=formats,
             batch_bytes=batch_bytes,
-            slice_bytes=max(1, batch_bytes // 3),
-            new_rows=LinesAlone if alone else rows_of(formats or assumed_formats()),
+            new_kinds=LinesAlone if alone else kinds_of(formats or assumed_formats()),
         )
     )
 
@@ -319,50 +319,69 @@ def test_values_may_be_parted_by_any_sign(separator: str) -> None:
     assert found(log_line.encode(), log_format(format_string), alone=False).lines.used == 1
 
 
+def at(second: int) -> int:
+    """Say when a line started, in milliseconds."""
+    start = datetime(2026, 11, 23, 12, 16, second, 401_000, tzinfo=UTC)
+    return round(start.timestamp() * 1000)
+
+
 @needs_compiled
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("prefix", [str, cri])
-def test_lines_that_differ_in_nothing_that_is_needed_are_one_row(
+def test_lines_that_differ_in_nothing_that_is_needed_are_of_one_kind(
     write: Callable[..., str], prefix: Callable[[str], str]
 ) -> None:
-    rows = rows_of(assumed_formats())()
+    kinds = kinds_of(assumed_formats())()
     lines = [
         prefix(write(start_time=f"2026-11-23T12:16:{n:02}.401Z", path=f"/{n}", bytes_sent=str(n)))
         for n in (20, 3, 11)
     ]
-    rows.add("\n".join(lines).encode(), 7)
+    kinds.add("\n".join(lines).encode(), 7)
+    kinds.end_file()
+    kinds.add(lines[1].encode(), 1)
 
-    first, last = "2026-11-23T12:16:03.401Z", "2026-11-23T12:16:20.401Z"
-    assert rows.take() == ([7], [lines[0].encode()], [3], [first], [last])
-    assert rows.take() == ([], [], [], [], [])
+    found = kinds.take()
+    assert found.lines.rows() == [(0, 7, 0, lines[0])]
+    assert found.rows.rows() == [(0, 7, 0, 3, at(3), at(20)), (1, 1, 0, 1, at(3), at(3))]
+    kinds.add(lines[2].encode(), 2)
+    found = kinds.take()
+    assert found.lines.is_empty()
+    assert found.rows.rows() == [(0, 2, 0, 1, at(11), at(11))]
 
 
 @needs_compiled
 @pytest.mark.parametrize(
-    ("field", "rows"),
+    ("field", "kinds"),
     [("authority", 2), ("route_name", 2), ("response_code", 2), ("user_agent", 1), ("path", 1)],
 )
-def test_lines_are_alike_whatever_is_not_needed(field: str, rows: int) -> None:
+def test_lines_are_alike_whatever_is_not_needed(field: str, kinds: int) -> None:
     for write in WRITERS:
-        summed_up = rows_of(assumed_formats())()
-        summed_up.add(f"{write(**{field: '1'})}\n{write(**{field: '2'})}".encode(), 1)
-        assert len(summed_up.take()[0]) == rows
+        found = kinds_of(assumed_formats())()
+        found.add(f"{write(**{field: '1'})}\n{write(**{field: '2'})}".encode(), 1)
+        assert found.kinds == kinds
 
 
-def rows_in(data: bytes, *, is_portable: bool) -> Columns:
-    """Sum up lines with the instructions of this processor, or with those that any has."""
-    new_rows = rows_of(assumed_formats())
-    assert isinstance(new_rows, partial)
-    rows: Rows = new_rows(is_portable=is_portable)
+def found_in(data: bytes, *, is_portable: bool) -> Found:
+    """Find kinds with the instructions of this processor, or with those that any has."""
+    new_kinds = kinds_of(assumed_formats())
+    assert isinstance(new_kinds, partial)
+    kinds: Kinds = new_kinds(is_portable=is_portable)
     half = len(data) // 2
-    rows.add(data[half:], rows.add(data[:half], 1) + 1)
-    return rows.take()
+    kinds.add(data[half:], kinds.add(data[:half], 1) + 1)
+    return kinds.take()
+
+
+def assert_portable(data: bytes) -> None:
+    """Compare what is found with all instructions of this processor and with those of any."""
+    here, anywhere = (found_in(data, is_portable=is_portable) for is_portable in (False, True))
+    assert here.lines.equals(anywhere.lines)
+    assert here.rows.equals(anywhere.rows)
 
 
 @needs_compiled
 @given(logs())
-def test_rows_are_the_same_on_any_processor(data: bytes) -> None:
-    assert rows_in(data, is_portable=False) == rows_in(data, is_portable=True)
+def test_kinds_are_the_same_on_any_processor(data: bytes) -> None:
+    assert_portable(data)
 
 
 @needs_compiled
@@ -373,32 +392,33 @@ def test_lines_that_end_early_are_alike_on_any_processor() -> None:
         line[:at] + end for line in usual for at in range(len(line)) for end in (b"", b'"', b"}")
     ]
 
-    data = b"\n".join([*cut, *usual, *usual])
-
-    assert rows_in(data, is_portable=False) == rows_in(data, is_portable=True)
+    assert_portable(b"\n".join([*cut, *usual, *usual]))
 
 
 @needs_compiled
 def test_the_end_of_a_split_line_is_not_taken_for_a_line() -> None:
-    rows = rows_of(assumed_formats())()
+    kinds = kinds_of(assumed_formats())()
     usual, part = cri(text()), cri("x" * 100, "P")
-    rows.add(f"{usual}\n{part}\n".encode(), 1)
-    rows.add(f"{usual}\n{usual}".encode(), 3)
+    kinds.add(f"{usual}\n{part}\n".encode(), 1)
+    kinds.add(f"{usual}\n{usual}".encode(), 3)
 
-    assert rows.take()[0] == [1, 2, 3]
+    found = kinds.take()
+    assert found.lines.select("number", "kind").rows() == [(1, 0), (2, NO_KIND), (3, NO_KIND)]
+    assert found.rows["requests"].to_list() == [2]
 
 
 @needs_compiled
-def test_rows_that_collide_stay_apart() -> None:
-    """Whatever a caller writes, lines with different authorities are never one row."""
-    rows = rows_of(assumed_formats())()
+def test_kinds_that_collide_stay_apart() -> None:
+    """Whatever a caller writes, lines with different authorities are never of one kind."""
+    kinds = kinds_of(assumed_formats())()
     lines = [text(authority=f"h{number}") for number in range(20_000)] * 2
-    rows.add("\n".join(lines).encode(), 1)
+    kinds.add("\n".join(lines).encode(), 1)
 
-    numbers, _, counts, _, _ = rows.take()
-    assert sum(counts) == 40_000
-    assert len(numbers) >= 20_000
-    assert set(counts) <= {1, 2}
+    found = kinds.take()
+    alone = found.lines.filter(kind=NO_KIND).height
+    assert found.rows["requests"].sum() + alone == 40_000
+    assert found.lines.height >= 20_000
+    assert set(found.rows["requests"]) <= {1, 2}
 
 
 def test_each_shape_of_istios_texts_has_a_cut_that_no_other_format_disputes() -> None:

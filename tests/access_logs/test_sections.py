@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from recommender.access_logs import LogBatch, read_access_logs
 from recommender.access_logs import files as log_files
-from recommender.access_logs.alike import LinesAlone, rows_of
+from recommender.access_logs.alike import LinesAlone, kinds_of
 from recommender.access_logs.files import LogFile, read_pieces
 from recommender.access_logs.formats import assumed_formats
-from recommender.access_logs.sections import can_be_cut
+from recommender.access_logs.sections import plain_size
 from tests.access_logs.helpers import (
     POD,
     as_json,
@@ -39,7 +39,6 @@ def read_in(path: Path, section_bytes: int, batch_bytes: int = 1 << 20) -> LogBa
             source_pod=POD,
             section_bytes=section_bytes,
             batch_bytes=batch_bytes,
-            slice_bytes=batch_bytes // 3,
         )
     )
 
@@ -73,14 +72,14 @@ def test_what_is_simple_of_a_section_are_its_first_lines(
     data = b"\n".join(lines) + b"\n" * ends
     path = write(tmp_path / "a.log", data)
     file = LogFile(path, "a.log")
-    new_rows = rows_of(assumed_formats())
+    new_kinds = kinds_of(assumed_formats())
     for begin in range(0, max(1, len(data)), section_bytes):
         end = begin + section_bytes
         whole = b"".join(piece.data for piece in read_pieces(file, section=(begin, end)))
-        rows = new_rows()
+        kinds = new_kinds()
         with path.open("rb") as stream:
-            count, at = rows.add_section(stream.fileno(), begin, end)
-        taken = b"".join(line + b"\n" for line in rows.take()[1])
+            count, at = kinds.add_section(stream.fileno(), begin, end, 1 << 20)
+        taken = "".join(f"{line}\n" for line in kinds.take().lines["line"]).encode()
 
         assert whole.startswith(taken)
         assert count == taken.count(b"\n")
@@ -113,7 +112,7 @@ def test_a_file_in_sections_gives_what_it_gives_as_a_whole(
 ) -> None:
     path = write(tmp_path / "a.log", lines)
     found = read_in(path, section_bytes, batch_bytes)
-    whole = merged(read_access_logs([path], source_pod=POD, new_rows=LinesAlone))
+    whole = merged(read_access_logs([path], source_pod=POD, new_kinds=LinesAlone))
 
     assert found.lines == whole.lines
     assert summed(found.requests).equals(summed(whole.requests))
@@ -130,7 +129,7 @@ def test_lines_longer_than_what_is_read_at_a_time_are_read_whole(
     lines = [*common, long_lines[0], *common[:50], *long_lines[1:3], *common, long_lines[3]]
     path = write(tmp_path / "a.log", "\n".join(lines) + "\n" * ends)
     found = read_in(path, section_bytes)
-    whole = merged(read_access_logs([path], source_pod=POD, new_rows=LinesAlone))
+    whole = merged(read_access_logs([path], source_pod=POD, new_kinds=LinesAlone))
 
     assert found.lines == whole.lines
     assert found.lines.used == 2 * len(common) + 50
@@ -168,16 +167,15 @@ def test_a_line_that_is_too_long_is_counted_where_it_is(
         (gzip.compress(bytes(range(256)) * 90), False),
         (b'[\n {"a": 1}\n]\n' * 90, False),
         (b"PK\x03\x04" + b"\0" * 2000, False),
-        (text().encode(), False),
     ],
 )
-def test_only_what_is_large_and_plain_is_cut(tmp_path: Path, content: bytes, is_cut: bool) -> None:
+def test_only_what_is_plain_is_cut(tmp_path: Path, content: bytes, is_cut: bool) -> None:
     path = write(tmp_path / "a.log", content)
 
-    assert can_be_cut(LogFile(path, "a.log"), SHORT) == is_cut
+    assert plain_size(LogFile(path, "a.log")) == (len(content) if is_cut else None)
     assert skipped(read_in(path, SHORT)) == skipped(read_in(path, 1 << 20))
 
 
 def test_what_is_no_file_on_a_disk_is_not_cut(tmp_path: Path) -> None:
-    assert not can_be_cut(LogFile(None, "stdin"), 1)
-    assert not can_be_cut(LogFile(tmp_path / "gone", "gone"), 1)
+    assert plain_size(LogFile(None, "stdin")) is None
+    assert plain_size(LogFile(tmp_path / "gone", "gone")) is None

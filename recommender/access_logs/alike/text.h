@@ -1,0 +1,124 @@
+/* Text that is looked at, and text that grows. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+#if defined __x86_64__ && defined __GNUC__
+#include <immintrin.h>
+#define HAS_WIDE 1
+#define WIDE __attribute__((target("avx2")))
+#endif
+
+#ifdef __GNUC__
+#define FETCH(at) __builtin_prefetch(at)
+#else
+#define FETCH(at) ((void)(at))
+#endif
+
+#define BLOCK 16
+#define PADDING 64
+
+typedef const uint8_t *Text;
+
+typedef struct {
+    Text at, end;
+} Span;
+
+/* A byte as often as a block is long. */
+typedef struct {
+    uint8_t bytes[BLOCK];
+} Sign;
+
+typedef struct {
+    uint8_t *data;
+    size_t length, room;
+} Buffer;
+
+static inline size_t length_of(Span span) { return (size_t)(span.end - span.at); }
+
+static Text after(Text at, Span literal) { return at + (literal.end - literal.at); }
+
+static inline Sign sign_of(int byte)
+{
+    Sign sign;
+    memset(sign.bytes, byte, sizeof sign.bytes);
+    return sign;
+}
+
+static int is_digit(uint8_t sign) { return sign >= '0' && sign <= '9'; }
+
+#ifdef __SSE2__
+typedef __m128i Block;
+
+static Block block_at(const uint8_t *at) { return _mm_loadu_si128((const Block *)at); }
+
+static unsigned bits_of(Block block) { return (unsigned)_mm_movemask_epi8(block); }
+#endif
+
+/* Tell whether two texts are the same; both have PADDING behind them. */
+static int is_same(Text one, Text other, size_t length)
+{
+#ifdef __SSE2__
+    for (; length; one += BLOCK, other += BLOCK) {
+        unsigned same = bits_of(_mm_cmpeq_epi8(block_at(one), block_at(other)));
+        if (length <= BLOCK)
+            return !((~same << (32 - length)) & ~0u);
+        if (same != 0xffff)
+            return 0;
+        length -= BLOCK;
+    }
+    return 1;
+#else
+    return !memcmp(one, other, length);
+#endif
+}
+
+/* Copy text; up to PADDING more than wanted is written. */
+static inline void copy(uint8_t *to, Text from, size_t length)
+{
+    for (size_t done = 0; done < length; done += PADDING)
+#ifdef __SSE2__
+        for (size_t i = done; i < done + PADDING; i += BLOCK)
+            _mm_storeu_si128((Block *)(to + i), block_at(from + i));
+#else
+        memcpy(to + done, from + done, PADDING);
+#endif
+}
+
+static int reserve(Buffer *buffer, size_t more)
+{
+    if (buffer->room - buffer->length >= more)
+        return 1;
+    size_t room = buffer->room ? buffer->room : 4096;
+    while (room - buffer->length < more)
+        room *= 2;
+    uint8_t *data = PyMem_RawRealloc(buffer->data, room);
+    if (!data)
+        return 0;
+    buffer->data = data;
+    buffer->room = room;
+    return 1;
+}
+
+static int append(Buffer *buffer, const void *data, size_t length)
+{
+    if (!reserve(buffer, length))
+        return 0;
+    if (length)
+        memcpy(buffer->data + buffer->length, data, length);
+    buffer->length += length;
+    return 1;
+}
+
+static void forget(Buffer *buffer)
+{
+    PyMem_RawFree(buffer->data);
+    *buffer = (Buffer){0};
+}
+
+#endif
