@@ -28,7 +28,6 @@ from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
 _BATCH_BYTES: Final = 2 << 20  # what is made of it takes ten times as much
-_FIRST_BATCH_BYTES: Final = 1 << 17
 _MOST_ROWS: Final = 100_000
 _MOST_KINDS: Final = 1 << 16
 _AT_ONCE: Final = 2
@@ -109,9 +108,7 @@ class _Batches:
 
     def __init__(self, kinds: Kinds, batch_bytes: int) -> None:
         self._kinds = kinds
-        self._most_bytes = batch_bytes
-        # What comes first is looked at while the rest is read.
-        self._batch_bytes = min(batch_bytes, _FIRST_BATCH_BYTES)
+        self._batch_bytes = batch_bytes
         self._files: list[LogFile] = []
         self._is_inside = False
         self._lines = 0
@@ -133,11 +130,8 @@ class _Batches:
 
     def _is_enough(self, section: Section) -> bool:
         held = self._kinds.line_bytes
-        return (
-            held >= self._batch_bytes
-            or (held > 0 and held + section.kinds.line_bytes > self._most_bytes)
-            or self._kinds.rows >= _MOST_ROWS
-        )
+        is_too_much = held > 0 and held + section.kinds.line_bytes > self._batch_bytes
+        return is_too_much or self._kinds.rows >= _MOST_ROWS
 
     def _add(self, section: Section) -> None:
         if not self._is_inside:
@@ -155,7 +149,6 @@ class _Batches:
         files, lost, before = self._files, self._lost, self._begun
         self._files = files[-1:] if self._is_inside else []
         self._lost, self._begun = [], Future()
-        self._batch_bytes = min(2 * self._batch_bytes, self._most_bytes)
         found, is_enough = self._kinds.take(), self._kinds.kinds >= _MOST_KINDS
         if is_enough:
             self._kinds.forget()
@@ -225,7 +218,8 @@ def _log_batch(batch: _Batch, said: pl.DataFrame, source_pod: SourcePod | None) 
     usable = pl.col("reason").is_null()
     used = requests.filter(usable).select(*REQUEST_SCHEMA)
     no_use = _skipped(requests.filter(~usable), [file.name for file in batch.files])
-    return LogBatch(used, count_lines(used["requests"].sum(), [*batch.lost, *no_use]))
+    total = used.select(pl.col("requests").sum()).item()
+    return LogBatch(used, count_lines(total, [*batch.lost, *no_use]))
 
 
 def _skipped(no_use: pl.DataFrame, names: list[str]) -> list[SkippedLines]:

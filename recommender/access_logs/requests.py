@@ -55,6 +55,9 @@ _OF_WRITER: Final = ("source_namespace", "source_pod", "requests", "last_seen")
 FACTS: Final = pl.Schema({k: v for k, v in REQUEST_SCHEMA.items() if k not in _OF_WRITER})
 _NO_FACTS: Final = [name for name in (*FIELD_SCHEMA, "is_asked_by_proxy") if name not in FACTS]
 
+# To look for what is worked out twice takes longer than to work it out.
+_OPTIMIZATIONS: Final = pl.QueryOptFlags(comm_subexpr_elim=False, comm_subplan_elim=False)
+
 # The upstream or the route failed. Not what the caller did (DC, DPE, DI), what a policy refused
 # (UAEX, RL, FI) nor what merely happened (SI, RFCF).
 FAILURE_FLAGS: Final = (
@@ -117,7 +120,7 @@ def requests_of(fields: pl.DataFrame) -> pl.DataFrame:
         .with_columns(*_nothing_of_inbound(), *_of_inbound())
         .with_columns(pl.coalesce("reason", _reason()).alias("reason"))
         .drop(_NO_FACTS)
-        .collect(engine="in-memory")
+        .collect(engine="in-memory", optimizations=_OPTIMIZATIONS)
     )
 
 

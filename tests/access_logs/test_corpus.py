@@ -70,7 +70,7 @@ def read_format(form: Format, path: Path, *, told: bool) -> LogBatch:
         if told
         else None
     )
-    return merged(read_access_logs([path], source_pod=POD, formats=formats, new_rows=LinesAlone))
+    return merged(read_access_logs([path], source_pod=POD, formats=formats, new_kinds=LinesAlone))
 
 
 @cache

@@ -21,6 +21,7 @@ What Fluent Bit prints by default is not read, nor logfmt: in the first nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -77,6 +78,10 @@ _LOGCLI_PREFIX: Final = (
     rf"^(?P<prefix>{_DAY_TIME}{_ZONE} (?P<labels>\{{(?:{_LABEL}"
     r'(?:[^"\\]|\\.)*"(?:, )?)*\}) +)'
 )
+_OTHER_TIME: Final = "|".join(
+    f"(?:{re.sub('[?]P<[a-z_]+>', '?:', pattern)})"
+    for pattern in (_FLUENTD_FILE, _FLUENTD_OUTPUT, _LOGCLI_PREFIX, _GRAFANA, f"^{_TIME}")
+)
 
 
 def without_prefixes(stored: pl.DataFrame, *, is_forgeable: bool = False) -> pl.DataFrame:
@@ -132,6 +137,8 @@ def _times(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _other_times(lines: pl.DataFrame) -> list[pl.DataFrame]:
+    if not lines["line"].str.contains(_OTHER_TIME).any():
+        return [lines]
     found = []
     for pattern in (_FLUENTD_FILE, _FLUENTD_OUTPUT):
         records, lines = _tagged_records(lines, pattern)
