@@ -19,7 +19,7 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-COMPILED := recommender/access_logs/alike/_alike.c
+COMPILED := $(wildcard recommender/access_logs/alike/c/*)
 
 $(VENV)/.base: $(VENV)/.made pyproject.toml constraints.txt $(COMPILED)
 	$(INSTALL) -e .

@@ -37,7 +37,8 @@ SAID_BY_LINES: Final = pl.Schema(
 )
 """What lines say that are alike, and where they are."""
 
-
+_NOTHING_SAID: Final = pl.Schema({"said": pl.UInt32(), **_SAID})
+_NO_KINDS: Final = pl.Schema({"kind": pl.Int64(), "said": pl.UInt32()})
 _DAY: Final = 24 * 60 * 60 * 1000
 
 
@@ -45,7 +46,8 @@ class KnownKinds:
     """Hold what the lines of each kind say; different kinds may say the same."""
 
     def __init__(self) -> None:
-        self.forget()
+        self._said = _NOTHING_SAID.to_frame()
+        self._kinds = _NO_KINDS.to_frame()
 
     def read(self, looked_at: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         """Say what lines say that were looked at, or that are of a kind that ever was.
@@ -91,5 +93,5 @@ class KnownKinds:
 
     def forget(self) -> None:
         """Forget all kinds."""
-        self._said = pl.Schema({"said": pl.UInt32(), **_SAID}).to_frame()
-        self._kinds = pl.Schema({"kind": pl.Int64(), "said": pl.UInt32()}).to_frame()
+        self._said = self._said.clear()
+        self._kinds = self._kinds.clear()
