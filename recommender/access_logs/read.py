@@ -29,6 +29,7 @@ from recommender.errors import InputError
 
 _BATCH_BYTES: Final = 2 << 20  # what is made of it takes ten times as much
 _MOST_ROWS: Final = 100_000
+_MOST_LINES: Final = 4_000_000  # seconds, behind which a user wants to hear something
 _MOST_KINDS: Final = 1 << 16
 _AT_ONCE: Final = 2
 
@@ -111,7 +112,8 @@ class _Batches:
         self._batch_bytes = batch_bytes
         self._files: list[LogFile] = []
         self._is_inside = False
-        self._lines = 0
+        self._lines = 0  # of the file at hand, before what comes next
+        self._held_lines = 0
         self._lost: list[SkippedLines] = []
         self._begun: Future[pl.DataFrame] = Future()
         self._begun.set_result(no_parts())
@@ -131,7 +133,7 @@ class _Batches:
     def _is_enough(self, section: Section) -> bool:
         held = self._kinds.line_bytes
         is_too_much = held > 0 and held + section.kinds.line_bytes > self._batch_bytes
-        return is_too_much or self._kinds.rows >= _MOST_ROWS
+        return is_too_much or self._kinds.rows >= _MOST_ROWS or self._held_lines >= _MOST_LINES
 
     def _add(self, section: Section) -> None:
         if not self._is_inside:
@@ -139,6 +141,7 @@ class _Batches:
         self._kinds.merge(section.kinds, self._lines)
         self._lost += (moved(entry, self._lines) for entry in section.skipped)
         self._lines += section.lines
+        self._held_lines += section.lines
         self._is_inside = not section.is_last
         if section.is_last:
             self._kinds.end_file()
@@ -148,7 +151,7 @@ class _Batches:
         """Take what was found; a file that goes on is the first of the next batch."""
         files, lost, before = self._files, self._lost, self._begun
         self._files = files[-1:] if self._is_inside else []
-        self._lost, self._begun = [], Future()
+        self._lost, self._held_lines, self._begun = [], 0, Future()
         found, is_enough = self._kinds.take(), self._kinds.kinds >= _MOST_KINDS
         if is_enough:
             self._kinds.forget()

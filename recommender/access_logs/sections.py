@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO, Final, cast
 
 from recommender.access_logs.alike import Kinds
@@ -78,16 +79,22 @@ _Bounds = tuple[int, int | None]
 def read_sections(files: Sequence[LogFile], how: Reading) -> Iterator[Section]:
     """Read files side by side, but for those that may wait for somebody; yield in their order."""
     begun: deque[Future[tuple[Section, Iterator[Section]]]] = deque()
+    stopped = Event()
     with ThreadPoolExecutor(how.readers) as readers:
-        for file, bounds in _bounds_of(files, how.section_bytes):
-            sections = _sections(file, bounds, how)
-            if _may_wait(file):
-                yield from _of_all(begun, 0)
-                yield from sections
-            else:
-                begun.append(readers.submit(_begin, sections))
-                yield from _of_all(begun, how.readers * _WAITING_FOR_EACH)
-        yield from _of_all(begun, 0)
+        try:
+            for file, bounds in _bounds_of(files, how.section_bytes):
+                sections = _Part(file, bounds, how, stopped).sections()
+                if _may_wait(file):
+                    yield from _of_all(begun, 0)
+                    yield from sections
+                else:
+                    begun.append(readers.submit(_begin, sections))
+                    yield from _of_all(begun, how.readers * _WAITING_FOR_EACH)
+            yield from _of_all(begun, 0)
+        finally:
+            # Whoever wants no more does not wait for what was begun.
+            stopped.set()
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(sections: Iterator[Section]) -> tuple[Section, Iterator[Section]]:
@@ -130,61 +137,68 @@ def _may_wait(file: LogFile) -> bool:
     return file.stored is None and (file.path is None or not file.path.is_file())
 
 
-def _sections(file: LogFile, bounds: _Bounds | None, how: Reading) -> Iterator[Section]:
+@dataclass(frozen=True, slots=True)
+class _Part:
     """Read what is between two bytes of a file, or all of it."""
-    begin, end = bounds or (0, None)
-    kinds = _new_kinds(how, begin)
-    if bounds:
-        lines, at = _simple_lines(file, (begin, end), kinds, how.batch_bytes)
-        while kinds.line_bytes >= how.batch_bytes:
-            yield Section(file, kinds, lines, is_last=False, skipped=())
-            kinds = _new_kinds(how, at)
-            lines, at = _simple_lines(file, (at, end), kinds, how.batch_bytes)
-        if end is not None and at >= end:
-            yield Section(file, kinds, lines, is_last=False, skipped=())
+
+    file: LogFile
+    bounds: _Bounds | None
+    how: Reading
+    stopped: Event
+
+    def sections(self) -> Iterator[Section]:
+        """Read the part in sections of not too many lines that are to be looked at."""
+        if self.bounds is None:
+            yield from self._read_on(self._new_kinds(0), 0, None)
             return
-        bounds = at, end
-    else:
-        lines = 0
-    yield from _of_pieces(file, bounds, how, kinds, lines)
+        at, end = self.bounds
+        while True:
+            kinds = self._new_kinds(at)
+            lines, at = self._add_simple_lines(kinds, at)
+            if kinds.line_bytes < self.how.batch_bytes:
+                break
+            yield Section(self.file, kinds, lines, is_last=False, skipped=())
+        if end is not None and at >= end:
+            yield Section(self.file, kinds, lines, is_last=False, skipped=())
+        else:
+            yield from self._read_on(kinds, lines, (at, end))
 
+    def _new_kinds(self, begin: int) -> Kinds:
+        kinds = self.how.new_kinds()
+        if begin:
+            kinds.begin_inside()
+        return kinds
 
-def _of_pieces(
-    file: LogFile, bounds: _Bounds | None, how: Reading, kinds: Kinds, lines: int
-) -> Iterator[Section]:
-    """Read on behind so many lines of a section."""
-    skipped: list[SkippedLines] = []
-    is_end = bounds is None or bounds[1] is None
-    for piece in _pieces(file, bounds, how):
-        lines = _add_piece(kinds, piece, lines, skipped)
-        if piece.is_last or kinds.line_bytes >= how.batch_bytes:
-            is_last = piece.is_last and is_end
-            yield Section(file, kinds, lines, is_last, tuple(skipped))
-            kinds, lines, skipped = _new_kinds(how, 1), 0, []
+    def _add_simple_lines(self, kinds: Kinds, begin: int) -> tuple[int, int]:
+        """Add lines up to one that is too long or cannot be read; also say where that begins."""
+        end = self.bounds[1] if self.bounds else None
+        try:
+            with cast("Path", self.file.path).open("rb", buffering=0) as stream:
+                most = self.how.batch_bytes
+                return kinds.add_section(
+                    stream.fileno(), begin, _FAR_END if end is None else end, most
+                )
+        except OSError:
+            return 0, begin
 
+    def _read_on(self, kinds: Kinds, lines: int, bounds: _Bounds | None) -> Iterator[Section]:
+        """Read on behind so many lines of a section."""
+        skipped: list[SkippedLines] = []
+        is_end = bounds is None or bounds[1] is None
+        for piece in self._pieces(bounds):
+            if self.stopped.is_set():
+                return
+            lines = _add_piece(kinds, piece, lines, skipped)
+            if piece.is_last or kinds.line_bytes >= self.how.batch_bytes:
+                is_last = piece.is_last and is_end
+                yield Section(self.file, kinds, lines, is_last, tuple(skipped))
+                kinds, lines, skipped = self._new_kinds(1), 0, []
 
-def _new_kinds(how: Reading, begin: int) -> Kinds:
-    kinds = how.new_kinds()
-    if begin:
-        kinds.begin_inside()
-    return kinds
-
-
-def _pieces(file: LogFile, bounds: _Bounds | None, how: Reading) -> Iterator[Piece]:
-    size = min(how.batch_bytes, PIECE_BYTES)
-    pieces = read_pieces(file, how.stdin, how.storage, size=size, section=bounds)
-    return read_ahead(pieces) if bounds is None and is_large_packed_log(file) else pieces
-
-
-def _simple_lines(file: LogFile, bounds: _Bounds, kinds: Kinds, most: int) -> tuple[int, int]:
-    """Add the lines up to one that is too long or cannot be read, and say where that begins."""
-    begin, end = bounds
-    try:
-        with cast("Path", file.path).open("rb", buffering=0) as stream:
-            far_end = _FAR_END if end is None else end
-            return kinds.add_section(stream.fileno(), begin, far_end, most)
-    except OSError:
-        return 0, begin
+    def _pieces(self, bounds: _Bounds | None) -> Iterator[Piece]:
+        how = self.how
+        size = min(how.batch_bytes, PIECE_BYTES)
+        pieces = read_pieces(self.file, how.stdin, how.storage, size=size, section=bounds)
+        return read_ahead(pieces) if bounds is None and is_large_packed_log(self.file) else pieces
 
 
 def _add_piece(kinds: Kinds, piece: Piece, before: int, skipped: list[SkippedLines]) -> int:

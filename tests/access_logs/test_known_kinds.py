@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recommender.access_logs import LogBatch, LogFormat, read, read_access_logs
 from recommender.access_logs.alike import LinesAlone, kinds_of
 from recommender.access_logs.formats import assumed_formats, parse_lines
-from tests.access_logs.helpers import as_json, cri, merged, needs_compiled, summed, text, write
+from tests.access_logs.helpers import POD, as_json, cri, merged, needs_compiled, summed, text, write
 
 LINES = (
     text(),
@@ -83,6 +83,18 @@ def test_a_line_is_looked_at_once_in_all_files(
     assert sum(looked_at) == 1
     assert found.lines.used == 18
     assert found.requests["source_pod"].n_unique() == 8
+
+
+def test_who_reads_a_long_file_hears_of_it_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "_MOST_LINES", 10)
+    path = write(tmp_path / "a.log", [text()] * 60)
+
+    batches = list(read_access_logs([path], source_pod=POD, section_bytes=len(text()) * 7))
+
+    assert len(batches) > 2
+    assert merged(batches).lines.used == 60
 
 
 @needs_compiled
