@@ -7,6 +7,8 @@
 
 #include "found.h"
 
+#include <stddef.h>
+
 struct ArrowSchema {
     const char *format, *name, *metadata;
     int64_t flags, n_children;

@@ -7,22 +7,14 @@
 
 static Text after_digits(Text at, Text end)
 {
-#ifdef __SSE2__
-    Block zero = _mm_set1_epi8('0'), most = _mm_set1_epi8(9);
     for (; at < end; at += BLOCK) {
-        Block above = _mm_sub_epi8(block_at(at), zero);
-        unsigned others = 0xffff & ~bits_of(_mm_cmpeq_epi8(_mm_min_epu8(above, most), above));
+        unsigned others = 0xffff & ~bits_of((Block)(block_at(at) - '0' <= 9));
         if (others) {
             at += __builtin_ctz(others);
             return at < end ? at : end;
         }
     }
     return end;
-#else
-    while (at < end && is_digit(*at))
-        at++;
-    return at;
-#endif
 }
 
 /* Return the end of a word of JSON; NULL if there is none. */
@@ -58,19 +50,15 @@ static inline int has_key(Span member, const Key *key)
     size_t length = length_of(key->name);
     if (length_of(member) < length)
         return 0;
-#ifdef __SSE2__
-    Block odd = _mm_setzero_si128();
+    Block odd = {0};
     for (int i = 0; i < 2; i++) {
-        Block block = _mm_xor_si128(block_at(member.at + i * BLOCK), block_at(key->starts[i].bytes));
-        odd = _mm_or_si128(odd, _mm_and_si128(block, block_at(key->masks[i].bytes)));
+        Block other = block_at(member.at + i * BLOCK) ^ block_at(key->starts[i].bytes);
+        odd |= other & block_at(key->masks[i].bytes);
     }
-    if (bits_of(_mm_cmpeq_epi8(odd, _mm_setzero_si128())) != 0xffff)
+    if (bits_of((Block)(odd != 0)))
         return 0;
     size_t seen = sizeof key->starts;
     return length <= seen || is_same(member.at + seen, key->name.at + seen, length - seen);
-#else
-    return is_same(member.at, key->name.at, length);
-#endif
 }
 
 /* Find the key that a member begins with; NULL if it is not known. */

@@ -136,16 +136,16 @@ static void fetch_kinds(const Alike *self, const Waiting *end)
     for (const Waiting *one = self->waiting; one < end; one++) {
         uint32_t kind = self->places[one->hash & last_place];
         if (kind != NOTHING)
-            FETCH(kind_at(self, kind));
+            __builtin_prefetch(kind_at(self, kind));
     }
     for (const Waiting *one = self->waiting; one < end; one++) {
         uint32_t place = self->places[one->hash & last_place];
         if (place == NOTHING)
             continue;
         const Kind *kind = kind_at(self, place);
-        FETCH(self->keys.data + kind->key);
+        __builtin_prefetch(self->keys.data + kind->key);
         if (row_of(self, kind))
-            FETCH(row_at(self, kind->row));
+            __builtin_prefetch(row_at(self, kind->row));
     }
 }
 
@@ -158,7 +158,7 @@ static int sum_up_waiting(Alike *self)
     for (Waiting *one = self->waiting; one < end; one++) {
         one->hash = hash_of(self->key.data + one->key, one->key_length);
         if (self->place_count)
-            FETCH(self->places + (one->hash & (self->place_count - 1)));
+            __builtin_prefetch(self->places + (one->hash & (self->place_count - 1)));
     }
     if (self->place_count)
         fetch_kinds(self, end);

@@ -4,43 +4,23 @@
 
 #include "found.h"
 
-#define EACH_BYTE(byte) ((byte) * 0x0101010101010101u)
-
-/* Eight bytes, the first of them lowest. */
-static inline uint64_t eight_at(Text at)
+/* Put bits of a block where it stands in its word. */
+static inline void mark_block(uint64_t *marks, size_t at, Block truth)
 {
-    uint64_t bytes = 0;
-    for (int i = 0; i < 8; i++)
-        bytes |= (uint64_t)at[i] << i * 8;
-    return bytes;
-}
-
-/* Set the high bit of each byte that is zero. */
-static inline uint64_t are_zero(uint64_t bytes)
-{
-    uint64_t most = EACH_BYTE(0x7fu);
-    return ~(((bytes & most) + most) | bytes | most);
-}
-
-/* Put the high bits of eight bytes into one. */
-static inline uint64_t high_bits(uint64_t bytes)
-{
-    return (bytes >> 7) * 0x0102040810204080u >> 56;
+    uint64_t bits = (uint64_t)bits_of(truth) << at % WORD;
+    marks[at / WORD] = at % WORD ? marks[at / WORD] | bits : bits;
 }
 
 /* Mark the signs of a line; what is behind its end may be marked, too. */
 static void mark_signs_portably(Marks *marks, Span line, const Signs *signs)
 {
-    for (size_t at = 0, length = length_of(line); at < length; at += 8) {
-        uint64_t bytes = eight_at(line.at + at);
-        uint64_t first = are_zero(bytes ^ EACH_BYTE((uint64_t)signs->signs[0].bytes[0]));
-        uint64_t any = first;
+    for (size_t at = 0, length = length_of(line); at < length; at += BLOCK) {
+        Block block = block_at(line.at + at);
+        Block any = (Block)(block == block_at(signs->signs[0].bytes));
+        mark_block(marks->first, at, any);
         for (int i = 1; i < signs->count; i++)
-            any |= are_zero(bytes ^ EACH_BYTE((uint64_t)signs->signs[i].bytes[0]));
-        if (at % WORD == 0)
-            marks->first[at / WORD] = marks->any[at / WORD] = 0;
-        marks->first[at / WORD] |= high_bits(first) << at % WORD;
-        marks->any[at / WORD] |= high_bits(any) << at % WORD;
+            any |= (Block)(block == block_at(signs->signs[i].bytes));
+        mark_block(marks->any, at, any);
     }
 }
 
@@ -48,18 +28,18 @@ static void mark_signs_portably(Marks *marks, Span line, const Signs *signs)
  * which is not JSON. */
 static int mark_quotes_portably(uint64_t *quotes, Span line)
 {
-    uint64_t odd = 0;
-    for (size_t at = 0, length = length_of(line); at < length; at += 8) {
-        uint64_t bytes = eight_at(line.at + at), inside = ~(uint64_t)0;
-        if (length - at < 8)
-            inside >>= (8 - (length - at)) * 8;
-        odd |= (are_zero(bytes & EACH_BYTE(0xe0u)) | are_zero(bytes ^ EACH_BYTE((uint64_t)'\\'))) &
-               inside;
-        if (at % WORD == 0)
-            quotes[at / WORD] = 0;
-        quotes[at / WORD] |= high_bits(are_zero(bytes ^ EACH_BYTE((uint64_t)'"'))) << at % WORD;
+    Block odd = {0};
+    size_t length = length_of(line);
+    for (size_t at = 0; at < length; at += BLOCK) {
+        Block block = block_at(line.at + at);
+        Block is_odd = (Block)(block < 32) | (Block)(block == '\\');
+        mark_block(quotes, at, (Block)(block == '"'));
+        if (length - at >= BLOCK)
+            odd |= is_odd;
+        else if (bits_of(is_odd) & ((1u << (length - at)) - 1))
+            return 0;
     }
-    return !odd;
+    return !bits_of(odd);
 }
 
 #ifdef HAS_WIDE
@@ -67,7 +47,7 @@ typedef __m256i WideBlock;
 
 WIDE static inline WideBlock wide_block(const Sign *sign)
 {
-    return _mm256_broadcastsi128_si256(block_at(sign->bytes));
+    return _mm256_broadcastsi128_si256((__m128i)block_at(sign->bytes));
 }
 
 WIDE static inline uint64_t wide_bits(WideBlock near, WideBlock far)
@@ -168,14 +148,7 @@ static int mark_quotes(Alike *self, Span line)
 
 static inline size_t bit_of(uint64_t bits)
 {
-#ifdef __GNUC__
     return (size_t)__builtin_ctzll(bits);
-#else
-    size_t bit = 0;
-    for (; !(bits & 1); bits >>= 1)
-        bit++;
-    return bit;
-#endif
 }
 
 /* Return the first mark from a place on, which most often is near. */

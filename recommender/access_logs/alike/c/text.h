@@ -5,19 +5,10 @@
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-#if defined __x86_64__ && defined __GNUC__
+#ifdef __x86_64__
 #include <immintrin.h>
 #define HAS_WIDE 1
 #define WIDE __attribute__((target("avx2")))
-#endif
-
-#ifdef __GNUC__
-#define FETCH(at) __builtin_prefetch(at)
-#else
-#define FETCH(at) ((void)(at))
 #endif
 
 #define BLOCK 16
@@ -28,6 +19,10 @@ typedef const uint8_t *Text;
 typedef struct {
     Text at, end;
 } Span;
+
+/* Bytes that are looked at together, with whatever instructions the processor has for that; what
+ * compares them gives bytes of which all bits are set, or none. */
+typedef uint8_t Block __attribute__((vector_size(BLOCK)));
 
 /* A byte as often as a block is long. */
 typedef struct {
@@ -52,20 +47,37 @@ static inline Sign sign_of(int byte)
 
 static int is_digit(uint8_t sign) { return sign >= '0' && sign <= '9'; }
 
+static inline Block block_at(const uint8_t *at)
+{
+    Block block;
+    memcpy(&block, at, sizeof block);
+    return block;
+}
+
+/* Make a bit of each byte, of which all bits are the same; that of the first is the lowest. */
+static inline unsigned bits_of(Block truth)
+{
 #ifdef __SSE2__
-typedef __m128i Block;
-
-static Block block_at(const uint8_t *at) { return _mm_loadu_si128((const Block *)at); }
-
-static unsigned bits_of(Block block) { return (unsigned)_mm_movemask_epi8(block); }
+    return (unsigned)_mm_movemask_epi8((__m128i)truth);
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < BLOCK; i += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, (uint8_t *)&truth + i, sizeof bytes);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        bytes = __builtin_bswap64(bytes);
 #endif
+        bits |= (unsigned)((bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56) << i;
+    }
+    return bits;
+#endif
+}
 
 /* Tell whether two texts are the same; both have PADDING behind them. */
 static int is_same(Text one, Text other, size_t length)
 {
-#ifdef __SSE2__
     for (; length; one += BLOCK, other += BLOCK) {
-        unsigned same = bits_of(_mm_cmpeq_epi8(block_at(one), block_at(other)));
+        unsigned same = bits_of((Block)(block_at(one) == block_at(other)));
         if (length <= BLOCK)
             return !((~same << (32 - length)) & ~0u);
         if (same != 0xffff)
@@ -73,21 +85,13 @@ static int is_same(Text one, Text other, size_t length)
         length -= BLOCK;
     }
     return 1;
-#else
-    return !memcmp(one, other, length);
-#endif
 }
 
 /* Copy text; up to PADDING more than wanted is written. */
 static inline void copy(uint8_t *to, Text from, size_t length)
 {
     for (size_t done = 0; done < length; done += PADDING)
-#ifdef __SSE2__
-        for (size_t i = done; i < done + PADDING; i += BLOCK)
-            _mm_storeu_si128((Block *)(to + i), block_at(from + i));
-#else
         memcpy(to + done, from + done, PADDING);
-#endif
 }
 
 static int reserve(Buffer *buffer, size_t more)

@@ -5,22 +5,18 @@
 #include "marks.h"
 #include "values.h"
 
-#ifdef __SSE2__
 static unsigned in_ranges(Block block, const Value *value)
 {
-    Block inside = _mm_setzero_si128();
+    Block inside = {0};
     for (int i = 0; i < value->range_count; i++) {
-        Block above = _mm_sub_epi8(block, block_at(value->ranges[i].first.bytes));
-        Block least = _mm_min_epu8(above, block_at(value->ranges[i].more.bytes));
-        inside = _mm_or_si128(inside, _mm_cmpeq_epi8(above, least));
+        Block above = block - block_at(value->ranges[i].first.bytes);
+        inside |= (Block)(above <= block_at(value->ranges[i].more.bytes));
     }
     return bits_of(inside);
 }
-#endif
 
 static int holds_only(Span span, const Value *value)
 {
-#ifdef __SSE2__
     if (value->range_count) {
         for (Text at = span.at; at < span.end; at += BLOCK) {
             unsigned found = in_ranges(block_at(at), value);
@@ -30,7 +26,6 @@ static int holds_only(Span span, const Value *value)
         }
         return 1;
     }
-#endif
     for (Text at = span.at; at < span.end; at++)
         if (!value->signs[*at])
             return 0;
