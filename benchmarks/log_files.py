@@ -7,26 +7,20 @@ found in them, summed up before the lines were written.
 from __future__ import annotations
 
 import argparse
-import json
+import itertools
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import polars as pl
 
-from benchmarks.log_readers import FLOW_FIELDS
-from benchmarks.log_requests import NAMESPACE, POD, requests
+from benchmarks.log_paths import KINDS, SHAPES, SIZES, PodLogs, pods_of
+from benchmarks.log_queries import FLOW_FIELDS
+from benchmarks.log_requests import pod_names, requests
 
-KINDS: Final = ("text", "json", "text-cri", "json-cri")
-EXPECTED: Final = "expected.json"
-SIZES: Final = (1_000_000, 10_000_000)
-_NAME: Final = f"{POD}_{NAMESPACE}_istio-proxy-{0:064}.log"
-# About what a line takes, to know before it is too late whether a disk holds the files.
-_BYTES: Final = {"text": 420, "json": 780, "text-cri": 460, "json-cri": 820}
-_PACKED: Final = 5
+_BLOCK: Final = 1 << 24
 _TEXT: Final = (
     '[{start_time}] "{method} {path} {protocol}" {response_code} {response_flags} '
     "{response_code_details} {connection_termination_details} "
@@ -40,97 +34,100 @@ _NUMBERS: Final = ("response_code", "bytes_received", "bytes_sent", "duration")
 _OWN_LINE: Final = "2026-11-23T09:00:00.123456Z\tinfo\txdsproxy\tconnected to istiod:15012"
 
 
-def log_file(folder: Path, kind: str, lines: int, *, packed: bool = False) -> Path:
-    """Name the file of a kind and a number of lines."""
-    return folder / str(lines) / kind / f"{_NAME}{'.gz' if packed else ''}"
-
-
 def write_log_files(
-    folder: Path, lines: int, kinds: Sequence[str] = KINDS, *, packed: bool = True
-) -> list[Path]:
-    """Write the files that are not there yet, those that fit the disk, and what is in them.
+    folder: Path, lines: int, kinds: Sequence[str] = KINDS, *, pods: int = 1, packed: bool = True
+) -> list[PodLogs]:
+    """Write the logs that are not there yet, those that fit the disk, and what is in them.
 
-    Returns the files that do not fit.
+    Returns those that do not fit.
     """
-    wanted = [log_file(folder, kind, lines) for kind in kinds]
-    if packed:
-        wanted += [log_file(folder, kind, lines, packed=True) for kind in kinds]
-    missing, left_out = _fitting([path for path in wanted if not path.exists()], lines)
-    if missing:
-        _write(folder / str(lines), missing, lines)
+    packings = (False, True) if packed else (False,)
+    wanted = [PodLogs(folder, kind, lines, pods, gz) for gz in packings for kind in kinds]
+    missing, left_out = _fitting([logs for logs in wanted if not logs.path.exists()])
+    if missing or (len(left_out) < len(wanted) and not wanted[0].expected.exists()):
+        _write(missing, wanted[0])
     return left_out
 
 
-def _fitting(wanted: Sequence[Path], lines: int) -> tuple[list[Path], list[Path]]:
-    """Part the files into those that fit the disk, with a tenth of it to spare, and others.
+def _fitting(wanted: Sequence[PodLogs]) -> tuple[list[PodLogs], list[PodLogs]]:
+    """Part the logs into those that fit the disk, with a tenth of it to spare, and others.
 
-    What is packed is of use only beside what is not, which tells its size.
+    What is packed is made of what is not.
     """
-    fits: list[Path] = []
-    left_out: list[Path] = []
-    for path in wanted:
-        at = next(parent for parent in path.parents if parent.exists())
+    fits: list[PodLogs] = []
+    left_out: list[PodLogs] = []
+    for logs in wanted:
+        at = next(parent for parent in logs.path.parents if parent.exists())
         usage = shutil.disk_usage(at)
-        need = sum(_size(other, lines) for other in (*fits, path))
+        need = sum(other.about_bytes for other in (*fits, logs))
         is_held = need < usage.free - usage.total // 10
-        (fits if is_held and path.with_suffix("") not in left_out else left_out).append(path)
+        (fits if is_held and logs.unpacked not in left_out else left_out).append(logs)
     return fits, left_out
 
 
-def _size(path: Path, lines: int) -> int:
-    size = _BYTES[path.parent.name] * lines
-    return size // _PACKED if path.suffix == ".gz" else size
+def _write(missing: Sequence[PodLogs], one: PodLogs) -> None:
+    """Write logs, and what is in all those that are like one of them but for their format."""
+    for logs in missing:
+        _begin(logs)
+    found = pl.DataFrame()
+    for frame in requests(one.lines, pod_names(one.pods)):
+        found = _summed(pl.concat([found, _counted(frame)], how="diagonal"))
+        for logs in missing:
+            if not logs.packed:
+                _append(frame, logs)
+    for logs in missing:
+        if logs.packed:
+            _pack(logs)
+        logs.unfinished.rename(logs.path)
+    one.expected.parent.mkdir(parents=True, exist_ok=True)
+    found.sort(pl.all()).write_parquet(one.expected)
 
 
-def _write(folder: Path, paths: Sequence[Path], lines: int) -> None:
-    counts: list[pl.DataFrame] = []
-    with ExitStack() as stack:
-        sinks = {path: _sink(path, stack) for path in paths}
-        kinds = {path.parent.name for path in paths}
-        for frame in requests(lines):
-            counts.append(_counted(frame))
-            for kind in sorted(kinds):
-                text = _rendered(frame, kind)
-                for path, sink in sinks.items():
-                    if path.parent.name == kind:
-                        sink(text)
-    found = pl.concat(counts).group_by(pl.all().exclude("requests")).sum()
-    (folder / EXPECTED).write_text(json.dumps(sorted(found.rows())), "utf-8")
-    for path in paths:
-        _unfinished(path).rename(path)
+def _begin(logs: PodLogs) -> None:
+    """Make the folder, and remove what an earlier run did not finish."""
+    if logs.unfinished.is_dir():
+        shutil.rmtree(logs.unfinished)
+    for file in logs.unfinished_files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
 
 
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
+def _append(frame: pl.DataFrame, logs: PodLogs) -> None:
+    files = logs.unfinished_files
+    for pod, text in _rendered(frame, logs.kind):
+        with files[pod].open("ab") as file:
+            file.write(text)
 
 
-def _sink(path: Path, stack: ExitStack) -> Callable[[bytes], object]:
-    """Open a file to write to; gz as the kubelet packs what it has rotated."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file: BinaryIO = stack.enter_context(_unfinished(path).open("wb"))
-    if path.suffix != ".gz":
-        return file.write
-    packer = zlib.compressobj(wbits=31)
-    stack.callback(lambda: file.write(packer.flush()))
-    return lambda data: file.write(packer.compress(data))
+def _pack(logs: PodLogs) -> None:
+    """Pack each file as the kubelet packs what it has rotated."""
+    for pod, plain in logs.unpacked.files.items():
+        packer = zlib.compressobj(wbits=31)
+        with plain.open("rb") as source, logs.unfinished_files[pod].open("wb") as packed:
+            while block := source.read(_BLOCK):
+                packed.write(packer.compress(block))
+            packed.write(packer.flush())
 
 
 def _counted(frame: pl.DataFrame) -> pl.DataFrame:
     day = pl.col("start_time").str.head(10).alias("day")
-    return (
-        frame.filter(~_is_own())
-        .group_by(day, *FLOW_FIELDS)
-        .agg(pl.len().cast(pl.Int64).alias("requests"))
-    )
+    one = pl.lit(1, pl.Int64).alias("requests")
+    return _summed(frame.filter(~_is_own()).select("pod", day, *FLOW_FIELDS, one))
 
 
-def _rendered(frame: pl.DataFrame, kind: str) -> bytes:
+def _summed(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.group_by(pl.all().exclude("requests")).sum()
+
+
+def _rendered(frame: pl.DataFrame, kind: str) -> Iterator[tuple[str, bytes]]:
+    """Yield each pod with the lines that it wrote."""
     line = _as_json() if kind.startswith("json") else pl.format(_pattern(), *_FIELDS)
     own = pl.when(_is_own()).then(pl.lit(_OWN_LINE)).otherwise(line)
     if kind.endswith("-cri"):
         own = pl.concat_str("ended", pl.lit(" stdout F "), own)
-    text: str = frame.select((own + "\n").str.join("")).item()
-    return text.encode()
+    lines = frame.select("pod", (own + "\n").alias("line"))
+    for pod, text in lines.group_by("pod").agg(pl.col("line").str.join("")).iter_rows():
+        yield pod, text.encode()
 
 
 def _is_own() -> pl.Expr:
@@ -173,11 +170,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lines", type=int, nargs="+", default=SIZES)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--pods", nargs="+", choices=SHAPES, default=SHAPES)
     parser.add_argument("--plain", action="store_true", help="write no gz")
     options = parser.parse_args()
-    for lines in options.lines:
-        for path in write_log_files(options.folder, lines, options.kinds, packed=not options.plain):
-            print(f"{path} does not fit the disk")
+    for lines, shape in itertools.product(options.lines, options.pods):
+        for logs in write_log_files(
+            options.folder,
+            lines,
+            options.kinds,
+            pods=pods_of(shape, lines),
+            packed=not options.plain,
+        ):
+            print(f"{logs.path} does not fit the disk")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Print how fast access logs are read, next to other engines: `python -m benchmarks.log_reading`.
 
-Every engine reads the same files to the same flows, each in a process of its own and with all
-cores, and what it found is compared with what was written. Of gz files, MB are those unpacked.
+Every engine reads the same files to the same flows of each pod, in a process of its own and with
+all cores, and what it found is compared with what was written. Of gz files, MB are those unpacked.
 Figures are those of this machine at this time, and nothing but the flows is asserted. CPU seconds
 are those of all threads; what else the machine does lengthens them less than it lengthens seconds.
 """
@@ -18,14 +18,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from benchmarks.log_files import EXPECTED, KINDS, SIZES, log_file
-from benchmarks.log_flows import Counts, counts_of_rows, difference
+import polars as pl
+
+from benchmarks.log_flows import counts_of_rows, difference
+from benchmarks.log_paths import KINDS, MANY, SHAPES, SIZES, PodLogs, pods_of
 from benchmarks.log_readers import CHDB, DUCKDB, LINE_SCAN, READERS, THIS_TOOL
 
 _PACKAGES: Final = {THIS_TOOL: "recommend-sidecars", LINE_SCAN: "polars"}
@@ -34,24 +36,8 @@ _BLOCK: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class LogFile:
-    """A file of the benchmark: what it holds, and whether it is packed."""
-
-    kind: str
-    lines: int
-    packed: bool
-    path: Path
-    size: int
-
-    @property
-    def name(self) -> str:
-        """Say what it is."""
-        return f"{self.kind}{', gz' if self.packed else ''}"
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
-    """What one engine took for a file, and how its flows differ from those in it."""
+    """What one engine took for some logs, and how its flows differ from those in them."""
 
     seconds: float
     processor_seconds: float
@@ -68,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with _folder(options.keep) as folder:
         _print_machine(options.readers)
-        readings: dict[tuple[str, int, str], Reading] = {}
-        for file in _files(folder, options):
-            _warm(file.path)
-            found = {name: _best(name, file, folder, options.repeat) for name in options.readers}
-            _print_file(file, found)
-            readings |= {(file.name, file.lines, name): took for name, took in found.items()}
+        readings: dict[tuple[PodLogs, str], Reading] = {}
+        for logs in _all_logs(folder, options):
+            _warm(logs)
+            found = {name: _best(name, logs, options.repeat) for name in options.readers}
+            _print_logs(logs, found)
+            readings |= {(logs, name): took for name, took in found.items()}
         _print_growth(readings)
     return 1 if any(reading.wrong for reading in readings.values()) else 0
 
@@ -83,6 +69,13 @@ def _options() -> argparse.ArgumentParser:
     keep = "where to keep the files; those there already are used"
     parser.add_argument("--keep", type=Path, metavar="DIR", help=keep)
     parser.add_argument("--lines", type=int, nargs="+", default=SIZES, metavar="N", help="how many")
+    parser.add_argument(
+        "--pods",
+        nargs="+",
+        choices=SHAPES,
+        default=SHAPES,
+        help="whether the lines are of one pod or of many, each with a file",
+    )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="which formats")
     parser.add_argument(
         "--readers", nargs="+", choices=READERS, default=list(READERS), help="which engines"
@@ -109,41 +102,43 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _files(folder: Path, options: argparse.Namespace) -> Iterator[LogFile]:
-    """Generate the files, in a process of its own, so that its memory does not count."""
-    for lines in options.lines:
+def _all_logs(folder: Path, options: argparse.Namespace) -> Iterator[PodLogs]:
+    """Generate the logs, in a process of its own, so that its memory does not count."""
+    for lines, shape in itertools.product(options.lines, options.pods):
         generator = [sys.executable, "-m", "benchmarks.log_files", str(folder)]
-        generator += ["--lines", str(lines), "--kinds", *options.kinds]
+        generator += ["--lines", str(lines), "--pods", shape, "--kinds", *options.kinds]
         plain = [] if "gz" in options.packing else ["--plain"]
         subprocess.run([*generator, *plain], check=True)
         for packing, kind in itertools.product(options.packing, options.kinds):
-            path = log_file(folder, kind, lines, packed=packing == "gz")
-            if path.exists():
-                size = log_file(folder, kind, lines).stat().st_size
-                yield LogFile(kind, lines, packing == "gz", path, size)
+            logs = PodLogs(folder, kind, lines, pods_of(shape, lines), packing == "gz")
+            if logs.path.exists():
+                yield logs
 
 
-def _warm(path: Path) -> None:
-    """Read a file once, so that the first engine does not wait for the disk alone."""
-    with path.open("rb") as file:
-        while file.read(_BLOCK):
-            pass
+def _warm(logs: PodLogs) -> None:
+    """Read all once, so that the first engine does not wait for the disk alone."""
+    for path in logs.files.values():
+        with path.open("rb") as file:
+            while file.read(_BLOCK):
+                pass
 
 
-def _best(name: str, file: LogFile, folder: Path, times: int) -> Reading:
-    readings = (_read(name, file, folder) for _ in range(times))
+def _best(name: str, logs: PodLogs, times: int) -> Reading:
+    readings = (_read(name, logs) for _ in range(times))
     return min(readings, key=lambda took: took.processor_seconds)
 
 
-def _read(name: str, file: LogFile, folder: Path) -> Reading:
-    command = [sys.executable, "-m", "benchmarks.log_readers", name, str(file.path)]
-    answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    wrong = None
-    if name != LINE_SCAN:
-        rows = json.loads((folder / str(file.lines) / EXPECTED).read_text("utf-8"))
-        found: Counts = {tuple(row[:-2]): (row[-2], row[-1]) for row in answer["counts"]}
-        wrong = difference(found, counts_of_rows(rows))
-    return Reading(answer["seconds"], answer["processor_seconds"], answer["memory_peak"], wrong)
+def _read(name: str, logs: PodLogs) -> Reading:
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        found = Path(folder) / "found.parquet"
+        command = [sys.executable, "-m", "benchmarks.log_readers", name, str(logs.path), str(found)]
+        took = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        wrong = None if name == LINE_SCAN else _wrong(pl.read_parquet(found), logs)
+    return Reading(took["seconds"], took["processor_seconds"], took["memory_peak"], wrong)
+
+
+def _wrong(found: pl.DataFrame, logs: PodLogs) -> str | None:
+    return difference(found, counts_of_rows(pl.read_parquet(logs.expected)))
 
 
 def _print_machine(readers: Sequence[str]) -> None:
@@ -153,14 +148,16 @@ def _print_machine(readers: Sequence[str]) -> None:
     print(", ".join(versions), flush=True)
 
 
-def _print_file(file: LogFile, found: dict[str, Reading]) -> None:
-    title = f"{file.name}: {file.lines:,} lines, {file.size / 1e6:,.0f} MB"
-    print(f"\n{title:<44}{'seconds':>9}{'CPU s':>9}{'MB/s':>9}{'peak MB':>9}  flows")
+def _print_logs(logs: PodLogs, found: dict[str, Reading]) -> None:
+    megabytes = sum(path.stat().st_size for path in logs.unpacked.files.values()) / 1e6
+    title = f"{_name(logs)}: {_count(logs.lines, 'line')} of {_count(logs.pods, 'pod')}"
+    title += f", {megabytes:,.0f} MB"
+    print(f"\n{title:<54}{'seconds':>9}{'CPU s':>9}{'MB/s':>9}{'peak MB':>9}  flows")
     for name, took in found.items():
         flows = "-" if name == LINE_SCAN else took.wrong or "as written"
         print(
-            f"{name:<44}{took.seconds:>9.2f}{took.processor_seconds:>9.2f}"
-            f"{file.size / 1e6 / took.seconds:>9,.0f}{took.memory_peak / 1e6:>9,.0f}  {flows}"
+            f"{name:<54}{took.seconds:>9.2f}{took.processor_seconds:>9.2f}"
+            f"{megabytes / took.seconds:>9,.0f}{took.memory_peak / 1e6:>9,.0f}  {flows}"
         )
     ours, scan = found.get(THIS_TOOL), found.get(LINE_SCAN)
     others = [found[name] for name in (DUCKDB, CHDB) if name in found]
@@ -174,17 +171,27 @@ def _print_file(file: LogFile, found: dict[str, Reading]) -> None:
         print(f"times as long as the line scan: {seconds:.2f}, by CPU {processor:.2f}", flush=True)
 
 
-def _print_growth(readings: dict[tuple[str, int, str], Reading]) -> None:
-    """Say how the peak grows from the fewest to the most lines of a kind of file."""
-    sizes = sorted({lines for _, lines, _ in readings})
+def _name(logs: PodLogs) -> str:
+    return f"{logs.kind}{', gz' if logs.packed else ''}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _print_growth(readings: dict[tuple[PodLogs, str], Reading]) -> None:
+    """Say how the peak grows from the fewest to the most lines of a kind of logs."""
+    sizes = sorted({logs.lines for logs, _ in readings})
     if len(sizes) < 2:
         return
     few, many = sizes[0], sizes[-1]
     print(f"\npeak memory, {many:,} lines to {few:,} lines")
-    for file, lines, name in readings:
-        if lines == few and (file, many, name) in readings:
-            ratio = readings[file, many, name].memory_peak / readings[file, few, name].memory_peak
-            print(f"{file:<22}{name:<22}{ratio:>9.2f}")
+    for logs, name in readings:
+        others = replace(logs, lines=many, pods=pods_of(logs.shape, many))
+        if logs.lines == few and (others, name) in readings:
+            ratio = readings[others, name].memory_peak / readings[logs, name].memory_peak
+            title = f"{_name(logs)}, {logs.shape} pod{'s' if logs.shape == MANY else ''}"
+            print(f"{title:<32}{name:<22}{ratio:>9.2f}")
 
 
 if __name__ == "__main__":

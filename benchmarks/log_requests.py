@@ -1,19 +1,21 @@
-"""The requests of one busy pod, as many as are asked for: what the log files of a benchmark hold.
+"""The requests of a busy workload, as many as are asked for: what a benchmark's log files hold.
 
-A gateway's pod, say: a few hundred destinations, each called in a few ways, and what differs from
+A gateway, say: a few hundred destinations, each called in a few ways, and what differs from
 request to request: time, request id, path, ports, sizes. Some user agents hold quotes and whole
-imitated fields. The same numbers of lines give the same requests.
+imitated fields. The same numbers of lines give the same requests, which its pods share.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import polars as pl
+
+from fixtures.shop.shop import generated_name
 
 POD, NAMESPACE = "egress-7d9c6b5f48-x2m4q", "gateways"
 DESTINATIONS: Final = 300
@@ -80,16 +82,24 @@ _FAILED: Final = {
 _Way = Mapping[str, str]
 
 
-def requests(lines: int, chunk: int = 250_000) -> Iterator[pl.DataFrame]:
+def pod_names(count: int) -> list[str]:
+    """Name so many pods of the workload."""
+    workload = POD.rpartition("-")[0]
+    return [POD, *(f"{workload}-{generated_name(5, POD, str(n))}" for n in range(1, count))]
+
+
+def requests(
+    lines: int, pods: Sequence[str] = (POD,), chunk: int = 250_000
+) -> Iterator[pl.DataFrame]:
     """Yield all requests in some frames: a column for each key of Istio's default JSON, as text.
 
     `-` says that there is no value, as in text. The column `ended` tells when the line was
-    written.
+    written, and `pod` by which of the pods: each has about as many.
     """
     wheel = _wheel()
     for begin in range(0, lines, chunk):
         numbers = pl.int_range(begin, min(begin + chunk, lines), dtype=pl.UInt64, eager=True)
-        yield _requests(numbers.alias("number").to_frame(), wheel, lines)
+        yield _requests(numbers.alias("number").to_frame(), wheel, lines, pl.Series(pods))
 
 
 def _wheel() -> pl.DataFrame:
@@ -199,7 +209,9 @@ def _unknown(number: int) -> _Way:
     }
 
 
-def _requests(numbers: pl.DataFrame, wheel: pl.DataFrame, lines: int) -> pl.DataFrame:
+def _requests(
+    numbers: pl.DataFrame, wheel: pl.DataFrame, lines: int, pods: pl.Series
+) -> pl.DataFrame:
     noise = numbers.select(
         "number",
         *(_mixed(pl.col("number") * 4 + place).alias(f"r{place}") for place in range(4)),
@@ -219,6 +231,7 @@ def _requests(numbers: pl.DataFrame, wheel: pl.DataFrame, lines: int) -> pl.Data
     no_host = pl.col("upstream") == ""
     return ways.select(
         *(name for name in wheel.columns if name not in _PARTS),
+        _from(pods, _bits("r3", 48, len(pods))).alias("pod"),
         started.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").alias("start_time"),
         _ended(started + pl.duration(milliseconds=duration), _bits("r1", 40, 1_000_000)),
         _where(is_http, _path()).alias("path"),
