@@ -11,6 +11,13 @@ from dataclasses import replace
 from recommender.istio.proxy import MESH_GATEWAY
 from recommender.mesh.objects import Destination, Route, RouteMatch, VirtualService
 from recommender.mesh.request_match import NamedMatches, RequestMatch, StringMatch
+from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings
+
+_HANDED_ON = ("fault", "cors_policy", "headers", "rewrite", "retries", "direct_response")
+"""The settings of a root's route that count where the delegate's has none (`mergeHTTPRoute`).
+
+`timeout` and `mirrorPercentage` are handed on too, but hardly add to the size.
+"""
 
 
 def delegated_routes(root: VirtualService, route: Route, delegate: VirtualService) -> list[Route]:
@@ -37,7 +44,16 @@ def _merged_route(outer: Route, inner: Route) -> Route:
         mirrors=mirrors,
         has_mirror=has_mirror,
         rewrite_authority=outer.rewrite_authority if rewrite is None else rewrite,
+        settings=_merged_settings(outer.settings, inner.settings),
     )
+
+
+def _merged_settings(outer: RouteSettings, inner: RouteSettings) -> RouteSettings:
+    """Merge settings field by field: one that is there, even if it is empty, is never merged."""
+    if outer == NO_SETTINGS:
+        return inner
+    lacking = (name for name in _HANDED_ON if getattr(inner, name) is None)
+    return replace(inner, **{name: getattr(outer, name) for name in lacking})
 
 
 def _mirrors(outer: Route, inner: Route) -> tuple[tuple[Destination, ...], bool]:

@@ -21,15 +21,14 @@ from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings
 class BuiltRoute:
     """Describe a route by its name and the Envoy clusters it chooses from.
 
-    A route without clusters answers by itself: a redirect or a direct response. `retry_on` is empty
-    for istiod's default; `settings` is what else it does.
+    A route without clusters answers by itself: a redirect or a direct response. `settings` is what
+    else it does.
     """
 
     name: str
     clusters: tuple[str, ...]
     mirrors: tuple[str, ...] = ()
     match: RequestMatch = ANY_REQUEST
-    retry_on: str = ""
     settings: RouteSettings = NO_SETTINGS
 
 
@@ -87,12 +86,13 @@ def tcp_clusters(
     chosen = route.destinations
     if len(chosen) > 1:
         chosen = tuple(d for d in chosen if d.weight)
-    return tuple(_tcp_cluster(d, port, services.get(d.host)) for d in chosen)
+    return tuple(_cluster(d, port, services.get(d.host)) for d in chosen)
 
 
 def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> BuiltRoute:
     name = f"{route.name}.{match.name}" if match.name else route.name
-    chosen = route.destinations
+    # A delegate's route may have destinations and its root's direct response, which goes before.
+    chosen = () if route.settings.answer else route.destinations
     if len(chosen) > 1:
         chosen = tuple(d for d in chosen if d.weight)
     return BuiltRoute(
@@ -101,23 +101,18 @@ def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> B
         # A route that answers by itself has no upstream to mirror.
         tuple(_http_clusters(route.mirrors, port, lookup)) if chosen else (),
         match.request,
-        route.retry_on,
         route.settings,
     )
 
 
 def _http_clusters(destinations: Iterable[Destination], port: int, lookup: Lookup) -> Iterable[str]:
-    """Name the clusters; without a port of its own a destination has the listener's.
-
-    An ExternalName is replaced by what it stands for only where the listener has it.
-    """
+    """Name the clusters; an ExternalName is replaced only where the listener has it."""
     for destination in destinations:
-        service = lookup(destination.host)
-        host = (service.alias_for if service else None) or destination.host
-        yield cluster_name(host, destination.port or port, destination.subset)
+        yield _cluster(destination, port, lookup(destination.host))
 
 
-def _tcp_cluster(destination: Destination, port: int, service: RegistryService | None) -> str:
+def _cluster(destination: Destination, port: int, service: RegistryService | None) -> str:
+    """Name a cluster; without a port of its own it has the service's only one or the listener's."""
     host = (service.alias_for if service else None) or destination.host
     if destination.port is None and service is not None and len(service.ports) == 1:
         port = service.ports[0].number

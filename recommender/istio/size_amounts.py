@@ -27,6 +27,7 @@ from recommender.istio.routes import BuiltRoute
 from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost
 from recommender.mesh.objects import VirtualService
+from recommender.mesh.route_settings import NO_SETTINGS, Retries, RouteSettings
 
 _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthroughCluster
 _DEFAULT_RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
@@ -239,7 +240,7 @@ def _of_routes(
             found["virtual_host"] += 1
             found["virtual_host_byte"] += len(host.name)
             if has_catch_all(name):  # the only host of a sniffed service has the domain *
-                domains = (*host.domains, *([f"{host.host}."] if host.service else []))
+                domains = [*host.domains, *_absolute_names(host)]
                 found["domain"] += len(domains)
                 found["virtual_host_byte"] += sum(map(len, domains))
             for route in host.routes:
@@ -247,6 +248,16 @@ def _of_routes(
             if host.virtual_service is not None:
                 _add_virtual_service(found, host.virtual_service, host.routes)
     return found
+
+
+def _absolute_names(host: VirtualHost) -> Iterator[str]:
+    """Yield the names of a service with a trailing dot, which it has beside those without."""
+    if host.service is None:
+        return
+    if host.host in host.domains:
+        yield f"{host.host}."
+    if host.name in host.domains:
+        yield f"{host.host}.{host.name.removeprefix(host.host)}"
 
 
 def _add_route(found: Counter[str], route: BuiltRoute) -> None:
@@ -259,13 +270,39 @@ def _add_route(found: Counter[str], route: BuiltRoute) -> None:
     found["route_cluster_byte"] += sum(map(len, (*clusters, *route.mirrors)))
     if len(clusters) == 1:
         found["operation_byte"] += len(clusters[0].rpartition("|")[2])
-    found["fault"] += route.settings.faults
-    found["cors_policy"] += route.settings.cors_policies
-    found["header_operation"] += route.settings.header_operations
-    found["rewrite"] += route.settings.rewrites
-    found["settings_byte"] += route.settings.text
-    if clusters and route.retry_on:
-        found["retry_on_byte"] += len(route.retry_on) - len(_DEFAULT_RETRY_ON)
+    if route.settings is not NO_SETTINGS:
+        _add_settings(found, route.settings)
+
+
+def _add_settings(found: Counter[str], settings: RouteSettings) -> None:
+    """Count what else a route does; with an answer of its own nothing is asked of a destination."""
+    answer = settings.answer
+    each = [
+        ("fault", settings.fault),
+        ("cors_policy", settings.cors_policy),
+        ("header_operation", settings.headers),
+    ]
+    if answer is not None:
+        found["settings_byte"] += answer.text
+    else:
+        each += [
+            ("rewrite", settings.rewrite),
+            ("header_operation", settings.destination_headers),
+        ]
+        _add_retries(found, settings.retries)
+    for name, setting in each:
+        if setting is not None:
+            found[name] += setting.number
+            found["settings_byte"] += setting.text
+
+
+def _add_retries(found: Counter[str], retries: Retries | None) -> None:
+    """Count how retries differ from istiod's default ones (`ConvertPolicy`)."""
+    if retries is None:
+        return
+    found["route_without_retries"] += not retries.attempts
+    if retries.attempts and retries.on:
+        found["retry_on_byte"] += len(retries.on) - len(_DEFAULT_RETRY_ON)
 
 
 def _add_virtual_service(
@@ -276,7 +313,7 @@ def _add_virtual_service(
         match = route.match
         found["virtual_service_route"] += 1
         found["virtual_service_byte"] += len(vs.meta.namespace) + len(vs.meta.name)
-        found["operation_byte"] += len(vs.meta.name) if len(route.clusters) > 1 else 0
+        found["operation_byte"] += len(vs.meta.name) if len(route.clusters) != 1 else 0
         named = (*match.headers, *match.without_headers, *match.query_params)
         single = [each for each in (match.method, match.authority, match.scheme) if each]
         found["matcher"] += len(named) + len(single)

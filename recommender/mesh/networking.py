@@ -163,7 +163,6 @@ def _http_route(entry: Fields, namespace: str) -> Route:
             fields.required_text(delegate, "name"),
         ),
         rewrite_authority=None if rewrite is None else fields.text(rewrite, "authority"),
-        retry_on=fields.text(fields.mapping(entry, "retries"), "retryOn"),
         settings=route_settings(entry),
     )
 

@@ -1,12 +1,12 @@
-"""What an http route of a VirtualService sets beside where requests go.
+"""What an http route of a VirtualService sets beside where requests go, or instead of that.
 
 Names and fields: istio.io/api networking `HTTPRoute`, `Headers`, `CorsPolicy`,
-`HTTPFaultInjection`.
+`HTTPFaultInjection`, `HTTPRetry`, `HTTPRedirect`, `HTTPDirectResponse`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,17 +15,44 @@ from recommender.mesh.fields import Fields
 
 
 @dataclass(frozen=True, slots=True)
-class RouteSettings:
-    """Count what a route sets, as far as its size depends on it.
+class Setting:
+    """Count what a field sets, and the length of all its names, values and paths."""
 
-    `text` is the length of all names and values of headers, origins and rewritten paths.
+    number: int = 0
+    text: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Describe how often a request is tried again, 0 for never, and after what.
+
+    `on` is empty for what istiod takes by default.
     """
 
-    faults: int = 0
-    cors_policies: int = 0
-    header_operations: int = 0
-    rewrites: int = 0
-    text: int = 0
+    attempts: int = 0
+    on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSettings:
+    """Hold the fields of a route as far as its size depends on them, None for one it lacks.
+
+    `destination_headers` are what its destinations set for themselves.
+    """
+
+    fault: Setting | None = None
+    cors_policy: Setting | None = None
+    headers: Setting | None = None
+    rewrite: Setting | None = None
+    retries: Retries | None = None
+    redirect: Setting | None = None
+    direct_response: Setting | None = None
+    destination_headers: Setting | None = None
+
+    @property
+    def answer(self) -> Setting | None:
+        """Return what is answered without asking any destination, a redirect before all."""
+        return self.redirect or self.direct_response
 
 
 NO_SETTINGS: Final = RouteSettings()
@@ -37,31 +64,53 @@ def route_settings(entry: Fields) -> RouteSettings:
     Raises:
         FieldError: A field has a type that the resource's schema refuses.
     """
-    fault, rewrite = fields.mapping(entry, "fault"), fields.mapping(entry, "rewrite")
-    cors = fields.optional_mapping(entry, "corsPolicy")
-    headers = [text for holder in _holders(entry) for text in _header_operations(holder)]
-    texts = [*headers, *_texts(rewrite), *_texts(cors or {})]
     found = RouteSettings(
-        faults=sum(fields.optional_mapping(fault, kind) is not None for kind in ("delay", "abort")),
-        cors_policies=int(cors is not None),
-        header_operations=len(headers),
-        rewrites=int(bool(rewrite)),
-        text=sum(map(len, texts)),
+        fault=_fault(entry),
+        cors_policy=_texts_of(entry, "corsPolicy"),
+        headers=_headers([entry]),
+        rewrite=_texts_of(entry, "rewrite"),
+        retries=_retries(entry),
+        redirect=_texts_of(entry, "redirect"),
+        direct_response=_texts_of(entry, "directResponse"),
+        destination_headers=_headers(fields.mappings(entry, "route")),
     )
     return NO_SETTINGS if found == NO_SETTINGS else found
 
 
-def _holders(entry: Fields) -> Iterator[Fields]:
-    for holder in (entry, *fields.mappings(entry, "route")):
-        headers = fields.mapping(holder, "headers")
-        yield fields.mapping(headers, "request")
-        yield fields.mapping(headers, "response")
+def _fault(entry: Fields) -> Setting | None:
+    fault = fields.optional_mapping(entry, "fault")
+    if fault is None:
+        return None
+    kinds = (fields.optional_mapping(fault, kind) for kind in ("delay", "abort"))
+    return Setting(sum(kind is not None for kind in kinds))
 
 
-def _header_operations(holder: Fields) -> Iterator[str]:
+def _retries(entry: Fields) -> Retries | None:
+    retries = fields.optional_mapping(entry, "retries")
+    if retries is None:
+        return None
+    attempts = fields.integer(retries, "attempts") or 0
+    return Retries(max(attempts, 0), fields.text(retries, "retryOn"))
+
+
+def _headers(holders: Iterable[Fields]) -> Setting | None:
+    """Count the operations of all holders together, None where none of them has the field."""
+    each = (fields.optional_mapping(holder, "headers") for holder in holders)
+    found = [headers for headers in each if headers is not None]
+    sides = [fields.mapping(headers, side) for headers in found for side in ("request", "response")]
+    operations = [text for side in sides for text in _header_operations(side)]
+    return Setting(len(operations), sum(map(len, operations))) if found else None
+
+
+def _header_operations(side: Fields) -> Iterator[str]:
     for name in ("set", "add"):
-        yield from (key + value for key, value in fields.labels(holder, name).items())
-    yield from fields.texts(holder, "remove")
+        yield from (key + value for key, value in fields.labels(side, name).items())
+    yield from fields.texts(side, "remove")
+
+
+def _texts_of(entry: Fields, name: str) -> Setting | None:
+    value = fields.optional_mapping(entry, name)
+    return None if value is None else Setting(1, sum(map(len, _texts(value))))
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -169,16 +169,39 @@ def _place(pod: Object) -> None:
 
 
 def _do_more(vs: Object) -> None:
-    """Let routes of a VirtualService do what else they can; not all of them."""
+    """Let routes of a VirtualService do what else they can."""
     added: tuple[Object, ...] = (
         {"headers": {"request": {"set": {"x-tenant": "large"}, "remove": ["x-debug"]}}},
         {"corsPolicy": {"allowOrigins": [{"exact": "https://shop.example"}], "maxAge": "24h"}},
         {"fault": {"delay": {"fixedDelay": "2s", "percentage": {"value": 10}}}},
         {"rewrite": {"uri": "/v2/catalog"}},
         {"headers": {"response": {"add": {"x-served-by": "mesh"}}}, "timeout": "3s"},
-        {},
+        {"retries": {"attempts": 0}},
     )
-    routes = [route for route in vs["spec"].get("http", ()) if "route" in route]
+    _add_to_routes(vs, "route", added)
+    _add_to_routes(vs, "delegate", _FOR_DELEGATES)
+
+
+_FOR_DELEGATES: tuple[Object, ...] = (
+    {
+        "retries": {"attempts": 3, "retryOn": "connect-failure,refused-stream"},
+        "fault": {"abort": {"httpStatus": 503, "percentage": {"value": 1}}},
+        "headers": {"request": {"set": {"x-root": "root"}, "remove": ["x-internal"]}},
+    },
+    {
+        "corsPolicy": {"allowOrigins": [{"prefix": "https://shop."}], "allowMethods": ["GET"]},
+        "rewrite": {"uri": "/v1/of/the/root"},
+        "timeout": "5s",
+    },
+    {"retries": {"attempts": 0}},
+    {"directResponse": {"status": 503, "body": {"string": "closed for a while"}}},
+)
+"""What a route that delegates gives the routes of its delegate, where these have none."""
+
+
+def _add_to_routes(vs: Object, of: str, added: Sequence[Object]) -> None:
+    """Add settings to the http routes that have a field, to each other ones."""
+    routes = [route for route in vs["spec"].get("http", ()) if of in route]
     start = sum(map(ord, vs["metadata"]["name"]))
     for number, route in enumerate(routes, start):
         for field, value in added[number % len(added)].items():

@@ -110,7 +110,11 @@ def ask_of_delegated(draw: Draw, route: dict[str, object]) -> dict[str, object]:
     if draw.on("delegate match", 70):
         route["match"] = [_outer_match(draw) for _ in range(draw.between(1, 2))]
     if draw.on("delegate mirror or rewrite", 50):
-        more = ({"mirror": {"host": "s1"}}, {"mirrors": [{"destination": {"host": "s2"}}]})
+        more = (
+            {"mirror": {"host": "s1"}},
+            {"mirrors": [{"destination": {"host": "s2"}}]},
+            {"directResponse": {"status": 503}},
+        )
         rewrites = ({"rewrite": {"authority": draw.one(KUBERNETES)}}, {"rewrite": {"uri": "/y"}})
         route |= draw.one((*more, *rewrites))
         route["name"] = "root"

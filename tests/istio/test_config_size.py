@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
 import pytest
@@ -209,17 +210,40 @@ def test_outlier_detection_counts_for_each_cluster_of_its_rule() -> None:
     assert found.cds["outlier_detection"] == 2
 
 
-def test_a_routes_own_retries_count_instead_of_the_default_ones() -> None:
-    to = {"route": [{"destination": {"host": "web.b.svc.cluster.local"}}]}
+def routed(route: Object) -> Mapping[str, int]:
+    """Count what adds to the routes of a service with a VirtualService of one route."""
     host = ["web.b.svc.cluster.local"]
-    default, other = (
-        amounts(service("web", "b"), virtual_service("vs", "b", host, http=[{**to, **more}])).rds[
-            "retry_on_byte"
-        ]
-        for more in ({}, {"retries": {"attempts": 1, "retryOn": "5xx"}})
-    )
+    to: Object = {"route": [{"destination": {"host": host[0]}}]}
+    made = virtual_service("vs", "b", host, http=[{**to, **route}])
+    return amounts(service("web", "b"), made).rds
 
-    assert (default, other) == (0, len("5xx") - 75)
+
+@pytest.mark.parametrize(
+    ("retries", "retry_on", "without"),
+    [
+        ({}, 0, 0),
+        ({"retries": {"attempts": 1}}, 0, 0),
+        ({"retries": {"attempts": 1, "retryOn": "5xx"}}, len("5xx") - 75, 0),
+        ({"retries": {"attempts": 0, "retryOn": "5xx"}}, 0, 1),
+        ({"retries": {}}, 0, 1),
+    ],
+)
+def test_a_routes_own_retries_count_instead_of_the_default_ones(
+    retries: Object, retry_on: int, without: int
+) -> None:
+    found = routed(retries)
+
+    assert (found["retry_on_byte"], found["route_without_retries"]) == (retry_on, without)
+
+
+def test_a_route_that_answers_by_itself_has_nothing_for_a_destination() -> None:
+    """A delegate may have it from its root beside what does not go together in one route."""
+    settings = {"rewrite": {"uri": "/y"}, "retries": {}, "headers": {"request": {"remove": ["x"]}}}
+    found = routed({**settings, "directResponse": {"status": 503, "body": {"string": "closed"}}})
+
+    assert (found["rewrite"], found["route_without_retries"]) == (0, 0)
+    assert (found["answered_route"], found["header_operation"]) == (1, 1)
+    assert found["settings_byte"] == len("closed" + "x")
 
 
 @pytest.mark.parametrize(
@@ -327,6 +351,7 @@ def everything(policy: str) -> SizeAmounts:
             http=[
                 {"match": [plain], "route": both, "retries": retries, **settings},
                 moved,
+                {"match": [{"uri": {"exact": "/once"}}], "route": both, "retries": {"attempts": 0}},
                 {"route": [{"destination": to}], "mirror": to},
             ],
         ),

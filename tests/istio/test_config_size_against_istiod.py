@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from recommender.istio.config_size import ESTIMATE_ERRORS, config_size
+from recommender.istio.config_size import ESTIMATE_ERRORS, config_size, size_of_resources
 from recommender.istio.sidecar_scope import build_scope_rules
+from recommender.istio.size_amounts import OutboundResources
 from tests.istio.config_size_counts import (
     STATIC,
     TYPES,
@@ -30,6 +31,7 @@ from tests.istio.config_size_samples import (
     synthetic_samples,
 )
 from tests.istio.conformance_case import RUNS, Case, ask_istiod, random_case
+from tests.istio.delegate_mesh import DELEGATES, delegate_mesh
 from tests.istio.endpoint_mesh import LISTENERS, endpoint_mesh, listening
 from tests.istio.judge import JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
@@ -110,6 +112,28 @@ def test_endpoints_of_every_kind_are_counted_as_istiod_does(listeners: str, addr
     (verdicts,) = ask_istiod([case])
 
     assert lasting_differences(case, verdicts) == []
+
+
+def route_bytes(case: Case) -> dict[str, tuple[int, int]]:
+    """Map the route configurations of a case's only proxy to the estimate and the true bytes."""
+    (verdicts,) = ask_istiod([case])
+    (sample,) = samples_of(case, build_scope_rules(case.mesh()), verdicts)
+    true = {each.name: each.bytes for each in sample.sent("rds")}
+    routes = OutboundResources.of(sample.config).routes.items()
+    alone = {name: OutboundResources(routes={name: hosts}) for name, hosts in routes}
+    sizes = {name: size_of_resources(sample.config, each) for name, each in alone.items()}
+    assert sizes.keys() == true.keys()
+    return {name: (size.rds_bytes, true[name]) for name, size in sizes.items()}
+
+
+def test_what_roots_hand_on_to_delegates_is_about_as_large_as_istiod_makes_it() -> None:
+    """Each route configuration has one route of a delegate."""
+    require_go()
+    proxy = JudgedProxy("a", {}, size=True)
+    found = route_bytes(Case("delegates", tuple(delegate_mesh()), ((proxy, ()),)))
+
+    assert len(found) == DELEGATES
+    assert not {name: two for name, two in found.items() if abs(two[0] - two[1]) > 0.03 * two[1]}
 
 
 @pytest.mark.parametrize("name", ["shop", "synthetic"])

@@ -2,7 +2,10 @@
 
 import pytest
 
+from recommender.istio.proxy import Proxy
+from recommender.istio.routes import http_routes
 from recommender.mesh import RequestMatch, Route, StringMatch
+from recommender.mesh.route_settings import RouteSettings, route_settings
 from tests.istio.helpers import fqdn, rules_of, virtual_service
 from tests.mesh.helpers import Object
 
@@ -112,3 +115,58 @@ def test_a_delegate_has_the_root_s_mirrors_and_rewrite_where_it_has_none() -> No
     assert mirrors(one, several) == [fqdn("m.a"), fqdn("n.b")]
     assert [r.rewrite_authority for r in merged(rewrite, {})] == ["r.example"]
     assert [r.rewrite_authority for r in merged(rewrite, {"rewrite": {"uri": "/x"}})] == [""]
+
+
+SETTINGS: Object = {
+    "fault": {"abort": {"httpStatus": 503}},
+    "corsPolicy": {"allowOrigins": [{"exact": "https://a.example"}]},
+    "headers": {"request": {"set": {"x-a": "1"}}},
+    "rewrite": {"uri": "/of/the/root"},
+    "retries": {"attempts": 1, "retryOn": "5xx"},
+    "directResponse": {"status": 503, "body": {"string": "closed"}},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_delegate_has_the_root_s_setting_where_it_has_none(name: str) -> None:
+    others = {other: value for other, value in SETTINGS.items() if other != name}
+    (route,) = merged(SETTINGS, others)
+
+    assert route.settings == route_settings(SETTINGS)
+    assert route.destinations
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_delegate_s_own_setting_counts_alone_even_if_it_is_empty(name: str) -> None:
+    """Nothing within a setting is merged: not one header with another."""
+    (own,) = merged({name: SETTINGS[name]}, {name: {}})
+
+    assert own.settings == route_settings({name: {}})
+
+
+def test_what_destinations_set_for_themselves_stays_with_them() -> None:
+    headers: Object = {"request": {"remove": ["x"]}}
+    to: Object = {"destination": {"host": "moved"}, "headers": headers}
+    (route,) = merged({"headers": {}}, {"route": [to]})
+
+    assert route.settings == route_settings({"headers": {}, "route": [to]})
+
+
+def test_a_root_s_redirect_is_not_handed_on() -> None:
+    """The webhook refuses it, but istiod has what was stored without."""
+    (route,) = merged({"redirect": {"uri": "/x"}}, {})
+
+    assert route.settings == RouteSettings()
+
+
+def test_a_root_s_direct_response_goes_before_where_a_delegate_sends_requests() -> None:
+    closed = {"directResponse": {"status": 503}}
+    rules = rules_of(
+        virtual_service("root", "a", ["cart"], http=[{"delegate": {"name": "d"}, **closed}]),
+        virtual_service("d", "a", [], http=[{**TO, "mirror": {"host": "m"}}]),
+    )
+    (vs,) = rules.virtual_services.visible_from("a").ordered
+    (built,) = http_routes(vs, Proxy("a"), 80, lambda _: None)
+
+    assert [d.host for route in vs.routes for d in route.destinations] == [fqdn("moved.a")]
+    assert (built.clusters, built.mirrors) == ((), ())

@@ -11,7 +11,13 @@ from recommender.mesh import (
     StringMatch,
     VirtualService,
 )
-from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings, route_settings
+from recommender.mesh.route_settings import (
+    NO_SETTINGS,
+    Retries,
+    RouteSettings,
+    Setting,
+    route_settings,
+)
 from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -73,7 +79,7 @@ def test_an_http_route_keeps_what_decides_scope() -> None:
         mirrors=(Destination("old"), Destination("new")),
         has_mirror=True,
         rewrite_authority="cart.example",
-        settings=RouteSettings(rewrites=1, text=len("cart.example")),
+        settings=RouteSettings(rewrite=Setting(1, len("cart.example"))),
     )
 
 
@@ -250,17 +256,50 @@ def test_a_route_of_no_service_makes_nothing_and_no_note(ref: Object) -> None:
 
 
 def test_what_else_an_http_route_does_is_counted_with_its_texts() -> None:
-    """Headers of destinations count as the route's."""
     request = {"set": {"x-a": "1"}, "add": {"x-b": "22"}}
     operations = {"request": request, "response": {"remove": ["x"]}}
     route = {
         "fault": {"delay": {"fixedDelay": "1s"}, "abort": {"httpStatus": 500}},
         "corsPolicy": {"allowOrigins": [{"exact": "https://a"}], "allowMethods": ["GET"]},
+        "headers": {"response": {"remove": ["server"]}},
+        "retries": {"attempts": 2, "retryOn": "5xx"},
         "route": [{"destination": {"host": "a"}, "headers": operations}],
     }
 
-    assert route_settings(route) == RouteSettings(2, 1, 3, 0, len("x-a1x-b22x" + "https://aGET"))
+    assert route_settings(route) == RouteSettings(
+        fault=Setting(2),
+        cors_policy=Setting(1, len("https://aGET")),
+        headers=Setting(1, len("server")),
+        retries=Retries(2, "5xx"),
+        destination_headers=Setting(3, len("x-a1x-b22x")),
+    )
     assert route_settings({"route": [{"destination": {"host": "a"}}]}) is NO_SETTINGS
+
+
+def test_what_a_route_answers_by_itself_is_counted_a_redirect_before_all() -> None:
+    body = {"status": 200, "body": {"string": "closed"}}
+    closed = route_settings({"directResponse": body})
+    moved = route_settings({"directResponse": body, "redirect": {"authority": "b", "uri": "/x"}})
+
+    assert closed.answer == Setting(1, len("closed"))
+    assert moved.answer == Setting(1, len("b/x"))
+    assert NO_SETTINGS.answer is None
+
+
+@pytest.mark.parametrize(
+    "name", ["fault", "corsPolicy", "headers", "rewrite", "retries", "redirect", "directResponse"]
+)
+def test_a_setting_that_is_there_but_empty_is_not_one_that_is_not_there(name: str) -> None:
+    assert route_settings({name: {}}) != NO_SETTINGS
+    assert route_settings({name: None}) == NO_SETTINGS
+
+
+@pytest.mark.parametrize("retries", [{}, {"attempts": 0}, {"attempts": -1, "retryOn": "5xx"}])
+def test_a_route_is_tried_again_only_if_it_says_how_often(retries: Object) -> None:
+    found = route_settings({"retries": retries}).retries
+
+    assert found is not None
+    assert found.attempts == 0
 
 
 def test_the_settings_of_a_route_may_be_nested_deeply() -> None:
@@ -268,4 +307,4 @@ def test_the_settings_of_a_route_may_be_nested_deeply() -> None:
     for _ in range(5000):
         deep = {"in": [deep]}
 
-    assert route_settings({"corsPolicy": {"allowOrigins": deep}}).text == 1
+    assert route_settings({"corsPolicy": {"allowOrigins": deep}}).cors_policy == Setting(1, 1)

@@ -83,9 +83,8 @@ class Route:
 
     `delegate` is the (namespace, name) of the VirtualService that an http route delegates to;
     `rewrite_authority` what the route puts in place of the caller's authority, empty for a rewrite
-    of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`;
-    `retry_on` is what `retries` says instead of istiod's default, `settings` what else an http
-    route does.
+    of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`,
+    `settings` what else an http route does.
     """
 
     protocol: Literal["http", "tcp", "tls"]
@@ -96,7 +95,6 @@ class Route:
     has_mirror: bool = False
     delegate: tuple[str, str] | None = None
     rewrite_authority: str | None = None
-    retry_on: str = ""
     settings: RouteSettings = NO_SETTINGS
 
 
