@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 from recommender.istio.authority import Authority, limited_to
 from recommender.istio.filter_chains import FilterChain
+from recommender.istio.http_proxy_hosts import is_http_proxy
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listener
-from recommender.istio.protocols import Protocol, protocol_of
+from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.route_match import Request
@@ -295,8 +296,7 @@ def _find_listener(config: ProxyConfig, call: OutboundCall) -> OutboundListener 
 
 def is_bound(listener: EgressListener) -> bool:
     """Tell whether a Sidecar opens a port of its own on the pod, bound or as an HTTP proxy."""
-    protocol = protocol_of(listener.port_protocol or "")
-    return bool(listener.bind) or listener.capture_mode == "NONE" or protocol is Protocol.HTTP_PROXY
+    return bool(listener.bind) or listener.capture_mode == "NONE" or is_http_proxy(listener)
 
 
 def _unknown_fate(config: ProxyConfig) -> Fate:

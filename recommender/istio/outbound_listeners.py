@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from recommender.istio.call import ProxyConfig, listener_for_routes
+from recommender.istio.http_proxy_hosts import http_proxy_hosts, is_http_proxy
 from recommender.istio.listeners import OutboundListener
 from recommender.istio.virtual_hosts import VirtualHost, virtual_hosts
 
@@ -45,7 +46,7 @@ def route_configurations(
             if port not in by_port:
                 by_port[port] = _virtual_hosts(config, port)
                 by_domain[port] = {d: each for each in by_port[port] for d in each.domains}
-            only = by_domain[port].get(host.lower())
+            only = by_domain[port].get(host.lower()) or by_domain[port].get(name.lower())
             found[name] = by_port[port] if not own else (only,) if only else ()
     return found
 
@@ -57,7 +58,11 @@ def _addresses(config: ProxyConfig, port: int) -> set[str]:
 
 def _virtual_hosts(config: ProxyConfig, port: int) -> tuple[VirtualHost, ...]:
     imported = listener_for_routes(config.scope, port)
-    return virtual_hosts(imported, config.proxy, port, config.domain) if imported else ()
+    if imported is None:
+        return ()
+    if is_http_proxy(imported.listener):
+        return http_proxy_hosts(imported, config.proxy, config.domain)
+    return virtual_hosts(imported, config.proxy, port, config.domain)
 
 
 def passes_through(listener: OutboundListener) -> bool:

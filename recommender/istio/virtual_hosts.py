@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -66,6 +67,33 @@ class VirtualHosts:
         return self.exact.get("*")
 
 
+@dataclass(slots=True)
+class TakenNames:
+    """Give names and domains to the first virtual host that wants them (`dedupeDomains`).
+
+    A domain that is only another name for a host is not taken where that name is `known` itself.
+    """
+
+    known: AbstractSet[str]
+    _names: set[str] = field(default_factory=set)
+    _domains: set[str] = field(default_factory=set)
+
+    def take(
+        self, name: str, domains: Iterable[str], alternative: AbstractSet[str]
+    ) -> tuple[str, ...]:
+        """Return the domains that a virtual host gets, none if there is one of its name."""
+        if name in self._names:
+            return ()
+        self._names.add(name)
+        kept = tuple(
+            d
+            for d in dict.fromkeys(domains)
+            if d.lower() not in self._domains and not (d in alternative and d in self.known)
+        )
+        self._domains.update(d.lower() for d in kept)
+        return kept
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Hold hosts and services that share routes (`VirtualHostWrapper`)."""
@@ -105,21 +133,12 @@ def virtual_hosts(
     groups = list(_groups(listener, proxy, port, services, whole or listener))
     known = {s.hostname for group in groups for s in group.services}
     built: list[VirtualHost] = []
-    names: set[str] = set()
-    taken: set[str] = set()
+    taken = TakenNames(known)
     candidates = [candidate for group in groups for candidate in _named(group, proxy, domain)]
     claims = _contested(candidates)
     for group, host, service, domains, alternative in candidates:
         name = f"{host}:{port}"
-        if name in names:
-            continue
-        names.add(name)
-        kept = tuple(
-            d
-            for d in dict.fromkeys(domains)
-            if d.lower() not in taken and not (d in alternative and d in known)
-        )
-        taken.update(d.lower() for d in kept)
+        kept = taken.take(name, domains, alternative)
         if kept:
             aliases = _alias_domains(service, kept, proxy, domain) if service else {}
             key = imported[host].key if service else None
@@ -185,16 +204,16 @@ def _groups(
 ) -> Iterator[_Group]:
     served: set[str] = set()
     wildcards = [host for host in services if is_wildcard(host)]
-    index: _MostSpecific | None = None
+    index: MostSpecific | None = None
     for vs in listener.virtual_services:
         only_hosts = port == VIRTUAL_SERVICE_ONLY_PORT
-        if not (only_hosts or _concerns(vs, services, wildcards)):
+        if not (only_hosts or concerns(vs, services, wildcards)):
             continue
         routes = http_routes(vs, proxy, port, partial(whole.at_port_named, port))
         if not routes:
             continue
-        index = index or _MostSpecific.of(listener)
-        hosts, matching = _separated(vs, services, index)
+        index = index or MostSpecific.of(listener)
+        hosts, matching = separated(vs, services, index)
         hosts = tuple(h for h in hosts if not (is_wildcard(h) and _is_served(h, vs, whole, port)))
         if vs.gateway_api and not any(
             vs.meta.namespace in (s.namespace, proxy.namespace) for s in matching
@@ -224,7 +243,7 @@ def _is_http(service: RegistryService, port: int) -> bool:
     return found is not None and found.protocol.may_be_http
 
 
-def _concerns(
+def concerns(
     vs: VirtualService, services: Mapping[str, RegistryService], wildcards: list[str]
 ) -> bool:
     """Tell whether a host of a VirtualService is that of a service (`selectVirtualServices`)."""
@@ -237,8 +256,8 @@ def _concerns(
     return False
 
 
-def _separated(
-    vs: VirtualService, services: Mapping[str, RegistryService], index: _MostSpecific
+def separated(
+    vs: VirtualService, services: Mapping[str, RegistryService], index: MostSpecific
 ) -> tuple[tuple[str, ...], tuple[RegistryService, ...]]:
     """Split a VirtualService's hosts into those without a service, and the services of the rest."""
     alone: list[str] = []
@@ -263,7 +282,7 @@ def _separated(
 
 
 @dataclass(frozen=True, slots=True)
-class _MostSpecific:
+class MostSpecific:
     """Tell which VirtualService has the most specific host for a service.
 
     Source: model/sidecar.go `computeWildcardHostVirtualServiceIndex`.
@@ -273,7 +292,7 @@ class _MostSpecific:
     wildcard: tuple[tuple[str, VirtualService], ...]
 
     @classmethod
-    def of(cls, listener: ListenerScope) -> _MostSpecific:
+    def of(cls, listener: ListenerScope) -> MostSpecific:
         """Index the hosts of a listener's VirtualServices; the first of equal ones counts."""
         exact: dict[str, VirtualService] = {}
         wildcard: dict[str, VirtualService] = {}

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from recommender.istio.call import ProxyConfig
 from recommender.istio.outbound_clusters import Discovery
 from recommender.istio.outbound_listeners import has_catch_all, passes_through
-from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.size_amounts import OutboundResources
-from recommender.mesh.objects import EgressListener
 from tests.istio.judge import JudgedProxy
 from tests.istio.verdicts import Resource, Size
 
@@ -85,14 +83,8 @@ def by_the_model(sample: Sample) -> dict[str, Parts]:
 def differences(sample: Sample) -> dict[str, object]:
     """Say by type which resources the two count differently."""
     ours, theirs = by_the_model(sample), by_istiod(sample)
-    if any(_is_http_proxy(each.listener) for each in sample.config.scope.listeners):
-        ours.pop("rds")  # the routes of an HTTP proxy are not modelled
     return {
         xds: sorted(ours[xds].items() ^ theirs[xds].items())
         for xds in ours
         if ours[xds] != theirs[xds]
     }
-
-
-def _is_http_proxy(listener: EgressListener) -> bool:
-    return protocol_of(listener.port_protocol or "") is Protocol.HTTP_PROXY

@@ -43,6 +43,14 @@ LISTENERS: dict[str, tuple[Object, ...]] = {
         },
         {"hosts": ["b/*"]},
     ),
+    "HTTP proxy": (
+        {
+            "port": {"number": 3128, "protocol": "HTTP_PROXY", "name": "proxy"},
+            "bind": "127.0.0.1",
+            "hosts": ["*/*"],
+        },
+        {"hosts": ["b/*"]},
+    ),
     "all bound": ({"bind": "127.0.0.2", "hosts": ["b/*"]},),
     "not captured": ({"captureMode": "NONE", "hosts": ["b/*"]},),
 }

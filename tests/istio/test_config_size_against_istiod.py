@@ -136,6 +136,16 @@ def test_what_roots_hand_on_to_delegates_is_about_as_large_as_istiod_makes_it() 
     assert not {name: two for name, two in found.items() if abs(two[0] - two[1]) > 0.03 * two[1]}
 
 
+def test_the_routes_of_an_http_proxy_are_about_as_large_as_istiod_makes_them() -> None:
+    require_go()
+    proxy = JudgedProxy("a", {"app": "x"}, ips=("10.243.0.1",), size=True)
+    objects = (*endpoint_mesh(), listening(*LISTENERS["HTTP proxy"]))
+    estimate, true = route_bytes(Case("HTTP proxy", objects, ((proxy, ()),)))["3128"]
+
+    assert true > 3000
+    assert abs(estimate - true) < 0.03 * true
+
+
 @pytest.mark.parametrize("name", ["shop", "synthetic"])
 def test_a_mesh_has_the_resources_that_istiod_sends(
     name: str, request: pytest.FixtureRequest
