@@ -115,7 +115,9 @@ def size_amounts(config: ProxyConfig, resources: OutboundResources) -> SizeAmoun
         cds=clusters,
         eds=_of_load_assignments(sent),
         lds=_of_listeners(resources, telemetry),
-        rds=_of_routes(resources.routes, config.outbound_traffic_policy),
+        rds=_of_routes(
+            resources.routes, config.outbound_traffic_policy, rules.mesh.config.default_retries
+        ),
     )
 
 
@@ -225,7 +227,9 @@ def _of_listeners(resources: OutboundResources, telemetry: OutboundTelemetry) ->
 
 
 def _of_routes(
-    routes: Mapping[str, Iterable[VirtualHost]], outbound_traffic_policy: str
+    routes: Mapping[str, Iterable[VirtualHost]],
+    outbound_traffic_policy: str,
+    default_retries: Retries | None,
 ) -> Counter[str]:
     found: Counter[str] = Counter()
     for name, hosts in routes.items():
@@ -244,7 +248,7 @@ def _of_routes(
                 found["domain"] += len(domains)
                 found["virtual_host_byte"] += sum(map(len, domains))
             for route in host.routes:
-                _add_route(found, route)
+                _add_route(found, route, default_retries)
             if host.virtual_service is not None:
                 _add_virtual_service(found, host.virtual_service, host.routes)
     return found
@@ -260,7 +264,7 @@ def _absolute_names(host: VirtualHost) -> Iterator[str]:
         yield f"{host.host}.{host.name.removeprefix(host.host)}"
 
 
-def _add_route(found: Counter[str], route: BuiltRoute) -> None:
+def _add_route(found: Counter[str], route: BuiltRoute, default_retries: Retries | None) -> None:
     """Count what a route chooses from; one cluster names the traced operation by its host."""
     clusters = route.clusters
     found["route"] += 1
@@ -270,6 +274,8 @@ def _add_route(found: Counter[str], route: BuiltRoute) -> None:
     found["route_cluster_byte"] += sum(map(len, (*clusters, *route.mirrors)))
     if len(clusters) == 1:
         found["operation_byte"] += len(clusters[0].rpartition("|")[2])
+    if clusters:
+        _add_retries(found, route.settings.retries or default_retries)
     if route.settings is not NO_SETTINGS:
         _add_settings(found, route.settings)
 
@@ -289,7 +295,6 @@ def _add_settings(found: Counter[str], settings: RouteSettings) -> None:
             ("rewrite", settings.rewrite),
             ("header_operation", settings.destination_headers),
         ]
-        _add_retries(found, settings.retries)
     for name, setting in each:
         if setting is not None:
             found[name] += setting.number

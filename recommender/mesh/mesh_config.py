@@ -23,6 +23,7 @@ from recommender.mesh.objects import (
     ObjectMeta,
     ServiceEntryVisibility,
 )
+from recommender.mesh.route_settings import read_retries
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 
 ANOTHER: Final = "another MeshConfig that was not used"
@@ -137,6 +138,7 @@ def _mesh_config(given: Fields, root_namespace: str) -> MeshConfig:
         ),
         ingress_class=fields.text(config, "ingressClass") or default.ingress_class,
         service_entry_visibility=_service_entry_visibility(config),
+        default_retries=read_retries(config, "defaultHttpRetryPolicy"),
     )
 
 

@@ -69,12 +69,25 @@ def route_settings(entry: Fields) -> RouteSettings:
         cors_policy=_texts_of(entry, "corsPolicy"),
         headers=_headers([entry]),
         rewrite=_texts_of(entry, "rewrite"),
-        retries=_retries(entry),
+        retries=read_retries(entry, "retries"),
         redirect=_texts_of(entry, "redirect"),
         direct_response=_texts_of(entry, "directResponse"),
         destination_headers=_headers(fields.mappings(entry, "route")),
     )
     return NO_SETTINGS if found == NO_SETTINGS else found
+
+
+def read_retries(holder: Fields, name: str) -> Retries | None:
+    """Read a field of the type `HTTPRetry`, None where there is none.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    retries = fields.optional_mapping(holder, name)
+    if retries is None:
+        return None
+    attempts = fields.integer(retries, "attempts") or 0
+    return Retries(max(attempts, 0), fields.text(retries, "retryOn"))
 
 
 def _fault(entry: Fields) -> Setting | None:
@@ -83,14 +96,6 @@ def _fault(entry: Fields) -> Setting | None:
         return None
     kinds = (fields.optional_mapping(fault, kind) for kind in ("delay", "abort"))
     return Setting(sum(kind is not None for kind in kinds))
-
-
-def _retries(entry: Fields) -> Retries | None:
-    retries = fields.optional_mapping(entry, "retries")
-    if retries is None:
-        return None
-    attempts = fields.integer(retries, "attempts") or 0
-    return Retries(max(attempts, 0), fields.text(retries, "retryOn"))
 
 
 def _headers(holders: Iterable[Fields]) -> Setting | None:

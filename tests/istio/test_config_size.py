@@ -26,7 +26,7 @@ from tests.istio.endpoint_mesh import (
     ready,
     subsets,
 )
-from tests.istio.helpers import rules_of, scope_of, service, virtual_service
+from tests.istio.helpers import mesh_config, rules_of, scope_of, service, virtual_service
 from tests.mesh.helpers import Object, obj, pod
 
 NOTHING = "~/*"
@@ -210,12 +210,12 @@ def test_outlier_detection_counts_for_each_cluster_of_its_rule() -> None:
     assert found.cds["outlier_detection"] == 2
 
 
-def routed(route: Object) -> Mapping[str, int]:
+def routed(route: Object, *more: Object) -> Mapping[str, int]:
     """Count what adds to the routes of a service with a VirtualService of one route."""
     host = ["web.b.svc.cluster.local"]
     to: Object = {"route": [{"destination": {"host": host[0]}}]}
     made = virtual_service("vs", "b", host, http=[{**to, **route}])
-    return amounts(service("web", "b"), made).rds
+    return amounts(service("web", "b"), made, *more).rds
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,16 @@ def test_a_routes_own_retries_count_instead_of_the_default_ones(
     found = routed(retries)
 
     assert (found["retry_on_byte"], found["route_without_retries"]) == (retry_on, without)
+
+
+def test_retries_of_the_mesh_count_where_a_route_has_none() -> None:
+    """Also for services without a VirtualService, but never for what answers by itself."""
+    mesh = mesh_config("{defaultHttpRetryPolicy: {attempts: 0}}")
+    own = {"retries": {"attempts": 1}}
+    found = [routed(route, mesh) for route in ({}, own, {"directResponse": {"status": 503}})]
+
+    assert [each["route_without_retries"] for each in found] == [1, 0, 0]
+    assert amounts(service("web", "b"), mesh).rds["route_without_retries"] == 1
 
 
 def test_a_route_that_answers_by_itself_has_nothing_for_a_destination() -> None:

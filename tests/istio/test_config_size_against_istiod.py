@@ -35,9 +35,11 @@ from tests.istio.delegate_mesh import DELEGATES, delegate_mesh
 from tests.istio.endpoint_mesh import LISTENERS, endpoint_mesh, listening
 from tests.istio.judge import JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
+from tests.mesh.helpers import Object
 
 SEEDS = range(20_000, 20_030)
 UNSEEN = range(32_000, 32_020)
+RETRYING = range(33_000, 33_010)
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,16 @@ def unseen() -> list[Sample]:
     meshes = zip(seeds, SETTINGS.values(), strict=True)
     found = (random_samples(part, config, more) for part, (config, more) in meshes)
     return [sample for samples in found for sample in samples]
+
+
+@pytest.mark.parametrize("policy", [{"attempts": 0}, {"attempts": 3, "retryOn": "5xx"}])
+def test_the_estimate_knows_how_a_mesh_wants_requests_tried_again(policy: Object) -> None:
+    require_go()
+    found = accuracies(random_samples(RETRYING, {"defaultHttpRetryPolicy": policy}))["rds"]
+    p50, p95 = ESTIMATE_ERRORS["rds"]
+
+    assert found.p50 <= p50, found
+    assert found.p95 <= p95, found
 
 
 @pytest.fixture(scope="module")

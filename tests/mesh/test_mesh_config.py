@@ -2,6 +2,7 @@ import pytest
 
 from recommender.mesh import AccessLogFormat, ExtensionProvider, MeshConfig
 from recommender.mesh.mesh_config import BUILT_IN_PROVIDERS
+from recommender.mesh.route_settings import Retries
 from tests.mesh.helpers import Object, mesh_of, mesh_of_objects, notes_of, obj
 
 FULL = """
@@ -18,6 +19,7 @@ defaultProviders:
 defaultConfig:
   proxyMetadata:
     ISTIO_META_DNS_CAPTURE: "true"
+defaultHttpRetryPolicy: {attempts: 3, retryOn: 5xx}
 discoverySelectors:
 - matchLabels: {mesh: "on"}
 - matchExpressions:
@@ -41,7 +43,7 @@ def config(mesh: str) -> MeshConfig:
     return mesh_of_objects(config_map(mesh)).config
 
 
-def test_every_field_that_decides_scope_is_read() -> None:
+def test_every_field_that_decides_scope_or_its_size_is_read() -> None:
     assert config(FULL) == MeshConfig(
         root_namespace="istio-root",
         trust_domain="shop.example",
@@ -61,6 +63,7 @@ def test_every_field_that_decides_scope_is_read() -> None:
             (("mesh", "In", ("on",)),),
             (("env", "In", ("prod", "test")), ("off", "DoesNotExist", ())),
         ),
+        default_retries=Retries(3, "5xx"),
     )
 
 
@@ -126,6 +129,7 @@ def test_a_policy_without_a_mode_is_registry_only(mesh: str, mode: str) -> None:
         "extensionProviders: [{name: a}]",
         "extensionProviders: [{name: a, zipkin: {port: x}}]",
         "defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: true}}",
+        "defaultHttpRetryPolicy: {attempts: [3]}",
     ],
 )
 def test_a_mesh_config_that_istiod_would_refuse_is_not_used_with_a_note(mesh: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recommender.mesh.objects.meta import LabelSelector
+from recommender.mesh.route_settings import Retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ class ServiceEntryVisibility:
 
 @dataclass(frozen=True, slots=True)
 class MeshConfig:
-    """Describe the parts of MeshConfig that decide scope.
+    """Describe the parts of MeshConfig that decide scope, or its size.
 
-    `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults.
+    `outbound_traffic_policy` is the mode; the export lists are the mesh's defaults, as are
+    `default_retries` those of routes without any of their own.
     """
 
     root_namespace: str = "istio-system"
@@ -79,6 +81,7 @@ class MeshConfig:
     discovery_selectors: tuple[LabelSelector, ...] = ()
     ingress_class: str = "istio"
     service_entry_visibility: ServiceEntryVisibility = field(default_factory=ServiceEntryVisibility)
+    default_retries: Retries | None = None
 
     @property
     def access_log(self) -> Literal["", "TEXT", "JSON"]:
