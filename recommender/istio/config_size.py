@@ -70,29 +70,30 @@ class SizeCoefficients:
     tracing: float = 190
     virtual_outbound: float = 540
     # RDS: a route configuration, its virtual hosts with their routes, and what those choose from.
-    route_configuration: float = 14
-    catch_all_virtual_host: float = 66
+    route_configuration: float = 15
+    catch_all_virtual_host: float = 63
     refusing_virtual_host: float = -22
     resolving_virtual_host: float = 27
-    virtual_host: float = 10
+    virtual_host: float = 5
     domain: float = 2
     virtual_host_byte: float = 1
-    route: float = 261
+    route: float = 254
+    route_name_byte: float = 1
     route_cluster_byte: float = 1
     operation_byte: float = 1
-    answered_route: float = -234
-    split_cluster: float = 12
-    mirror: float = 16
-    fault: float = 115
-    cors_policy: float = 113
-    header_operation: float = 5
-    rewrite: float = 4
+    answered_route: float = -232
+    split_cluster: float = 8
+    mirror: float = 15
+    fault: float = 114
+    cors_policy: float = 116
+    header_operation: float = 7
+    rewrite: float = 1
     settings_byte: float = 1
     retry_on_byte: float = 1
-    route_without_retries: float = -229
-    virtual_service_route: float = 78
+    route_without_retries: float = -227
+    virtual_service_route: float = 84
     virtual_service_byte: float = 1
-    matcher: float = 17
+    matcher: float = 14
     match_byte: float = 1
 
 
@@ -101,7 +102,7 @@ ESTIMATE_ERRORS: Mapping[str, tuple[float, float]] = {
     "cds": (0.01, 0.02),
     "eds": (0.01, 0.02),
     "lds": (0.01, 0.03),
-    "rds": (0.02, 0.05),
+    "rds": (0.01, 0.02),
 }
 """How far estimates are off by xDS type, as shares of the true bytes: half and 95 % of the proxies.
 

@@ -15,7 +15,7 @@ from recommender.istio.host_names import is_wildcard
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol, protocol_of
 from recommender.istio.proxy import Proxy
-from recommender.istio.registry import RegistryService, Resolution
+from recommender.istio.registry import RegistryService, Resolution, ServiceKey
 from recommender.istio.routes import BuiltRoute, cluster_name, http_routes
 from recommender.istio.virtual_hosts import (
     MostSpecific,
@@ -64,10 +64,18 @@ def http_proxy_hosts(listener: ListenerScope, proxy: Proxy, domain: str) -> tupl
             kept = tuple(each for each in kept if ":" in each)
         if kept:
             key = host.service.key if host.service else None
-            built.append(
-                VirtualHost(name, host.name, kept, host.routes, key, host.virtual_service, {})
-            )
+            vs, aliases = host.virtual_service, _aliases(host, kept)
+            built.append(VirtualHost(name, host.name, kept, host.routes, key, vs, aliases))
     return tuple(built)
+
+
+def _aliases(host: _Host, kept: tuple[str, ...]) -> dict[str, ServiceKey]:
+    return {
+        domain: alias
+        for alias in (host.service.aliases if host.service else ())
+        for domain in (alias.hostname, f"{alias.hostname}:{host.port}")
+        if domain in kept
+    }
 
 
 def _hosts(listener: ListenerScope, proxy: Proxy) -> Iterator[_Host]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from recommender.istio.call import ProxyConfig
 from recommender.istio.endpoint_index import EndpointIndex, ServiceEndpoint
@@ -250,30 +251,36 @@ def _of_routes(
             for route in host.routes:
                 _add_route(found, route, default_retries)
             if host.virtual_service is not None:
-                _add_virtual_service(found, host.virtual_service, host.routes)
+                _add_virtual_service(found, host.virtual_service, host)
     return found
 
 
 def _absolute_names(host: VirtualHost) -> Iterator[str]:
-    """Yield the names of a service with a trailing dot, which it has beside those without."""
+    """Yield the names with a trailing dot that a service and its aliases have beside the others.
+
+    Source: `GenerateAltVirtualHosts`; pods of a headless service have names below these too.
+    """
     if host.service is None:
         return
-    if host.host in host.domains:
-        yield f"{host.host}."
-    if host.name in host.domains:
-        yield f"{host.host}.{host.name.removeprefix(host.host)}"
+    port = host.name.removeprefix(host.host)
+    for name in (host.host, *{alias.hostname for alias in host.aliases.values()}):
+        for relative, end in product((name, f"*.{name}"), ("", port)):
+            if relative + end in host.domains:
+                yield f"{relative}.{end}"
 
 
 def _add_route(found: Counter[str], route: BuiltRoute, default_retries: Retries | None) -> None:
-    """Count what a route chooses from; one cluster names the traced operation by its host."""
+    """Count what a route chooses from; one cluster names the traced operation by host and port."""
     clusters = route.clusters
     found["route"] += 1
+    found["route_name_byte"] += len(route.name)
     found["answered_route"] += not clusters
     found["split_cluster"] += len(clusters) if len(clusters) > 1 else 0
     found["mirror"] += len(route.mirrors)
     found["route_cluster_byte"] += sum(map(len, (*clusters, *route.mirrors)))
     if len(clusters) == 1:
-        found["operation_byte"] += len(clusters[0].rpartition("|")[2])
+        _, port, _, host = clusters[0].split("|", 3)
+        found["operation_byte"] += len(host) + len(port)
     if clusters:
         _add_retries(found, route.settings.retries or default_retries)
     if route.settings is not NO_SETTINGS:
@@ -310,15 +317,17 @@ def _add_retries(found: Counter[str], retries: Retries | None) -> None:
         found["retry_on_byte"] += len(retries.on) - len(_DEFAULT_RETRY_ON)
 
 
-def _add_virtual_service(
-    found: Counter[str], vs: VirtualService, routes: Iterable[BuiltRoute]
-) -> None:
-    """Count what routes hold of their VirtualService: its name, and what they ask of a request."""
-    for route in routes:
+def _add_virtual_service(found: Counter[str], vs: VirtualService, host: VirtualHost) -> None:
+    """Count what routes hold of their VirtualService: its name, and what they ask of a request.
+
+    Without a single cluster it names the traced operation, with the port of the virtual host.
+    """
+    named_by_it = len(vs.meta.name) + len(host.name.rpartition(":")[2])
+    for route in host.routes:
         match = route.match
         found["virtual_service_route"] += 1
         found["virtual_service_byte"] += len(vs.meta.namespace) + len(vs.meta.name)
-        found["operation_byte"] += len(vs.meta.name) if len(route.clusters) != 1 else 0
+        found["operation_byte"] += named_by_it if len(route.clusters) != 1 else 0
         named = (*match.headers, *match.without_headers, *match.query_params)
         single = [each for each in (match.method, match.authority, match.scheme) if each]
         found["matcher"] += len(named) + len(single)

@@ -26,7 +26,14 @@ from tests.istio.endpoint_mesh import (
     ready,
     subsets,
 )
-from tests.istio.helpers import mesh_config, rules_of, scope_of, service, virtual_service
+from tests.istio.helpers import (
+    external_name,
+    mesh_config,
+    rules_of,
+    scope_of,
+    service,
+    virtual_service,
+)
 from tests.mesh.helpers import Object, obj, pod
 
 NOTHING = "~/*"
@@ -244,6 +251,36 @@ def test_retries_of_the_mesh_count_where_a_route_has_none() -> None:
 
     assert [each["route_without_retries"] for each in found] == [1, 0, 0]
     assert amounts(service("web", "b"), mesh).rds["route_without_retries"] == 1
+
+
+@pytest.mark.parametrize(
+    ("objects", "domains"),
+    [
+        ([service("web", "b")], 4 + 1),
+        ([service("web", "b"), external_name("alias", "a", "web.b.svc.cluster.local")], 5 + 5),
+        ([service("web", "b", clusterIP="None")], 2 * (3 + 1)),
+    ],
+)
+def test_a_service_is_known_by_names_with_a_trailing_dot_too(
+    objects: list[Object], domains: int
+) -> None:
+    """So are its aliases, and the pods of a headless service below it."""
+    assert amounts(*objects).rds["domain"] == domains
+
+
+def test_names_that_routes_hold_are_counted() -> None:
+    """The operation that is traced names host and port, or the VirtualService and its port."""
+    host = "web.b.svc.cluster.local"
+    two = [{"destination": {"host": host}, "weight": weight} for weight in (1, 2)]
+    one, split = routed({"name": "named"}), routed({"route": two})
+
+    assert one["route_name_byte"] - split["route_name_byte"] == len("named")
+    assert one["operation_byte"] == len(host + "80")
+    assert split["operation_byte"] == len("vs" + "80")
+
+
+def test_a_destination_may_have_any_text_for_its_host() -> None:
+    assert routed({"route": [{"destination": {"host": "a|b|c"}}]})["route"] == 1
 
 
 def test_a_route_that_answers_by_itself_has_nothing_for_a_destination() -> None:
