@@ -80,31 +80,34 @@ def _aliases(host: _Host, kept: tuple[str, ...]) -> dict[str, ServiceKey]:
 
 def _hosts(listener: ListenerScope, proxy: Proxy) -> Iterator[_Host]:
     services = {service.hostname: service for service in listener.services}
-    wildcards = [name for name in services if is_wildcard(name)]
-    index = MostSpecific.of(listener)
-    served: set[str] = set()
-    for vs in listener.virtual_services:
-        if not concerns(vs, services, wildcards):
-            continue
-        routes = http_routes(vs, proxy, _ANY_PORT, services.get)
-        if not routes:
-            continue
-        alone, matching = separated(vs, services, index)
-        if vs.gateway_api and not any(
-            vs.meta.namespace in (s.namespace, proxy.namespace) for s in matching
-        ):
-            continue
-        for port, found in sorted(_by_port(matching).items()):
-            served.update(service.hostname for service in found)
-            yield from (_Host(name, port, None, vs, routes) for name in alone)
-            yield from (_Host(s.hostname, port, s, vs, routes) for s in found)
+    routed = list(_routed_hosts(listener, proxy, services))
+    yield from routed
+    served = {host.service.hostname for host in routed if host.service}
     for name, service in sorted(services.items()):
         if name in served or service.resolution is Resolution.ALIAS:
             continue
         for port in _http_ports(service):
-            yield _Host(
-                name, port, service, None, (BuiltRoute("default", (cluster_name(name, port),)),)
-            )
+            routes = (BuiltRoute("default", (cluster_name(name, port),)),)
+            yield _Host(name, port, service, None, routes)
+
+
+def _routed_hosts(
+    listener: ListenerScope, proxy: Proxy, services: Mapping[str, RegistryService]
+) -> Iterator[_Host]:
+    """Yield the hosts of VirtualServices at each port that a service of theirs has."""
+    wildcards = [name for name in services if is_wildcard(name)]
+    index = MostSpecific.of(listener)
+    for vs in listener.virtual_services:
+        if not concerns(vs, services, wildcards):
+            continue
+        routes = http_routes(vs, proxy, _ANY_PORT, services.get)
+        alone, matching = separated(vs, services, index)
+        homes = {proxy.namespace, *(service.namespace for service in matching)}
+        if not routes or (vs.gateway_api and vs.meta.namespace not in homes):
+            continue
+        for port, found in sorted(_by_port(matching).items()):
+            yield from (_Host(name, port, None, vs, routes) for name in alone)
+            yield from (_Host(s.hostname, port, s, vs, routes) for s in found)
 
 
 def _by_port(services: tuple[RegistryService, ...]) -> Mapping[int, list[RegistryService]]:
@@ -124,17 +127,17 @@ def _domains(host: _Host, proxy: Proxy, domain: str) -> tuple[list[str], set[str
     service = host.service
     if service is None:
         return [host.name], set()
-    alternative = [
-        each
-        for name in (service.hostname, *(alias.hostname for alias in service.aliases))
-        for other in alternative_names(name, proxy.namespace, domain)
-        for each in (other, f"{other}:{host.port}")
-    ]
+
+    def with_port(name: str) -> tuple[str, str]:
+        return name, f"{name}:{host.port}"
+
     names = (service.hostname, *(alias.hostname for alias in service.aliases))
-    domains = [each for name in names for each in (name, f"{name}:{host.port}")] + alternative
+    others = [o for name in names for o in alternative_names(name, proxy.namespace, domain)]
+    alternative = [each for other in others for each in with_port(other)]
+    domains = [each for name in names for each in with_port(name)] + alternative
     if service.kubernetes and service.resolution is Resolution.PASSTHROUGH:
         domains += [f"*.{name}" for name in domains]
     addresses = proxy.reachable(service)
     written = [f"[{a}]" if ":" in a and "/" not in a else a for a in addresses]
-    domains += [each for a in written for each in (a, f"{a}:{host.port}")]
+    domains += [each for address in written for each in with_port(address)]
     return domains, set(alternative)
