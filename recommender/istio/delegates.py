@@ -36,7 +36,7 @@ def delegated_routes(root: VirtualService, route: Route, delegate: VirtualServic
 
 def _merged_route(outer: Route, inner: Route) -> Route:
     """Merge all but the matches: what the delegate lacks is the root's."""
-    rewrite = inner.rewrite_authority
+    rewrite, headers = inner.rewrite_authority, inner.header_authorities
     mirrors, has_mirror = _mirrors(outer, inner)
     return replace(
         inner,
@@ -44,6 +44,7 @@ def _merged_route(outer: Route, inner: Route) -> Route:
         mirrors=mirrors,
         has_mirror=has_mirror,
         rewrite_authority=outer.rewrite_authority if rewrite is None else rewrite,
+        header_authorities=outer.header_authorities if headers is None else headers,
         settings=_merged_settings(outer.settings, inner.settings),
     )
 

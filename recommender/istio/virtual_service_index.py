@@ -66,7 +66,7 @@ class VirtualServiceIndex:
                 targets = (d.host for r in vs.routes for d in r.destinations + r.mirrors)
                 for host in dict.fromkeys(targets):
                     leading[host].append(vs)
-                rewrites = (without_port(r.rewrite_authority or "") for r in vs.routes)
+                rewrites = (without_port(a) for r in vs.routes for a in r.authorities)
                 for authority in dict.fromkeys(filter(None, rewrites)):
                     rewriting[authority].append(vs)
             self._targets.append((dict(leading), dict(rewriting)))

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from recommender.mesh import fields
+from recommender.mesh.authority_headers import filter_authorities
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.objects import (
     NO_TIME,
@@ -265,6 +266,12 @@ def _rule(rule: Fields, kind: str, meta: ObjectMeta, domain: str) -> Route:
         destinations=tuple(d for d in fields.each(rule, "backendRefs", backend) if d),
         mirrors=tuple(mirrors),
         rewrite_authority=authority,
+        header_authorities=filter_authorities(fields.mappings(rule, "filters")) or None,
+        destination_authorities=tuple(
+            each
+            for entry in fields.mappings(rule, "backendRefs")
+            for each in filter_authorities(fields.mappings(entry, "filters"))
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from recommender.mesh import fields
+from recommender.mesh.authority_headers import header_authorities
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.objects import (
     Destination,
@@ -149,6 +150,7 @@ def _http_route(entry: Fields, namespace: str) -> Route:
     mirror = fields.optional_mapping(entry, "mirror")
     mirrors = [] if mirror is None else [_destination(mirror)]
     rewrite = fields.optional_mapping(entry, "rewrite")
+    headers = fields.optional_mapping(entry, "headers")
     return Route(
         protocol="http",
         name=fields.text(entry, "name"),
@@ -163,6 +165,12 @@ def _http_route(entry: Fields, namespace: str) -> Route:
             fields.required_text(delegate, "name"),
         ),
         rewrite_authority=None if rewrite is None else fields.text(rewrite, "authority"),
+        header_authorities=None if headers is None else header_authorities(headers),
+        destination_authorities=tuple(
+            authority
+            for destination in fields.mappings(entry, "route")
+            for authority in header_authorities(fields.mapping(destination, "headers"))
+        ),
         settings=route_settings(entry),
     )
 

@@ -240,7 +240,7 @@ def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]
     names = _names_of(call.destination_host or "", config) if rewriting else ()
     for vs in rewriting:
         if any(
-            without_port(route.rewrite_authority or "") == call.authority
+            (call.authority or "") in map(without_port, route.authorities)
             and any(d.host in names for d in route.destinations)
             for route in vs.routes
         ):

@@ -259,8 +259,8 @@ def _rewritten(rules: ScopeRules, call: JudgedCall, found: Resolution) -> str | 
     vs = resolve_flow(rules, call).virtual_service
     is_sent = any(cluster.exists for cluster in found.clusters[:1])
     for route in vs.routes if vs and is_sent else ():
-        if route.rewrite_authority and found.route.partition(".")[0] == route.name:
-            return route.rewrite_authority
+        if route.authorities and found.route.partition(".")[0] == route.name:
+            return route.authorities[0]
     return None
 
 

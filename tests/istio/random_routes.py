@@ -156,7 +156,14 @@ def _http_extras(draw: Draw, route: dict[str, object]) -> None:
     elif draw.on("mirrors", 10):
         route["mirrors"] = [{"destination": _destination(draw)}]
     if draw.on("rewrite", 10):
-        route["rewrite"] = draw.one(({"authority": draw.one(KUBERNETES)}, {"uri": "/y"}))
+        host = draw.one(KUBERNETES)
+        route |= draw.one(
+            (
+                {"rewrite": {"authority": host}},
+                {"rewrite": {"uri": "/y"}},
+                {"headers": {"request": {"set": {"Host": host}}}},
+            )
+        )
         route["name"] = draw.name("rewrite")  # tells what the access log has as the authority
 
 

@@ -117,6 +117,17 @@ def test_a_delegate_has_the_root_s_mirrors_and_rewrite_where_it_has_none() -> No
     assert [r.rewrite_authority for r in merged(rewrite, {"rewrite": {"uri": "/x"}})] == [""]
 
 
+def test_a_delegate_has_the_authority_of_the_root_s_headers_where_it_has_no_headers() -> None:
+    root: Object = {"headers": {"request": {"set": {"host": "r.example"}}}}
+
+    def authorities(leaf: Object) -> list[tuple[str, ...]]:
+        return [route.authorities for route in merged(root, leaf)]
+
+    assert authorities({}) == [("r.example",)]
+    assert authorities({"headers": {}}) == [()]
+    assert authorities({"rewrite": {"authority": "own"}}) == [("own", "r.example")]
+
+
 SETTINGS: Object = {
     "fault": {"abort": {"httpStatus": 503}},
     "corsPolicy": {"allowOrigins": [{"exact": "https://a.example"}]},

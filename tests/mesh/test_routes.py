@@ -83,6 +83,47 @@ def test_an_http_route_keeps_what_decides_scope() -> None:
     )
 
 
+def test_the_authorities_that_a_route_and_its_destinations_write_are_known() -> None:
+    (route,) = routes_of(
+        http=[
+            {
+                "rewrite": {"authority": "a"},
+                "headers": {
+                    "request": {"set": {"Host": "b", "x": "y"}, "add": {":Authority": "c"}},
+                    "response": {"set": {"host": "z"}},
+                },
+                "route": [
+                    {
+                        "destination": {"host": "cart"},
+                        "headers": {"request": {"set": {"host": "d"}}},
+                    }
+                ],
+            }
+        ]
+    )
+
+    assert route.authorities == ("a", "b", "c", "d")
+
+
+def test_the_authorities_that_filters_of_a_gateway_route_write_are_known() -> None:
+    def modifier(change: str, name: str, value: str) -> dict[str, object]:
+        return {
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {change: [{"name": name, "value": value}]},
+        }
+
+    rule = {
+        "filters": [modifier("set", "Host", "a"), modifier("add", "x", "b")],
+        "backendRefs": [{"name": "echo", "port": 80, "filters": [modifier("set", "host", "c")]}],
+    }
+    spec = {"parentRefs": [parent("cart")], "rules": [rule]}
+    (vs,) = mesh_of_objects(
+        *PARENTS, obj(GATEWAY_API, "HTTPRoute", "r", spec=spec)
+    ).virtual_services
+
+    assert [route.authorities for route in vs.routes] == [("a", "c")]
+
+
 def test_a_delegate_without_namespace_is_in_the_roots() -> None:
     first, second = routes_of(
         http=[{"delegate": {"name": "d"}}, {"delegate": {"name": "d", "namespace": "x"}}]

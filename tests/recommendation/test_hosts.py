@@ -258,13 +258,23 @@ def test_a_name_that_no_sidecar_may_hold_is_widened_to_its_namespace() -> None:
     assert web_calls(entry, calls=[call]) == ["partners/*"]
 
 
-def test_every_name_that_a_rewriting_virtual_service_takes_calls_to_is_kept() -> None:
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        {"rewrite": {"authority": "cart.shop"}},
+        {"headers": {"request": {"set": {"Host": "cart.shop:80"}}}},
+        {"headers": {"request": {"add": {":authority": "cart.shop"}}}},
+    ],
+)
+def test_every_name_that_a_rewriting_virtual_service_takes_calls_to_is_kept(
+    rewrite: dict[str, object],
+) -> None:
     """Envoy logs the authority after the rewrite, so a caller may have used any of them."""
     entry = service_entry("www", "other", ["www.ext.example"])
     rewriting = virtual_service(
         "external",
         hosts=["*.example"],
-        http=[route_to(fqdn("cart.shop"), rewrite={"authority": "cart.shop"})],
+        http=[route_to(fqdn("cart.shop"), **rewrite)],
     )
     call = http_call(WEB, "cart.shop", fqdn("cart.shop"), port=80, address="203.0.113.7")
     at_80 = service("cart", port=80)

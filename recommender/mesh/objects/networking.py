@@ -83,8 +83,9 @@ class Route:
 
     `delegate` is the (namespace, name) of the VirtualService that an http route delegates to;
     `rewrite_authority` what the route puts in place of the caller's authority, empty for a rewrite
-    of the path alone. `has_mirror` tells that the first of the mirrors is the field `mirror`,
-    `settings` what else an http route does.
+    of the path alone; `header_authorities` those that its headers put there, None without headers,
+    and `destination_authorities` those that the headers of destinations do. `has_mirror` tells that
+    the first of the mirrors is the field `mirror`, `settings` what else an http route does.
     """
 
     protocol: Literal["http", "tcp", "tls"]
@@ -95,7 +96,15 @@ class Route:
     has_mirror: bool = False
     delegate: tuple[str, str] | None = None
     rewrite_authority: str | None = None
+    header_authorities: tuple[str, ...] | None = None
+    destination_authorities: tuple[str, ...] = ()
     settings: RouteSettings = NO_SETTINGS
+
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """List the authorities that a request may be sent with instead of the caller's."""
+        rewritten = (self.rewrite_authority,) if self.rewrite_authority else ()
+        return (*rewritten, *(self.header_authorities or ()), *self.destination_authorities)
 
 
 @dataclass(frozen=True, slots=True)
