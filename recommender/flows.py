@@ -84,15 +84,15 @@ def merge_flows(parts: Iterable[Flows]) -> Flows:
 
 
 def _flows_of(batch: LogBatch) -> Flows:
-    frame = (
-        batch.requests.with_columns(pl.col("first_seen").dt.date().alias("day"))
-        .group_by(_KEYS)
-        .agg(
-            pl.col("requests").sum(),
-            pl.col("requests").filter("failed").sum().alias("errors"),
-            pl.col("first_seen").min(),
-            pl.col("last_seen").max(),
-        )
+    """Write requests as flows, of which several may be the same one."""
+    failed = pl.when("failed").then("requests").otherwise(0)
+    frame = batch.requests.select(
+        pl.col("first_seen").dt.date().alias("day"),
+        *(name for name in _KEYS if name != "day"),
+        "requests",
+        failed.cast(pl.Int64).alias("errors"),
+        "first_seen",
+        "last_seen",
     )
     return Flows(frame, batch.lines)
 
