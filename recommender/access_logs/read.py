@@ -31,6 +31,7 @@ _BATCH_BYTES: Final = 2 << 20  # what is made of it takes ten times as much
 _MOST_ROWS: Final = 100_000
 _MOST_LINES: Final = 4_000_000  # seconds, behind which a user wants to hear something
 _MOST_KINDS: Final = 1 << 16
+_MOST_KIND_BYTES: Final = 32 << 20  # callers can write long names
 _AT_ONCE: Final = 2
 
 
@@ -152,7 +153,8 @@ class _Batches:
         files, lost, before = self._files, self._lost, self._begun
         self._files = files[-1:] if self._is_inside else []
         self._lost, self._held_lines, self._begun = [], 0, Future()
-        found, is_enough = self._kinds.take(), self._kinds.kinds >= _MOST_KINDS
+        found, kinds = self._kinds.take(), self._kinds
+        is_enough = kinds.kinds >= _MOST_KINDS or kinds.kind_bytes >= _MOST_KIND_BYTES
         if is_enough:
             self._kinds.forget()
         unfinished = len(files) - 1 if self._is_inside else None

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.access_logs import LogBatch, LogFormat, read, read_access_logs
-from recommender.access_logs.alike import LinesAlone, kinds_of
+from recommender.access_logs.alike import Found, LinesAlone, kinds_of
+from recommender.access_logs.alike.kinds import CompiledKinds
 from recommender.access_logs.formats import assumed_formats, parse_lines
 from tests.access_logs.helpers import POD, as_json, cri, merged, needs_compiled, summed, text, write
 
@@ -95,6 +96,29 @@ def test_who_reads_a_long_file_hears_of_it_on_the_way(
 
     assert len(batches) > 2
     assert merged(batches).lines.used == 60
+
+
+@needs_compiled
+def test_long_names_are_not_all_held_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, length = 100_000, 5000
+    monkeypatch.setattr(read, "_MOST_KIND_BYTES", most)
+    held: list[int] = []
+    take = CompiledKinds.take
+
+    def taken(kinds: CompiledKinds) -> Found:
+        held.append(kinds.kind_bytes)
+        return take(kinds)
+
+    monkeypatch.setattr(CompiledKinds, "take", taken)
+    lines = [text(authority=f"a{place}" + "x" * length) for place in range(200)]
+    paths = written(tmp_path, [lines, lines])
+
+    batches = list(read_access_logs(paths, batch_bytes=most))
+
+    assert sum(batch.lines.used for batch in batches) == 400
+    assert max(held) < 3 * most
 
 
 @needs_compiled

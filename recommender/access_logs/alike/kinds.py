@@ -71,6 +71,10 @@ class Kinds(Protocol):
     def kinds(self) -> int:
         """Say how many kinds are known."""
 
+    @property
+    def kind_bytes(self) -> int:
+        """Say how many bytes these take."""
+
     def add(self, lines: bytes | memoryview, number: int, /) -> int:
         """Add lines of a file, the first of which has a number; returns how many they are."""
 
@@ -123,6 +127,7 @@ class LinesAlone:
 
     rows = 0
     kinds = 0
+    kind_bytes = 0
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []

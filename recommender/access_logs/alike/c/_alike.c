@@ -347,6 +347,12 @@ static PyObject *alike_kinds(PyObject *object, void *Py_UNUSED(nothing))
     return PyLong_FromSize_t(kind_count((Alike *)object));
 }
 
+static PyObject *alike_kind_bytes(PyObject *object, void *Py_UNUSED(nothing))
+{
+    Alike *self = (Alike *)object;
+    return PyLong_FromSize_t(self->keys.length + self->kinds.length);
+}
+
 static PyMethodDef alike_methods[] = {
     {"add", alike_add, METH_VARARGS, "Add the lines of a piece of a file; the first has a number."},
     {"add_section", alike_add_section, METH_VARARGS,
@@ -365,6 +371,7 @@ static PyGetSetDef alike_members[] = {
     {"line_bytes", alike_line_bytes, NULL, "How many bytes the lines to look at take.", NULL},
     {"rows", alike_rows, NULL, "How many rows there are.", NULL},
     {"kinds", alike_kinds, NULL, "How many kinds of lines are known.", NULL},
+    {"kind_bytes", alike_kind_bytes, NULL, "How many bytes these take.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
