@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommender.access_logs import LogBatch, read_access_logs
+from recommender.access_logs import LogBatch, read_access_logs, sections
 from recommender.access_logs import files as log_files
 from recommender.access_logs.alike import LinesAlone, kinds_of
-from recommender.access_logs.files import LogFile, read_pieces
+from recommender.access_logs.files import LogFile, Piece, read_pieces
 from recommender.access_logs.formats import assumed_formats
-from recommender.access_logs.sections import plain_size
+from recommender.access_logs.object_storage import ObjectStorage
+from recommender.access_logs.sections import Reading, plain_size, read_sections
 from tests.access_logs.helpers import (
     POD,
     as_json,
@@ -134,6 +137,33 @@ def test_lines_longer_than_what_is_read_at_a_time_are_read_whole(
     assert found.lines == whole.lines
     assert found.lines.used == 2 * len(common) + 50
     assert summed(found.requests).equals(summed(whole.requests))
+
+
+def test_who_stops_reading_does_not_wait_for_the_ends_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun, is_enough = Event(), Event()
+
+    def pieces(file: LogFile, *_: object, **__: object) -> Iterator[Piece]:
+        while file.name == "endless" and not is_enough.wait(0.001):
+            yield Piece(file, f"{text()}\n".encode())
+            has_begun.set()
+        yield Piece(file, b"", is_last=True)
+
+    monkeypatch.setattr(sections, "read_pieces", pieces)
+    names = {"short": write(tmp_path / "a.log", [text()]), "endless": tmp_path / "b.log.gz"}
+    names["endless"].write_bytes(gzip.compress(text().encode()))
+    how = Reading(LinesAlone, None, ObjectStorage(), 1 << 20, 1 << 40, readers=2)
+    found = read_sections([LogFile(path, name) for name, path in names.items()], how)
+    next(found)
+    assert has_begun.wait(9)
+    stopping = Thread(target=found.close)
+    stopping.start()
+    stopping.join(9)
+    waits = stopping.is_alive()
+    is_enough.set()
+
+    assert not waits
 
 
 def test_an_example_in_a_later_section_has_its_number_in_the_file(tmp_path: Path) -> None:
