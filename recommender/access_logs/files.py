@@ -252,6 +252,8 @@ def _section(stream: BinaryIO, begin: int, end: int | None) -> Iterator[bytes]:
         start, at = at, at + len(block)
         if not is_inside:
             first = block.find(b"\n") + 1
+            if not first and end is not None and at >= end:
+                return  # no line begins here; where the long one ends is of no use
             if not first:
                 continue
             start, block, is_inside = start + first, block[first:], True

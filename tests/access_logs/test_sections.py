@@ -139,6 +139,14 @@ def test_lines_longer_than_what_is_read_at_a_time_are_read_whole(
     assert summed(found.requests).equals(summed(whole.requests))
 
 
+def test_a_section_inside_of_a_line_is_not_read_to_the_end_of_the_line(tmp_path: Path) -> None:
+    """Else the time to read a file of one line grows with the square of its length."""
+    path = write(tmp_path / "a.log", b"x" * (1 << 22))
+    with path.open("rb") as stream:
+        assert list(log_files._section(stream, 1 << 19, 1 << 20)) == []
+        assert stream.tell() < 1 << 21
+
+
 def test_who_stops_reading_does_not_wait_for_the_ends_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
