@@ -212,10 +212,12 @@ def _unwrapped(batch: _Batch, formats: Sequence[LogFormat]) -> pl.DataFrame:
     before = batch.before.result()
     if before.height:
         lines, begun = unwrap(stored, before, batch.unfinished, unescaped)
-    batch.begun.set_result(begun.with_columns(pl.lit(0, pl.Int64).alias("file")))
     kinds = batch.found.lines.select("file", "number", "kind")
     found = lines.join(kinds, on=("file", "number"), how="left", maintain_order="left")
-    return found.with_columns(pl.col("kind").fill_null(NO_KIND))
+    found = found.with_columns(pl.col("kind").fill_null(NO_KIND))
+    # It is the last, as what fails before says so there.
+    batch.begun.set_result(begun.with_columns(pl.lit(0, pl.Int64).alias("file")))
+    return found
 
 
 def _log_batch(batch: _Batch, said: pl.DataFrame, source_pod: SourcePod | None) -> LogBatch:

@@ -14,6 +14,7 @@ from recommender.access_logs import LogBatch, LogFormat, read, read_access_logs
 from recommender.access_logs.alike import Found, LinesAlone, kinds_of
 from recommender.access_logs.alike.kinds import CompiledKinds
 from recommender.access_logs.formats import assumed_formats, parse_lines
+from recommender.access_logs.wrappers import no_parts
 from tests.access_logs.helpers import POD, as_json, cri, merged, needs_compiled, summed, text, write
 
 LINES = (
@@ -135,6 +136,14 @@ def test_kinds_that_say_the_same_are_one_row_of_a_day(tmp_path: Path) -> None:
 
     assert sorted(requests["first_seen"].dt.strftime("%Y-%m-%d")) == list(days)
     assert requests["requests"].to_list() == [2, 2]
+
+
+def test_what_goes_wrong_behind_the_wrappers_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "unwrap", lambda stored, *_: (stored.drop("number"), no_parts()))
+    with pytest.raises(pl.exceptions.ColumnNotFoundError):
+        of_paths(written(tmp_path, [[text()]]))
 
 
 @needs_compiled

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,7 @@ from recommender.access_logs.alike import LinesAlone, kinds_of
 from recommender.access_logs.files import LogFile, Piece, read_pieces
 from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.object_storage import ObjectStorage
-from recommender.access_logs.sections import Reading, plain_size, read_sections
+from recommender.access_logs.sections import Reading, Section, plain_size, read_sections
 from tests.access_logs.helpers import (
     POD,
     as_json,
@@ -165,7 +166,7 @@ def test_who_stops_reading_does_not_wait_for_the_ends_of_files(
     found = read_sections([LogFile(path, name) for name, path in names.items()], how)
     next(found)
     assert has_begun.wait(9)
-    stopping = Thread(target=found.close)
+    stopping = Thread(target=cast("Generator[Section]", found).close)
     stopping.start()
     stopping.join(9)
     waits = stopping.is_alive()
