@@ -140,7 +140,11 @@ class _Batches:
         if not self._is_inside:
             self._files.append(section.file)
         self._kinds.merge(section.kinds, self._lines)
-        self._lost += (moved(entry, self._lines) for entry in section.skipped)
+        # The name of a file may end as an example does that has the number of a line.
+        self._lost += (
+            entry if entry.example == section.file.name else moved(entry, self._lines)
+            for entry in section.skipped
+        )
         self._lines += section.lines
         self._held_lines += section.lines
         self._is_inside = not section.is_last

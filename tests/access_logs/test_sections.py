@@ -140,6 +140,15 @@ def test_lines_longer_than_what_is_read_at_a_time_are_read_whole(
     assert summed(found.requests).equals(summed(whole.requests))
 
 
+def test_the_hour_in_a_name_is_not_taken_for_a_line(tmp_path: Path) -> None:
+    lines = "".join(f"{text(authority=str(place))}\n" for place in range(2000)).encode()
+    path = write(tmp_path / "envoy.log-2026-11-24T10:30", gzip.compress(lines)[:-500])
+
+    (entry,) = read_in(path, SHORT, 10_000).lines.skipped
+
+    assert entry.example == str(path)
+
+
 def test_a_section_inside_of_a_line_is_not_read_to_the_end_of_the_line(tmp_path: Path) -> None:
     """Else the time to read a file of one line grows with the square of its length."""
     path = write(tmp_path / "a.log", b"x" * (1 << 22))
