@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -136,6 +138,17 @@ def test_kinds_that_say_the_same_are_one_row_of_a_day(tmp_path: Path) -> None:
 
     assert sorted(requests["first_seen"].dt.strftime("%Y-%m-%d")) == list(days)
     assert requests["requests"].to_list() == [2, 2]
+
+
+def test_logs_are_read_where_nothing_could_be_compiled(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.log", [text()] * 3)
+    script = (
+        "import sys; sys.modules['recommender.access_logs.alike._alike'] = None\n"
+        "from recommender.access_logs import read_access_logs\n"
+        f"print([b.lines.used for b in read_access_logs([{str(path)!r}], source_pod=('a', 'b'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    assert done.stdout.split() == [b"[3]"]
 
 
 def test_what_goes_wrong_behind_the_wrappers_is_said(

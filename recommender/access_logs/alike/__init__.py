@@ -26,7 +26,6 @@ from recommender.access_logs.alike.kinds import (
     LINES,
     NO_KIND,
     ROWS,
-    CompiledKinds,
     Found,
     Kinds,
     LinesAlone,
@@ -40,6 +39,8 @@ def kinds_of(formats: Sequence[LogFormat]) -> Callable[[], Kinds]:
     """Prepare to find lines that are alike to all of some formats; what comes back finds them."""
     if not IS_BUILT:
         return LinesAlone
+    from recommender.access_logs.alike.kinds import CompiledKinds
+
     cuts = tuple(_plain(cut) for cut in text_cuts_of(formats))
     keys = [(f'"{key}":'.encode(), int(action)) for key, action in keys_of(formats).items()]
     return partial(CompiledKinds, cuts=cuts, keys=tuple(keys))

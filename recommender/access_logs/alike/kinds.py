@@ -13,7 +13,7 @@ import polars as pl
 from recommender.access_logs.alike.utf8 import decoded
 
 try:
-    from recommender.access_logs.alike._alike import Alike
+    from recommender.access_logs.alike import _alike
 except ImportError:
     IS_BUILT = False
 else:
@@ -103,7 +103,7 @@ class Kinds(Protocol):
 
 if IS_BUILT or TYPE_CHECKING:
 
-    class CompiledKinds(Alike):
+    class CompiledKinds(_alike.Alike):
         """Find the kinds of lines with `_alike.c`."""
 
         def take(self) -> Found:  # type: ignore[override]
