@@ -15,6 +15,8 @@ SourcePod = tuple[str, str | None]
 UNKNOWN_POD: Final = "from a pod that is not known"
 OTHER_WRITER: Final = "in a wrapper that names another pod than the path of its file"
 
+_PLACE: Final = ["file", "source_namespace", "source_pod"]
+
 
 def with_writers(
     lines: pl.DataFrame, files: Sequence[LogFile], source_pod: SourcePod | None
@@ -25,40 +27,48 @@ def with_writers(
     and so does a wrapper that contradicts the path. `reason` says so, but for what was wrong
     before: first what `wrapper_reason` says, and what `reason` said before an unknown pod.
     """
+    said = lines.select(*_PLACE).unique()
+    writers = _writers(said, files, source_pod)
+    found = lines.join(writers, on=_PLACE, how="left", nulls_equal=True, maintain_order="left")
+    known = pl.col("namespace").is_not_null() & pl.col("pod").is_not_null()
+    reason = pl.coalesce(
+        "wrapper_reason",
+        pl.when("is_other").then(pl.lit(OTHER_WRITER)),
+        "reason",
+        pl.when(~known).then(pl.lit(UNKNOWN_POD)),
+    )
+    return found.with_columns(
+        pl.when(known).then("namespace").alias("source_namespace"),
+        pl.when(known).then("pod").alias("source_pod"),
+        reason.alias("reason"),
+    ).drop("namespace", "pod", "is_other")
+
+
+def _writers(
+    said: pl.DataFrame, files: Sequence[LogFile], source_pod: SourcePod | None
+) -> pl.DataFrame:
+    """Tell who wrote lines that say the same of that: `namespace`, `pod`, and `is_other`."""
     writers = [file.writer for file in files]
-    path_namespace = _by_file([w.namespace if w else None for w in writers])
-    path_pod = _by_file([w.pod if w else None for w in writers])
+    paths = pl.DataFrame(
+        {
+            "file": range(len(files)),
+            "path_namespace": [w.namespace if w else None for w in writers],
+            "path_pod": [w.pod if w else None for w in writers],
+        },
+        schema={"file": pl.Int64, "path_namespace": pl.String, "path_pod": pl.String},
+    )
     namespace, pod = pl.col("source_namespace"), pl.col("source_pod")
+    path = pl.col("path_namespace"), pl.col("path_pod")
+    is_other = ~(_agree(namespace, path[0]) & _agree(pod, path[1]))
     given = source_pod or (None, None)
-    for more in (
-        (path_namespace, path_pod),
-        (pl.lit(given[0]), pl.lit(given[1])),
-    ):
+    for more in (path, (pl.lit(given[0]), pl.lit(given[1]))):
         # What is said of one pod or namespace says nothing about another one.
         agrees = _agree(namespace, more[0]) & _agree(pod, more[1])
         namespace = pl.coalesce(namespace, pl.when(agrees).then(more[0]))
         pod = pl.coalesce(pod, pl.when(agrees).then(more[1]))
-    known = pod.is_not_null() & namespace.is_not_null()
-    other = ~(
-        _agree(pl.col("source_pod"), path_pod) & _agree(pl.col("source_namespace"), path_namespace)
+    return said.join(paths, on="file", how="left").select(
+        *_PLACE, namespace.alias("namespace"), pod.alias("pod"), is_other.alias("is_other")
     )
-    reason = pl.coalesce(
-        "wrapper_reason",
-        pl.when(other).then(pl.lit(OTHER_WRITER)),
-        "reason",
-        pl.when(~known).then(pl.lit(UNKNOWN_POD)),
-    )
-    return lines.with_columns(
-        pl.when(known).then(namespace).alias("source_namespace"),
-        pl.when(known).then(pod).alias("source_pod"),
-        reason.alias("reason"),
-    )
-
-
-def _by_file(values: Sequence[str | None]) -> pl.Expr:
-    if len(set(values)) == 1:
-        return pl.lit(values[0], pl.String)
-    return pl.col("file").replace_strict(range(len(values)), values, return_dtype=pl.String)
 
 
 def _agree(one: pl.Expr, other: pl.Expr) -> pl.Expr:
