@@ -1,0 +1,117 @@
+"""What is compiled finds the same kinds of lines on any processor, and none too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from hypothesis import given
+
+from recommender.access_logs.alike import NO_KIND, Found, Kinds, kinds_of
+from recommender.access_logs.formats import assumed_formats
+from tests.access_logs.helpers import as_json, cri, needs_compiled, text
+from tests.access_logs.odd_lines import WRITERS, logs
+
+
+def at(second: int) -> int:
+    """Say when a line started, in milliseconds."""
+    start = datetime(2026, 11, 23, 12, 16, second, 401_000, tzinfo=UTC)
+    return round(start.timestamp() * 1000)
+
+
+@needs_compiled
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("prefix", [str, cri])
+def test_lines_that_differ_in_nothing_that_is_needed_are_of_one_kind(
+    write: Callable[..., str], prefix: Callable[[str], str]
+) -> None:
+    kinds = kinds_of(assumed_formats())()
+    lines = [
+        prefix(write(start_time=f"2026-11-23T12:16:{n:02}.401Z", path=f"/{n}", bytes_sent=str(n)))
+        for n in (20, 3, 11)
+    ]
+    kinds.add("\n".join(lines).encode(), 7)
+    kinds.end_file()
+    kinds.add(lines[1].encode(), 1)
+
+    found = kinds.take()
+    assert found.lines.rows() == [(0, 7, 0, lines[0])]
+    assert found.rows.rows() == [(0, 7, 0, 3, at(3), at(20)), (1, 1, 0, 1, at(3), at(3))]
+    kinds.add(lines[2].encode(), 2)
+    found = kinds.take()
+    assert found.lines.is_empty()
+    assert found.rows.rows() == [(0, 2, 0, 1, at(11), at(11))]
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("field", "kinds"),
+    [("authority", 2), ("route_name", 2), ("response_code", 2), ("user_agent", 1), ("path", 1)],
+)
+def test_lines_are_alike_whatever_is_not_needed(field: str, kinds: int) -> None:
+    for write in WRITERS:
+        found = kinds_of(assumed_formats())()
+        found.add(f"{write(**{field: '1'})}\n{write(**{field: '2'})}".encode(), 1)
+        assert found.kinds == kinds
+
+
+def found_in(data: bytes, *, is_portable: bool) -> Found:
+    """Find kinds with the instructions of this processor, or with those that any has."""
+    new_kinds = kinds_of(assumed_formats())
+    assert isinstance(new_kinds, partial)
+    kinds: Kinds = new_kinds(is_portable=is_portable)
+    half = len(data) // 2
+    kinds.add(data[half:], kinds.add(data[:half], 1) + 1)
+    return kinds.take()
+
+
+def assert_portable(data: bytes) -> None:
+    """Compare what is found with all instructions of this processor and with those of any."""
+    here, anywhere = (found_in(data, is_portable=is_portable) for is_portable in (False, True))
+    assert here.lines.equals(anywhere.lines)
+    assert here.rows.equals(anywhere.rows)
+
+
+@needs_compiled
+@given(logs())
+def test_kinds_are_the_same_on_any_processor(data: bytes) -> None:
+    assert_portable(data)
+
+
+@needs_compiled
+def test_lines_that_end_early_are_alike_on_any_processor() -> None:
+    """A processor that looks at many bytes at once looks behind the end of each line."""
+    usual = [text().encode(), as_json().encode(), cri(text()).encode()]
+    cut = [
+        line[:at] + end for line in usual for at in range(len(line)) for end in (b"", b'"', b"}")
+    ]
+
+    assert_portable(b"\n".join([*cut, *usual, *usual]))
+
+
+@needs_compiled
+def test_the_end_of_a_split_line_is_not_taken_for_a_line() -> None:
+    kinds = kinds_of(assumed_formats())()
+    usual, part = cri(text()), cri("x" * 100, "P")
+    kinds.add(f"{usual}\n{part}\n".encode(), 1)
+    kinds.add(f"{usual}\n{usual}".encode(), 3)
+
+    found = kinds.take()
+    assert found.lines.select("number", "kind").rows() == [(1, 0), (2, NO_KIND), (3, NO_KIND)]
+    assert found.rows["requests"].to_list() == [2]
+
+
+@needs_compiled
+def test_kinds_that_collide_stay_apart() -> None:
+    """Whatever a caller writes, lines with different authorities are never of one kind."""
+    kinds = kinds_of(assumed_formats())()
+    lines = [text(authority=f"h{number}") for number in range(20_000)] * 2
+    kinds.add("\n".join(lines).encode(), 1)
+
+    found = kinds.take()
+    alone = found.lines.filter(kind=NO_KIND).height
+    assert found.rows["requests"].sum() + alone == 40_000
+    assert found.lines.height >= 20_000
+    assert set(found.rows["requests"]) <= {1, 2}
