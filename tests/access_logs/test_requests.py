@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from recommender.access_logs import FAILURE_FLAGS, REQUEST_SCHEMA
-from tests.access_logs.helpers import REVIEWS, as_json, read_lines, skipped, text, values
+from tests.access_logs.helpers import REVIEWS, as_json, read_lines, skipped, text
 
 
 def one(line: str) -> dict[str, object]:
