@@ -5,6 +5,7 @@ import pytest
 
 from recommender.access_logs import FAILURE_FLAGS, REQUEST_SCHEMA
 from tests.access_logs.helpers import REVIEWS, as_json, read_lines, skipped, text
+from tests.access_logs.odd_lines import TCP
 
 
 def one(line: str) -> dict[str, object]:
@@ -170,16 +171,6 @@ def test_an_authority_is_kept_as_a_host_name(logged: str, kept: str | None) -> N
 )
 def test_a_server_name_is_kept_as_a_host_name(logged: str, kept: str | None) -> None:
     assert one(text(requested_server_name=logged))["server_name"] == kept
-
-
-TCP = {
-    "method": "-",
-    "path": "-",
-    "protocol": "-",
-    "response_code": "0",
-    "authority": "-",
-    "route_name": "-",
-}
 
 
 def test_a_connection_without_http_is_tcp() -> None:

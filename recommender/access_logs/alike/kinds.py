@@ -106,9 +106,10 @@ if IS_BUILT or TYPE_CHECKING:
     class CompiledKinds(_alike.Alike):
         """Find the kinds of lines with `_alike.c`."""
 
-        def take(self) -> Found:  # type: ignore[override]
+        def take(self) -> Found:
             """Give what was found since the last time."""
-            lines, rows = (pl.Series(_Exported(table)).struct.unnest() for table in super().take())
+            tables = self.take_tables()
+            lines, rows = (pl.Series(_Exported(table)).struct.unnest() for table in tables)
             return Found(lines.with_columns(decoded(lines["line"])), rows)
 
 

@@ -78,6 +78,7 @@ _LOGCLI_PREFIX: Final = (
     rf"^(?P<prefix>{_DAY_TIME}{_ZONE} (?P<labels>\{{(?:{_LABEL}"
     r'(?:[^"\\]|\\.)*"(?:, )?)*\}) +)'
 )
+# Most lines that begin with a time are of none of these, which one look at them all tells.
 _OTHER_TIME: Final = "|".join(
     f"(?:{re.sub('[?]P<[a-z_]+>', '?:', pattern)})"
     for pattern in (_FLUENTD_FILE, _FLUENTD_OUTPUT, _LOGCLI_PREFIX, _GRAFANA, f"^{_TIME}")

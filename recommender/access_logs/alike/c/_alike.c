@@ -307,7 +307,7 @@ static PyObject *alike_end_file(PyObject *object, PyObject *Py_UNUSED(nothing))
     Py_RETURN_NONE;
 }
 
-static PyObject *alike_take(PyObject *object, PyObject *Py_UNUSED(nothing))
+static PyObject *alike_take_tables(PyObject *object, PyObject *Py_UNUSED(nothing))
 {
     Alike *self = (Alike *)object;
     PyObject *lines = capsules_of(table_of_lines(self));
@@ -358,7 +358,7 @@ static PyMethodDef alike_methods[] = {
     {"add_section", alike_add_section, METH_VARARGS,
      "Add lines of an open file between two of its bytes, until those to look at take so many bytes:"
      " how many, and where it goes on."},
-    {"take", alike_take, METH_NOARGS,
+    {"take_tables", alike_take_tables, METH_NOARGS,
      "Give lines to look at, and rows, and forget them: each a schema and an array of Arrow."},
     {"forget", alike_forget, METH_NOARGS, "Forget the kinds of lines."},
     {"merge", alike_merge, METH_VARARGS, "Add the lines of a file that follow so many others."},
