@@ -22,13 +22,18 @@ from recommender.access_logs.known_kinds import LOOKED_AT, KnownKinds
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines, moved
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
-from recommender.access_logs.sections import SECTION_BYTES, Reading, Section, read_sections
+from recommender.access_logs.sections import (
+    MOST_ROWS,
+    SECTION_BYTES,
+    Reading,
+    Section,
+    read_sections,
+)
 from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
 _BATCH_BYTES: Final = 2 << 20  # what is made of it takes ten times as much
-_MOST_ROWS: Final = 100_000
 _MOST_LINES: Final = 4_000_000  # seconds, behind which a user wants to hear something
 _MOST_KINDS: Final = 1 << 16
 _MOST_KIND_BYTES: Final = 32 << 20  # callers can write long names
@@ -134,7 +139,7 @@ class _Batches:
     def _is_enough(self, section: Section) -> bool:
         held = self._kinds.line_bytes
         is_too_much = held > 0 and held + section.kinds.line_bytes > self._batch_bytes
-        return is_too_much or self._kinds.rows >= _MOST_ROWS or self._held_lines >= _MOST_LINES
+        return is_too_much or self._kinds.rows >= MOST_ROWS or self._held_lines >= _MOST_LINES
 
     def _add(self, section: Section) -> None:
         if not self._is_inside:

@@ -29,6 +29,7 @@ from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.read_ahead import read_ahead
 
 SECTION_BYTES: Final = 8 << 20
+MOST_ROWS: Final = 100_000
 _FAR_END: Final = 1 << 62
 _WAITING_FOR_EACH: Final = 2
 
@@ -189,7 +190,8 @@ class _Part:
             if self.stopped.is_set():
                 return
             lines = _add_piece(kinds, piece, lines, skipped)
-            if piece.is_last or kinds.line_bytes >= self.how.batch_bytes:
+            is_enough = kinds.line_bytes >= self.how.batch_bytes or kinds.rows >= MOST_ROWS
+            if piece.is_last or is_enough:
                 is_last = piece.is_last and is_end
                 yield Section(self.file, kinds, lines, is_last, tuple(skipped))
                 kinds, lines, skipped = self._new_kinds(1), 0, []

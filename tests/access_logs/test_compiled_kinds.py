@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+import polars as pl
 import pytest
 from hypothesis import given
 
@@ -89,6 +90,59 @@ def test_lines_that_end_early_are_alike_on_any_processor() -> None:
     ]
 
     assert_portable(b"\n".join([*cut, *usual, *usual]))
+
+
+@needs_compiled
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_lines_of_one_kind_are_counted_by_day(is_merged: bool) -> None:
+    """What a line says does not depend on its day, so that one of them is looked at."""
+    days = [23, 24, 23, 1, 24]
+    lines = [text(start_time=f"2026-11-{day:02}T12:16:20.401Z") for day in days]
+    new_kinds = kinds_of(assumed_formats())
+    kinds = new_kinds()
+    if is_merged:
+        for before, line in enumerate(lines):
+            part = new_kinds()
+            part.add(line.encode(), 1)
+            kinds.merge(part, before)
+    else:
+        kinds.add("\n".join(lines).encode(), 1)
+
+    found = kinds.take()
+
+    assert found.lines["number"].to_list() == [1]
+    assert found.rows.select("number", "kind", "requests").rows() == [
+        (1, 0, 2),
+        (2, 0, 2),
+        (4, 0, 1),
+    ]
+
+
+@needs_compiled
+def test_rows_of_days_in_disorder_are_merged() -> None:
+    lines = [text(start_time=f"2026-11-{day:02}T12:16:20.401Z") for day in [*range(1, 31), 1, 30]]
+    new_kinds = kinds_of(assumed_formats())
+    kinds, part = new_kinds(), new_kinds()
+    part.add("\n".join(lines).encode(), 1)
+    kinds.merge(part, 10)
+    kinds.merge(part, 50)
+
+    rows = kinds.take().rows
+
+    day = pl.col("first") // (24 * 3600 * 1000)
+    of_days = rows.group_by(day).agg(pl.col("requests").sum(), pl.col("number").min()).sort("first")
+    assert of_days["requests"].to_list() == [4, *[2] * 28, 4]
+    assert of_days["number"].to_list() == list(range(11, 41))
+
+
+@needs_compiled
+def test_lines_of_years_of_which_some_are_no_use_are_of_different_kinds() -> None:
+    kinds = kinds_of(assumed_formats())()
+    years = (2026, 2014, 1969, 2026)
+    lines = [text(start_time=f"{year}-01-01T12:16:20.401Z") for year in years]
+    kinds.add("\n".join(lines).encode(), 1)
+
+    assert kinds.take().rows["requests"].to_list() == [2, 1, 1]
 
 
 @needs_compiled

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommender.access_logs import LogBatch, LogFormat, read, read_access_logs
+from recommender.access_logs import LogBatch, LogFormat, read, read_access_logs, sections
 from recommender.access_logs.alike import Found, LinesAlone, kinds_of
 from recommender.access_logs.alike.kinds import CompiledKinds
 from recommender.access_logs.formats import assumed_formats, parse_lines
@@ -24,6 +24,7 @@ LINES = (
     text(authority="a"),
     text(start_time="2026-11-24T00:00:00.000Z"),
     text(start_time="2001-02-03T00:00:00.000Z"),
+    *(text(start_time=f"2026-10-{day:02}T12:00:00.000Z") for day in range(1, 20)),
     as_json(),
     as_json(response_code="503"),
     cri(text()),
@@ -60,7 +61,8 @@ def test_files_that_share_kinds_give_what_each_of_their_lines_gives(
 ) -> None:
     """It changes nothing when kinds are forgotten, or rows are taken before all are there."""
     monkeypatch.setattr(read, "_MOST_KINDS", kinds)
-    monkeypatch.setattr(read, "_MOST_ROWS", rows)
+    monkeypatch.setattr(read, "MOST_ROWS", rows)
+    monkeypatch.setattr(sections, "MOST_ROWS", rows)
     paths = written(tmp_path_factory.mktemp("logs"), files)
 
     together, alone = of_paths(paths), of_paths(paths, alone=True)

@@ -13,7 +13,7 @@ class Action(IntEnum):
     NEEDED = 1
     """Lines are alike if they have the same."""
     TIME = 2
-    """A time in milliseconds, UTC: the day is needed, and the first and the last time are kept."""
+    """A time in milliseconds, UTC: the year is needed, and of a day the first and the last time."""
     CLUSTER = 3
     """The Envoy cluster is needed, and tells whether the request was received."""
     PEER = 4

@@ -37,7 +37,8 @@ ROWS: Final = pl.Schema(
         "file": pl.Int64(),
         "number": pl.Int64(),
         "kind": pl.Int64(),
-        # how many they are, and when the first and the last of their requests started
+        # how many they are, all of one UTC day, and when the first and the last of their requests
+        # started; there may be several rows of a day
         "requests": pl.Int64(),
         "first": pl.Int64(),
         "last": pl.Int64(),

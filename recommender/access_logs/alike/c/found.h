@@ -16,6 +16,9 @@
 #define MOST_KEY (MOST_LINE * 9 + 64 + PADDING + MOST_WAITING_KEY)
 #define MINUTE_LENGTH 17
 #define NOTHING UINT32_MAX
+#define DAY (24 * 60 * 60 * 1000)
+/* Lines of more days than that, in no order, are counted in several rows. */
+#define MOST_DAYS 16
 #define NO_KIND (-1)
 /* In the middle of a file it is not known whether a line goes on. */
 #define UNKNOWN 2
@@ -24,12 +27,15 @@ typedef struct {
     uint64_t hash;
     size_t key; /* in `keys` */
     uint32_t key_length;
-    uint32_t row; /* that of the file at hand, if it is one of its rows */
+    uint32_t row; /* the last of the file at hand, if it is one of its rows */
 } Kind;
 
-/* The lines of a kind in a file, and in milliseconds when the first and the last of them started. */
+/* The lines of a kind in a file of one day, and in milliseconds when the first and the last of them
+ * started. */
 typedef struct {
     int64_t file, number, kind, count, first, last;
+    int64_t day; /* when it begins */
+    uint32_t before; /* the row of another day of the same lines; NOTHING if there is none */
 } Row;
 
 /* A line to look at: the first of a kind, or of none. */

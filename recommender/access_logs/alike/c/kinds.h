@@ -88,25 +88,52 @@ static int add_kind(Alike *self, uint32_t *place, uint64_t hash, const uint8_t *
     return append(&self->keys, key, length) && append(&self->kinds, &kind, sizeof kind);
 }
 
-/* Return the row of a kind in the file at hand; NULL if it has none. */
+/* Return the last row of a kind in the file at hand; NULL if it has none. */
 static inline Row *row_of(const Alike *self, const Kind *kind)
 {
     int has_row = kind->row >= self->first_row && kind->row < row_count(self);
     return has_row ? row_at(self, kind->row) : NULL;
 }
 
+static inline int is_of_day(const Row *row, int64_t time)
+{
+    return (uint64_t)(time - row->day) < DAY;
+}
+
+/* Find the row of a day among the rows of a kind; NULL if there is none. */
+static Row *row_of_day(const Alike *self, Row *last, int64_t time)
+{
+    Row *row = last;
+    for (int days = 0; row && days < MOST_DAYS; days++) {
+        if (is_of_day(row, time))
+            return row;
+        row = row->before == NOTHING ? NULL : row_at(self, row->before);
+    }
+    return NULL;
+}
+
+/* Add a row of a kind in the file at hand, of a day that has none. */
+static int add_row(Alike *self, uint32_t number, const Row *lines)
+{
+    Kind *kind = kind_at(self, number);
+    Row row = *lines;
+    int64_t time_of_day = row.first % DAY;
+    row.file = self->file;
+    row.kind = number;
+    row.day = row.first - (time_of_day < 0 ? time_of_day + DAY : time_of_day);
+    row.before = row_of(self, kind) ? kind->row : NOTHING;
+    kind->row = (uint32_t)row_count(self);
+    return append(&self->rows, &row, sizeof row);
+}
+
 /* Count lines of a kind in the file at hand. */
 static inline int count_lines(Alike *self, uint32_t number, const Row *more)
 {
-    Kind *kind = kind_at(self, number);
-    Row *row = row_of(self, kind);
-    if (!row) {
-        Row first = *more;
-        first.file = self->file;
-        first.kind = number;
-        kind->row = (uint32_t)row_count(self);
-        return append(&self->rows, &first, sizeof first);
-    }
+    Row *row = row_of(self, kind_at(self, number));
+    if (!row || !is_of_day(row, more->first))
+        row = row_of_day(self, row, more->first);
+    if (!row)
+        return add_row(self, number, more);
     row->count += more->count;
     row->first = more->first < row->first ? more->first : row->first;
     row->last = more->last > row->last ? more->last : row->last;
@@ -125,7 +152,7 @@ static int sum_up(Alike *self, const Waiting *one)
     if (*place == NOTHING && !(add_kind(self, place, one->hash, key, one->key_length) &&
                                add_text(self, one->line, one->number, *place)))
         return 0;
-    Row row = {0, one->number, 0, 1, one->time, one->time};
+    Row row = {.number = one->number, .count = 1, .first = one->time, .last = one->time};
     return count_lines(self, *place, &row);
 }
 
@@ -183,25 +210,37 @@ static int add_line_alone(Alike *self, Span line, int64_t number)
     return sum_up_waiting(self) && add_text(self, line, number, NO_KIND);
 }
 
+/* Count the lines of all rows of a kind, which follow so many others in the file at hand. */
+static int merge_rows(Alike *self, uint32_t number, const Alike *other, uint32_t last, int64_t before)
+{
+    while (last != NOTHING) {
+        Row row = *row_at(other, last);
+        last = row.before;
+        row.number += before;
+        if (!count_lines(self, number, &row))
+            return 0;
+    }
+    return 1;
+}
+
 /* Add a line of what follows so many others in the file at hand, with those of its kind. */
 static int merge_line(Alike *self, const Alike *other, const Line *theirs, Span text, int64_t before)
 {
     uint32_t nowhere = NOTHING;
+    int64_t number = theirs->number + before;
     if (theirs->kind == NO_KIND)
-        return add_text(self, text, theirs->number + before, NO_KIND);
+        return add_text(self, text, number, NO_KIND);
     const Kind *kind = kind_at(other, (size_t)theirs->kind);
     const uint8_t *key = other->keys.data + kind->key;
     if (!has_places(self))
         return 0;
     uint32_t *place = place_of(self, kind->hash, key, kind->key_length);
-    Row row = *row_at(other, kind->row);
-    row.number += before;
     if (!place)
         place = &nowhere; /* it becomes a kind that nobody finds again */
     if (*place == NOTHING && !(add_kind(self, place, kind->hash, key, kind->key_length) &&
-                               add_text(self, text, row.number, *place)))
+                               add_text(self, text, number, *place)))
         return 0;
-    return count_lines(self, *place, &row);
+    return merge_rows(self, *place, other, kind->row, before);
 }
 
 /* Add what follows so many lines of the file at hand; nothing of it was taken before. */

@@ -5,7 +5,7 @@
 #include "found.h"
 
 #define TIME_LENGTH 24
-#define DAY_LENGTH 10
+#define YEAR_LENGTH 4
 #define DAYS_BEFORE_1970 719162
 #define NO_DAY INT64_MIN
 
@@ -126,7 +126,7 @@ static inline int take_value(Alike *self, int action, Span value)
     case TIME:
         if (!take_time(self, value))
             return 0;
-        need(self, value.at, value.at + DAY_LENGTH);
+        need(self, value.at, value.at + YEAR_LENGTH);
         break;
     case CLUSTER:
         self->is_received = value.end - value.at > 7 && !memcmp(value.at + 1, "nbound", 6) &&
