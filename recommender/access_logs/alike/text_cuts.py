@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from recommender.access_logs.alike.actions import Action, action_of
-from recommender.access_logs.formats import Part, TextFormat, Value
+from recommender.access_logs.formats import Alphabet, Part, TextFormat, Value
 
 _SIGNS: Final = ('"', "\t", ",", ";", " ")
 _FEWEST_PIECES: Final = 3
@@ -134,7 +135,12 @@ def _signs_of(value: Value, absent: str) -> bytes | None:
     """
     if action_of(value.column) in (Action.NEEDED, Action.CLUSTER, Action.TIME):
         return None
-    held = value.signs.among(_ASCII + _NOT_ASCII)
+    return _held_bytes(value.signs, absent)
+
+
+@cache
+def _held_bytes(signs: Alphabet, absent: str) -> bytes | None:
+    held = signs.among(_ASCII + _NOT_ASCII)
     may = [2 if sign in absent else int(sign in held) for sign in _ASCII]
     others = int(_NOT_ASCII in held)
     return None if others and 0 not in may else bytes([*may, *[others] * len(_ASCII)])

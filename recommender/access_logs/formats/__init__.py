@@ -22,7 +22,7 @@ from recommender.access_logs.formats.fields import DECIDING, FIELD_SCHEMA
 from recommender.access_logs.formats.json_format import JsonFormat
 from recommender.access_logs.formats.json_lines import AMBIGUOUS_JSON, BROKEN_JSON
 from recommender.access_logs.formats.known import LogFormat, assumed_formats, known_formats
-from recommender.access_logs.formats.operators import WORD
+from recommender.access_logs.formats.operators import WORD, Alphabet
 from recommender.access_logs.formats.parse import (
     AMBIGUOUS_TEXT,
     DIAGNOSTIC,
@@ -45,6 +45,7 @@ __all__ = [
     "NOT_ACCESS_LOG",
     "UNKNOWN_FORMAT",
     "WORD",
+    "Alphabet",
     "JsonFormat",
     "LogFormat",
     "Part",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from recommender.access_logs.formats.format_string import Operator
@@ -32,11 +33,16 @@ class Alphabet:
 
     def has(self, sign: str) -> bool:
         """Tell whether a value may hold a sign."""
-        return re.fullmatch(self.signs, sign) is not None
+        return _has(self.signs, sign)
 
     def among(self, signs: str) -> frozenset[str]:
         """Return those of some signs that a value may hold."""
         return frozenset(re.findall(self.signs, signs))
+
+
+@cache
+def _has(signs: str, sign: str) -> bool:
+    return re.fullmatch(signs, sign) is not None
 
 
 ANYTHING: Final = Alphabet(".")
