@@ -9,6 +9,7 @@ they mean. A line that fits nothing known is looked at by itself, and so is ever
 kinds       what finds the kinds of lines, and what it gives
 actions     what becomes of a value
 text_cuts   how lines of text are cut into values
+cut_values  the values of a cut, as `_alike.c` takes them
 json_keys   which keys of JSON are needed
 rivals      which lines only one of several formats can read
 utf8        bytes as text
@@ -17,9 +18,9 @@ utf8        bytes as text
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from recommender.access_logs.alike.cut_values import plain
 from recommender.access_logs.alike.json_keys import keys_of
 from recommender.access_logs.alike.kinds import (
     IS_BUILT,
@@ -31,7 +32,7 @@ from recommender.access_logs.alike.kinds import (
     LinesAlone,
 )
 from recommender.access_logs.alike.rivals import is_unrivalled
-from recommender.access_logs.alike.text_cuts import Piece, TextCut, cut_of
+from recommender.access_logs.alike.text_cuts import TextCut, cut_of
 from recommender.access_logs.formats import LogFormat, TextFormat
 
 
@@ -41,7 +42,7 @@ def kinds_of(formats: Sequence[LogFormat]) -> Callable[[], Kinds]:
         return LinesAlone
     from recommender.access_logs.alike.kinds import CompiledKinds
 
-    cuts = tuple(_plain(cut) for cut in text_cuts_of(formats))
+    cuts = tuple(plain(cut) for cut in text_cuts_of(formats))
     keys = [(f'"{key}":'.encode(), int(action)) for key, action in keys_of(formats).items()]
     return partial(CompiledKinds, cuts=cuts, keys=tuple(keys))
 
@@ -56,59 +57,6 @@ def text_cuts_of(formats: Sequence[LogFormat]) -> list[TextCut]:
         if (cut := cut_of(text_format, shape)) is not None
         and is_unrivalled(text_format, shape, cut.sign, formats)
     ]
-
-
-_Value = tuple[int, bytes | None, int, int, bool, int, bytes]
-"""See `Alike` in `_alike.pyi`."""
-
-
-def _plain(cut: TextCut) -> tuple[bytes, bytes, tuple[_Value, ...]]:
-    """Write a cut as a text, and values with the text behind each of them."""
-    texts = [""]
-    values = []
-    for place, piece in enumerate(cut.pieces):
-        texts[-1] += (cut.sign if place else "") + piece.begin
-        for ending, value in zip(_endings(piece, cut.sign), piece.values, strict=True):
-            values.append((value, ending))
-            texts.append(piece.separator)
-        texts[-1] = texts[-1][: -1 if piece.values else None] + piece.end
-    behind = (text.encode() for text in texts)
-    return (
-        "".join([cut.sign, *cut.separators]).encode(),
-        next(behind),
-        tuple(
-            (int(action), may, ord(e.sign), ord(e.other_sign), e.is_path, e.first, text)
-            for ((action, may), e), text in zip(values, behind, strict=True)
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """Say where a value ends: at the first of two signs, which is in the text behind it.
-
-    A path ends at the last `sign` so far before an `other_sign`.
-    """
-
-    sign: str
-    other_sign: str
-    first: int = 0
-    is_path: bool = False
-
-
-def _endings(piece: Piece, sign: str) -> list[_Ending]:
-    behind = len(piece.end.encode())
-    if not piece.values:
-        return []
-    if len(piece.values) == 1:
-        return [_Ending(sign, sign, behind)]
-    inner = _Ending(piece.separator, sign)
-    if piece.is_request:
-        path = _Ending(piece.separator, sign, behind, is_path=True)
-        return [inner, path, _Ending(sign, sign, behind)]
-    at_separator = piece.end.startswith(piece.separator)
-    last = inner if at_separator else _Ending(piece.separator, sign, behind)
-    return [*[inner] * (len(piece.values) - 1), last]
 
 
 __all__ = [

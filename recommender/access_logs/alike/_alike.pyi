@@ -9,11 +9,16 @@ class Alike:
     # A cut: its signs, the one between its pieces first; the text before the first value; and the
     # values. A value: its `Action`; which bytes it may hold; two signs, of which the first one that
     # comes ends it; whether instead the last that comes before the second does; where in the text
-    # behind the value that sign is; and that text.
+    # behind the value that sign is; that text; and how many values as it is stand behind it, each
+    # behind the first of its signs, that may hold the same bytes all together.
     def __init__(
         self,
         cuts: tuple[
-            tuple[bytes, bytes, tuple[tuple[int, bytes | None, int, int, bool, int, bytes], ...]],
+            tuple[
+                bytes,
+                bytes,
+                tuple[tuple[int, bytes | None, int, int, bool, int, bytes, int], ...],
+            ],
             ...,
         ],
         keys: tuple[tuple[bytes, int], ...],

@@ -49,7 +49,7 @@ static Text end_of_path(const Alike *self, const Value *path, Span line, Text at
     return NULL;
 }
 
-/* Return where a value ends; NULL if it does not. */
+/* Return where a value ends, with those that are as it is; NULL if it does not. */
 static inline Text end_of_value(const Alike *self, const Value *value, Span line, Text at)
 {
     if (value->is_path)
@@ -57,11 +57,15 @@ static inline Text end_of_value(const Alike *self, const Value *value, Span line
     size_t place = (size_t)(at - line.at);
     if (value->sign == value->other_sign)
         return line.at + next_mark(self->marks.first, place) - value->first;
+    int more = value->more;
     for (;; place++) {
         place = next_mark(self->marks.any, place);
         Text end = line.at + place;
-        if (*end == value->sign || *end == value->other_sign || end == line.end)
-            return end - value->first;
+        if (more && *end == value->sign)
+            more--;
+        else if (value->is_at_any || *end == value->sign || *end == value->other_sign ||
+                 end == line.end)
+            return more ? NULL : end - value->first;
     }
 }
 
