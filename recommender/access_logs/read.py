@@ -27,6 +27,7 @@ from recommender.access_logs.sections import (
     SECTION_BYTES,
     Reading,
     Section,
+    SpareKinds,
     read_sections,
 )
 from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no_parts, unwrap
@@ -82,7 +83,7 @@ def read_access_logs(
     formats = formats or assumed_formats()
     new_kinds = new_kinds or kinds_of(formats)
     readers = pl.thread_pool_size()
-    how = Reading(new_kinds, stdin, storage, section_bytes, batch_bytes, readers)
+    how = Reading(SpareKinds(new_kinds), stdin, storage, section_bytes, batch_bytes, readers)
     found = _Batches(new_kinds(), batch_bytes).found(read_sections(files, how), lost)
     return _read(found, formats, source_pod)
 

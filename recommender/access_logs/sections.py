@@ -7,8 +7,9 @@ order of the files and their lines, so that it does not depend on what is ready 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -53,12 +54,32 @@ class Section:
     skipped: tuple[SkippedLines, ...]
 
 
+class SpareKinds:
+    """Hold what finds the kinds of lines, to be used again: to make it takes as long as a file."""
+
+    def __init__(self, new_kinds: Callable[[], Kinds]) -> None:
+        self._new_kinds = new_kinds
+        self._spare: deque[Kinds] = deque()
+
+    def take(self) -> Kinds:
+        """Take one that knows nothing."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return self._new_kinds()
+
+    def give(self, kinds: Kinds) -> None:
+        """Give one back that is of no use any more."""
+        kinds.clear()
+        self._spare.append(kinds)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Say how files are read.
 
     Attributes:
-        new_kinds: Makes what finds the kinds of lines.
+        kinds: What finds the kinds of lines.
         stdin: The standard input.
         storage: What opens objects.
         section_bytes: How long the sections are that large files are cut into.
@@ -66,7 +87,7 @@ class Reading:
         readers: How many sections are read at the same time.
     """
 
-    new_kinds: Callable[[], Kinds]
+    kinds: SpareKinds
     stdin: BinaryIO | None
     storage: ObjectStorage
     section_bytes: int
@@ -78,7 +99,17 @@ _Bounds = tuple[int, int | None]
 
 
 def read_sections(files: Sequence[LogFile], how: Reading) -> Iterator[Section]:
-    """Read files side by side, but for those that may wait for somebody; yield in their order."""
+    """Read files side by side, but for those that may wait for somebody; yield in their order.
+
+    What was found in a section is to be used before the next one is asked for.
+    """
+    with closing(_sections(files, how)) as found:
+        for section in found:
+            yield section
+            how.kinds.give(section.kinds)
+
+
+def _sections(files: Sequence[LogFile], how: Reading) -> Generator[Section]:
     begun: deque[Future[tuple[Section, Iterator[Section]]]] = deque()
     stopped = Event()
     with ThreadPoolExecutor(how.readers) as readers:
@@ -165,7 +196,7 @@ class _Part:
             yield from self._read_on(kinds, lines, (at, end))
 
     def _new_kinds(self, begin: int) -> Kinds:
-        kinds = self.how.new_kinds()
+        kinds = self.how.kinds.take()
         if begin:
             kinds.begin_inside()
         return kinds

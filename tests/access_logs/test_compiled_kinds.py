@@ -169,3 +169,25 @@ def test_kinds_that_collide_stay_apart() -> None:
     assert found.rows["requests"].sum() + alone == 40_000
     assert found.lines.height >= 20_000
     assert set(found.rows["requests"]) <= {1, 2}
+
+
+@needs_compiled
+@pytest.mark.parametrize("other", [text(authority="other"), cri(text()[:90], "P")])
+def test_what_was_cleared_is_as_new(other: str) -> None:
+    new_kinds = kinds_of(assumed_formats())
+    used, new = new_kinds(), new_kinds()
+    used.add(f"{text()}\n{other}\n{as_json()}\n".encode() * 3, 1)
+    used.end_file()
+    used.add(other.encode(), 1)
+    used.clear()
+    assert (used.kinds, used.rows, used.line_bytes) == (0, 0, 0)
+    for kinds in (used, new):
+        kinds.add(f"{cri(text())}\n{text()}\n{as_json()}\n{text()}".encode(), 1)
+    whole = new_kinds()
+    whole.merge(used, 0)
+
+    found = new.take()
+    for kinds in (used, whole):
+        again = kinds.take()
+        assert again.lines.equals(found.lines)
+        assert again.rows.equals(found.rows)

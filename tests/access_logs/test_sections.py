@@ -19,7 +19,7 @@ from recommender.access_logs.alike import LinesAlone, kinds_of
 from recommender.access_logs.files import LogFile, Piece, read_pieces
 from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.object_storage import ObjectStorage
-from recommender.access_logs.sections import Reading, Section, plain_size, read_sections
+from recommender.access_logs.sections import Reading, Section, SpareKinds, plain_size, read_sections
 from tests.access_logs.helpers import (
     POD,
     as_json,
@@ -171,7 +171,7 @@ def test_who_stops_reading_does_not_wait_for_the_ends_of_files(
     monkeypatch.setattr(sections, "read_pieces", pieces)
     names = {"short": write(tmp_path / "a.log", [text()]), "endless": tmp_path / "b.log.gz"}
     names["endless"].write_bytes(gzip.compress(text().encode()))
-    how = Reading(LinesAlone, None, ObjectStorage(), 1 << 20, 1 << 40, readers=2)
+    how = Reading(SpareKinds(LinesAlone), None, ObjectStorage(), 1 << 20, 1 << 40, readers=2)
     found = read_sections([LogFile(path, name) for name, path in names.items()], how)
     next(found)
     assert has_begun.wait(9)

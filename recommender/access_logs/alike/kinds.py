@@ -101,6 +101,9 @@ class Kinds(Protocol):
     def forget(self) -> None:
         """Forget the kinds, whose rows are taken; what comes later has other ones."""
 
+    def clear(self) -> None:
+        """Forget everything; what comes next is the begin of a file."""
+
 
 if IS_BUILT or TYPE_CHECKING:
 
@@ -175,9 +178,13 @@ class LinesAlone:
                 "line": decoded(pl.Series(self._lines, dtype=pl.Binary)),
             }
         )
-        self._lines, self._numbers, self._files = [], [], []
-        self._file = self.line_bytes = 0
+        self.clear()
         return Found(lines, ROWS.to_frame())
 
     def forget(self) -> None:
         """Forget no kinds."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._lines, self._numbers, self._files = [], [], []
+        self._file = self.line_bytes = 0

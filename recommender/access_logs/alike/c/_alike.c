@@ -240,10 +240,11 @@ static void alike_free(PyObject *object)
         PyMem_Free((void *)key->name.at);
     PyMem_Free(self->cuts);
     PyMem_Free(self->known);
-    PyMem_RawFree(self->text.data);
-    PyMem_RawFree(self->key.data);
-    forget_lines(self);
-    forget_kinds(self);
+    PyMem_RawFree(self->places);
+    Buffer *buffers[] = {&self->text, &self->key,  &self->keys, &self->kinds,
+                         &self->rows, &self->lines, &self->texts};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        release(buffers[i]);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -343,6 +344,16 @@ static PyObject *alike_forget(PyObject *object, PyObject *Py_UNUSED(nothing))
     Py_RETURN_NONE;
 }
 
+static PyObject *alike_clear(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+    Alike *self = (Alike *)object;
+    forget_lines(self);
+    forget_kinds(self);
+    self->goes_on = self->is_taken = 0;
+    self->last_cut = 0;
+    Py_RETURN_NONE;
+}
+
 static PyObject *alike_line_bytes(PyObject *object, void *Py_UNUSED(nothing))
 {
     Alike *self = (Alike *)object;
@@ -373,6 +384,7 @@ static PyMethodDef alike_methods[] = {
     {"take_tables", alike_take_tables, METH_NOARGS,
      "Give lines to look at, and rows, and forget them: each a schema and an array of Arrow."},
     {"forget", alike_forget, METH_NOARGS, "Forget the kinds of lines."},
+    {"clear", alike_clear, METH_NOARGS, "Forget everything."},
     {"merge", alike_merge, METH_VARARGS, "Add the lines of a file that follow so many others."},
     {"begin_inside", alike_begin_inside, METH_NOARGS, "Say that the lines are not a file's first."},
     {"end_file", alike_end_file, METH_NOARGS, "Say that what comes is of another file."},

@@ -33,8 +33,7 @@ static int more_places(Alike *self)
     uint32_t *places = PyMem_RawMalloc(count * sizeof *places);
     if (!places)
         return 0;
-    for (size_t i = 0; i < count; i++)
-        places[i] = NOTHING;
+    memset(places, 0xff, count * sizeof *places); /* NOTHING */
     for (size_t kind = 0; kind < kind_count(self); kind++) {
         size_t place = kind_at(self, kind)->hash & (count - 1);
         int probe = 0;
@@ -262,9 +261,9 @@ static void forget_lines(Alike *self)
 {
     for (size_t i = 0; i < kind_count(self); i++)
         kind_at(self, i)->row = NOTHING;
-    forget(&self->rows);
-    forget(&self->lines);
-    forget(&self->texts);
+    empty(&self->rows);
+    empty(&self->lines);
+    empty(&self->texts);
     self->file = 0;
     self->first_row = 0;
     self->is_taken = 1;
@@ -272,8 +271,12 @@ static void forget_lines(Alike *self)
 
 static void forget_kinds(Alike *self)
 {
-    forget(&self->keys);
-    forget(&self->kinds);
+    empty(&self->keys);
+    empty(&self->kinds);
+    if (self->place_count * sizeof *self->places <= MOST_KEPT) {
+        memset(self->places, 0xff, self->place_count * sizeof *self->places);
+        return;
+    }
     PyMem_RawFree(self->places);
     self->places = NULL;
     self->place_count = 0;

@@ -13,6 +13,7 @@
 
 #define BLOCK 16
 #define PADDING 64
+#define MOST_KEPT (4 << 20)
 
 typedef const uint8_t *Text;
 
@@ -119,10 +120,18 @@ static int append(Buffer *buffer, const void *data, size_t length)
     return 1;
 }
 
-static void forget(Buffer *buffer)
+static void release(Buffer *buffer)
 {
     PyMem_RawFree(buffer->data);
     *buffer = (Buffer){0};
+}
+
+/* Forget what is in a buffer; its memory is kept for what comes, as new one takes long to get. */
+static void empty(Buffer *buffer)
+{
+    if (buffer->room > MOST_KEPT)
+        release(buffer);
+    buffer->length = 0;
 }
 
 #endif
