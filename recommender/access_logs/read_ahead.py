@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 Item = TypeVar("Item")
 
 # To hand each one over by itself takes longer than to look at it.
-_HANDED_OVER: Final = 8
-_MOST_AHEAD: Final = 2
+_HANDED_OVER: Final = 2
+_MOST_AHEAD: Final = 3
 
 
 def read_ahead(items: Iterator[Item]) -> Iterator[Item]:

@@ -19,13 +19,13 @@ _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _PLAIN_BLOCK: Final = 1 << 17
-_PACKED_BLOCK: Final = 1 << 16
+_PACKED_BLOCK: Final = 1 << 17
 # What a block holds before a damaged byte is lost, so that it is unpacked again in smaller ones.
 _SMALL_BLOCK: Final = 1 << 12
 # Tapes and some tools pad the end with zero bytes.
 _PADDING: Final = b"\0"
-# A few packed bytes may unpack to very many, and memory that fits a processor's cache is faster.
-_MOST_UNPACKED: Final = 1 << 19
+# A few packed bytes may unpack to very many.
+_MOST_UNPACKED: Final = 1 << 20
 
 
 class DamagedStreamError(Exception):
