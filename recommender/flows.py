@@ -6,7 +6,7 @@ user agent, no client address. Flows of two parts of a log merge into the flows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,9 @@ FLOW_SCHEMA = pl.Schema(
 
 _SUMS: Final = ("requests", "errors", "first_seen", "last_seen")
 _KEYS: Final = tuple(name for name in FLOW_SCHEMA if name not in _SUMS)
+_WRITER: Final = ("day", "source_namespace", "source_pod")
+_DESTINATION: Final = tuple(name for name in _KEYS if name not in _WRITER)
+_PLACE: Final = "place"
 _FEW_ROWS: Final = 100_000
 _MANY_PARTS: Final = 1000
 
@@ -80,7 +83,7 @@ def merge_flows(parts: Iterable[Flows]) -> Flows:
         if waiting > max(frames[0].height, _FEW_ROWS) or len(counts) > _MANY_PARTS:
             frames, counts = [_merged(frames)], [merge_line_counts(counts)]
             waiting = 0
-    return Flows(_merged(frames).sort(_KEYS), merge_line_counts(counts))
+    return Flows(_merged(frames), merge_line_counts(counts))
 
 
 def _flows_of(batch: LogBatch) -> Flows:
@@ -98,14 +101,37 @@ def _flows_of(batch: LogBatch) -> Flows:
 
 
 def _merged(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return (
-        pl.concat(frames)
-        .group_by(_KEYS)
+    """Merge flows, sorted by _KEYS.
+
+    Many pods call the same few destinations, so that both are told apart and sorted by themselves.
+    """
+    flows = pl.concat(frames)
+    writers, writer = _in_order(flows, _WRITER)
+    destinations, destination = _in_order(flows, _DESTINATION)
+    merged = (
+        flows.select(*_SUMS, writer.alias("writer"), destination.alias("destination"))
+        .group_by("writer", "destination")
         .agg(
             pl.col("requests").sum(),
             pl.col("errors").sum(),
             pl.col("first_seen").min(),
             pl.col("last_seen").max(),
         )
-        .select(*FLOW_SCHEMA)
+        .sort("writer", "destination")
     )
+    keys = (writers[merged["writer"]], destinations[merged["destination"]])
+    return pl.concat([*keys, merged], how="horizontal").select(*FLOW_SCHEMA)
+
+
+def _in_order(flows: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:
+    """Sort what stands in some columns; also say where in that what each row has comes."""
+    every = flows.select(columns)
+    found = every.unique().sort(columns)
+    places = every.join(
+        found.with_row_index(_PLACE),
+        on=columns,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    return found, places[_PLACE]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from fixtures.shop import flows as independent
 from fixtures.shop.shop import all_pods
-from recommender.access_logs import read_access_logs
+from recommender.access_logs import LineCounts, read_access_logs
 from recommender.flows import FLOW_SCHEMA, Flows, merge_flows, summarise_flows
 from tests.access_logs.helpers import DATA, FORMATS, POD, as_json, container_path, cri, text, write
 
+SUMS = ("requests", "errors", "first_seen", "last_seen")
 SHOP = Path(independent.__file__).parent / "logs"
 
 
@@ -176,6 +177,29 @@ def test_merging_is_associative_and_commutative(lines: list[str], one: int, two:
     assert same(merge_flows([a, merge_flows([b, c])]), expected)
     assert same(merge_flows([c, b, a]), expected)
     assert same(merge_flows([a]), a)
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from((None, "", "a", "B", "\u00e9"))] * 3, st.integers(0, 2))),
+)
+def test_flows_are_in_the_order_of_what_tells_them_apart(
+    rows: list[tuple[str | None, str | None, str | None, int]],
+) -> None:
+    names = ("source_pod", "cluster", "authority")
+    frame = pl.DataFrame(
+        [
+            dict(zip(names, texts, strict=True))
+            | {"day": date(2026, 11, 23 + day), "requests": 1, "errors": day}
+            for *texts, day in rows
+        ],
+        schema=FLOW_SCHEMA,
+    )
+    keys = [name for name in FLOW_SCHEMA if name not in SUMS]
+
+    merged = merge_flows([Flows(frame, LineCounts())]).frame
+
+    expected = frame.group_by(keys).agg(pl.col(*SUMS[:2]).sum(), pl.col(*SUMS[2:]).min())
+    assert merged.equals(expected.select(*FLOW_SCHEMA).sort(keys))
 
 
 def test_many_parts_are_merged_on_the_way() -> None:

@@ -15,7 +15,7 @@ SourcePod = tuple[str, str | None]
 UNKNOWN_POD: Final = "from a pod that is not known"
 OTHER_WRITER: Final = "in a wrapper that names another pod than the path of its file"
 
-_PLACE: Final = ["file", "source_namespace", "source_pod"]
+_NAMES: Final = ("source_namespace", "source_pod")
 
 
 def with_writers(
@@ -27,9 +27,12 @@ def with_writers(
     and so does a wrapper that contradicts the path. `reason` says so, but for what was wrong
     before: first what `wrapper_reason` says, and what `reason` said before an unknown pod.
     """
-    said = lines.select(*_PLACE).unique()
-    writers = _writers(said, files, source_pod)
-    found = lines.join(writers, on=_PLACE, how="left", nulls_equal=True, maintain_order="left")
+    # Most wrappers name nobody.
+    named = [name for name in _NAMES if lines[name].null_count() < lines.height]
+    place = ["file", *named]
+    said = lines.select("file", *_NAMES).unique(place)
+    writers = _writers(said, files, source_pod).select(*place, "namespace", "pod", "is_other")
+    found = lines.join(writers, on=place, how="left", nulls_equal=True, maintain_order="left")
     known = pl.col("namespace").is_not_null() & pl.col("pod").is_not_null()
     reason = pl.coalesce(
         "wrapper_reason",
@@ -67,7 +70,7 @@ def _writers(
         namespace = pl.coalesce(namespace, pl.when(agrees).then(more[0]))
         pod = pl.coalesce(pod, pl.when(agrees).then(more[1]))
     return said.join(paths, on="file", how="left").select(
-        *_PLACE, namespace.alias("namespace"), pod.alias("pod"), is_other.alias("is_other")
+        "file", *_NAMES, namespace.alias("namespace"), pod.alias("pod"), is_other.alias("is_other")
     )
 
 
