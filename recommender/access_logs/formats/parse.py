@@ -174,7 +174,9 @@ def _read_values(
 
 def _agreed(readings: pl.DataFrame) -> pl.DataFrame:
     """Keep the first reading of each line, with a reason where another is unlike it."""
-    is_alone = pl.col(_ROW).is_unique()
+    is_alone = readings[_ROW].is_unique()
+    if is_alone.all():
+        return readings.drop(_RANK)
     alone, others = readings.filter(is_alone), readings.filter(~is_alone)
     known = [
         pl.when(~pl.col(name).is_in(["", "-"])).then(name).alias(name)
