@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 
+from recommender.access_logs import log_format
 from recommender.access_logs.alike import NO_KIND, Found, Kinds, kinds_of
 from recommender.access_logs.formats import assumed_formats
 from tests.access_logs.helpers import as_json, cri, needs_compiled, text
@@ -56,6 +57,24 @@ def test_lines_are_alike_whatever_is_not_needed(field: str, kinds: int) -> None:
         found = kinds_of(assumed_formats())()
         found.add(f"{write(**{field: '1'})}\n{write(**{field: '2'})}".encode(), 1)
         assert found.kinds == kinds
+
+
+@needs_compiled
+@pytest.mark.parametrize("sign", ["\t", ";", " "])
+def test_values_of_which_the_same_is_needed_are_cut_at_any_one_sign(sign: str) -> None:
+    """Such values are found together, where the sign stands that often, and no seldomer."""
+    numbers = ("%BYTES_SENT%", "%BYTES_RECEIVED%", "%DURATION%")
+    names = ("%UPSTREAM_CLUSTER%", "%REQ(:AUTHORITY)%", "%ROUTE_NAME%")
+    kinds = kinds_of(log_format(sign.join(["[%START_TIME%]", *numbers, *names])))()
+    time = "[2026-11-23T12:16:11.401Z]"
+    whole = [sign.join([time, n, n, n, "c", "a", "r"]) for n in ("1", "22")]
+    short = [sign.join([time, n, "c", "r"]) for n in ("1", "22")]
+    kinds.add("\n".join([*whole, *short]).encode(), 1)
+
+    found = kinds.take()
+
+    assert found.lines["kind"].to_list() == [0, NO_KIND, NO_KIND]
+    assert found.rows["requests"].to_list() == [2]
 
 
 def found_in(data: bytes, *, is_portable: bool) -> Found:

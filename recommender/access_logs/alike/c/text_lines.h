@@ -55,7 +55,7 @@ static inline Text end_of_value(const Alike *self, const Value *value, Span line
     if (value->is_path)
         return end_of_path(self, value, line, at);
     size_t place = (size_t)(at - line.at);
-    if (value->sign == value->other_sign)
+    if (value->sign == value->other_sign && !value->more)
         return line.at + next_mark(self->marks.first, place) - value->first;
     int more = value->more;
     for (;; place++) {
