@@ -225,7 +225,8 @@ class _Part:
             if piece.is_last or is_enough:
                 is_last = piece.is_last and is_end
                 yield Section(self.file, kinds, lines, is_last, tuple(skipped))
-                kinds, lines, skipped = self._new_kinds(1), 0, []
+                if not piece.is_last:
+                    kinds, lines, skipped = self._new_kinds(1), 0, []
 
     def _pieces(self, bounds: _Bounds | None) -> Iterator[Piece]:
         how = self.how

@@ -184,6 +184,26 @@ def test_who_stops_reading_does_not_wait_for_the_ends_of_files(
     assert not waits
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_what_finds_kinds_in_a_file_is_used_again_for_later_ones(
+    tmp_path: Path, is_packed: bool
+) -> None:
+    made = []
+
+    def new_kinds() -> LinesAlone:
+        made.append(LinesAlone())
+        return made[-1]
+
+    data = f"{text()}\n".encode() * 3
+    packed = gzip.compress(data) if is_packed else data
+    files = [LogFile(write(tmp_path / f"{n}.log", packed), str(n)) for n in range(40)]
+    how = Reading(SpareKinds(new_kinds), None, ObjectStorage(), 1 << 20, 1 << 20, readers=1)
+
+    assert sum(section.lines for section in read_sections(files, how)) == 120
+
+    assert len(made) < 10
+
+
 def test_an_example_in_a_later_section_has_its_number_in_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.log", [*[text()] * 20, "x", *[text()] * 20])
 
