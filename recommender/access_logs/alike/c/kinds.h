@@ -273,7 +273,7 @@ static void forget_kinds(Alike *self)
 {
     empty(&self->keys);
     empty(&self->kinds);
-    if (self->place_count * sizeof *self->places <= MOST_KEPT) {
+    if (self->places && self->place_count * sizeof *self->places <= MOST_KEPT) {
         memset(self->places, 0xff, self->place_count * sizeof *self->places);
         return;
     }
