@@ -217,7 +217,7 @@ def read_pieces(
     size: int = PIECE_BYTES,
     section: tuple[int, int | None] | None = None,
 ) -> Iterator[Piece]:
-    """Yield a file in pieces of about `size` bytes; the last one says so, even if it is empty.
+    """Yield a file in pieces of `size` bytes or more; the last one says so, even if it is empty.
 
     A file that cannot be read or unpacked to its end is read as far as possible. The rest of it
     counts as one skipped line. A section is the lines that begin between two bytes of a file for

@@ -55,7 +55,7 @@ class Section:
 
 
 class SpareKinds:
-    """Hold what finds the kinds of lines, to be used again: to make it takes as long as a file."""
+    """Hold what finds the kinds of lines, to be used again, as its memory takes long to get."""
 
     def __init__(self, new_kinds: Callable[[], Kinds]) -> None:
         self._new_kinds = new_kinds

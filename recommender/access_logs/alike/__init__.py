@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from recommender.access_logs.alike.cut_values import plain
+from recommender.access_logs.alike.cut_values import compiled_cut
 from recommender.access_logs.alike.json_keys import keys_of
 from recommender.access_logs.alike.kinds import (
     IS_BUILT,
@@ -42,7 +42,7 @@ def kinds_of(formats: Sequence[LogFormat]) -> Callable[[], Kinds]:
         return LinesAlone
     from recommender.access_logs.alike.kinds import CompiledKinds
 
-    cuts = tuple(plain(cut) for cut in text_cuts_of(formats))
+    cuts = tuple(compiled_cut(cut) for cut in text_cuts_of(formats))
     keys = [(f'"{key}":'.encode(), int(action)) for key, action in keys_of(formats).items()]
     return partial(CompiledKinds, cuts=cuts, keys=tuple(keys))
 

@@ -1,5 +1,7 @@
 """The types of what `_alike.c` gives to Python."""
 
+from recommender.access_logs.alike.cut_values import CutValue
+
 Table = tuple[object, object]
 """The capsules of a schema and of an array, which `__arrow_c_array__` gives to who asks."""
 
@@ -7,20 +9,10 @@ class Alike:
     """Find the kinds of lines, of which each agrees in all that is needed."""
 
     # A cut: its signs, the one between its pieces first; the text before the first value; and the
-    # values. A value: its `Action`; which bytes it may hold; two signs, of which the first one that
-    # comes ends it; whether instead the last that comes before the second does; where in the text
-    # behind the value that sign is; that text; and how many values as it is stand behind it, each
-    # behind the first of its signs, that may hold the same bytes all together.
+    # values.
     def __init__(
         self,
-        cuts: tuple[
-            tuple[
-                bytes,
-                bytes,
-                tuple[tuple[int, bytes | None, int, int, bool, int, bytes, int], ...],
-            ],
-            ...,
-        ],
+        cuts: tuple[tuple[bytes, bytes, tuple[CutValue, ...]], ...],
         keys: tuple[tuple[bytes, int], ...],
         is_portable: bool = False,
     ) -> None: ...

@@ -38,7 +38,7 @@ class CutValue(NamedTuple):
         return self._replace(behind=b"", more=0) == other._replace(behind=b"", more=0)
 
 
-def plain(cut: TextCut) -> tuple[bytes, bytes, tuple[CutValue, ...]]:
+def compiled_cut(cut: TextCut) -> tuple[bytes, bytes, tuple[CutValue, ...]]:
     """Write a cut as its signs, the text before the first value, and the values."""
     texts = [""]
     found: list[tuple[Action, bytes | None, _Ending]] = []

@@ -110,18 +110,7 @@ static int take_signs(Value *value, const char *signs, Py_ssize_t length)
     return 1;
 }
 
-/* Tell whether all signs of a cut end a value. */
-static int has_no_others(const Signs *signs, const Value *value)
-{
-    for (int i = 0; i < signs->count; i++) {
-        uint8_t sign = signs->signs[i].bytes[0];
-        if (sign != value->sign && sign != value->other_sign)
-            return 0;
-    }
-    return 1;
-}
-
-static int take_value_of(Value *value, const Signs *cut, PyObject *source)
+static int take_value_of(Value *value, PyObject *source)
 {
     const char *signs;
     Py_ssize_t length;
@@ -137,7 +126,6 @@ static int take_value_of(Value *value, const Signs *cut, PyObject *source)
     value->other_sign = (uint8_t)other_sign;
     value->first = (uint8_t)first;
     value->is_any = value->action == SKIPPED && !signs;
-    value->is_at_any = has_no_others(cut, value);
     return take_literal(&value->behind, behind);
 }
 
@@ -155,7 +143,7 @@ static int take_cut(Cut *cut, PyObject *source)
     if (!cut->values || !take_literal(&cut->begin, begin))
         return 0;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++)
-        if (!take_value_of(cut->end++, &cut->signs, PyTuple_GET_ITEM(values, i)))
+        if (!take_value_of(cut->end++, PyTuple_GET_ITEM(values, i)))
             return 0;
     return 1;
 }

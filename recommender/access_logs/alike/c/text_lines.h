@@ -63,8 +63,7 @@ static inline Text end_of_value(const Alike *self, const Value *value, Span line
         Text end = line.at + place;
         if (more && *end == value->sign)
             more--;
-        else if (value->is_at_any || *end == value->sign || *end == value->other_sign ||
-                 end == line.end)
+        else if (*end == value->sign || *end == value->other_sign || end == line.end)
             return more ? NULL : end - value->first;
     }
 }

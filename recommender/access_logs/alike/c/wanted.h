@@ -33,7 +33,6 @@ typedef struct {
     uint8_t sign, other_sign; /* the first of these ends it */
     uint8_t first; /* where in what is behind that sign stands */
     int more; /* how many values follow that are as it is, each behind its sign */
-    int is_at_any; /* no other sign of the cut is looked for */
     Literal behind;
     uint8_t *signs; /* which bytes it may hold; NULL for all */
     /* The same as ranges, or which it may not hold; none if they would be too many. */
