@@ -9,11 +9,13 @@ from typing import Any, BinaryIO, Final
 import zstandard
 
 try:
-    from isal import igzip_lib
+    from isal import igzip, isal_zlib
 except ImportError:
     IS_ISAL_THERE = False
 else:
     IS_ISAL_THERE = True
+    # The data is damaged, it is cut short, something else follows, or a header has no end.
+    _ISAL_ERRORS: Final = (isal_zlib.IsalError, EOFError, igzip.BadGzipFile, OverflowError)
 
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -77,35 +79,6 @@ def _blocks(stream: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:
         yield block
 
 
-class _IsalMembers:
-    """Unpack gzip data with ISA-L; it may be several members one after another."""
-
-    def __init__(self) -> None:
-        self._member = _new_isal_member()
-        self.has_begun = True
-
-    def content(self, block: bytes) -> Iterator[bytes]:
-        """Yield what a block holds.
-
-        Raises:
-            igzip_lib.IsalError: It is damaged.
-        """
-        rest = block
-        while rest or (self.has_begun and not self._member.needs_input):
-            if not self.has_begun:
-                rest = rest.lstrip(_PADDING)
-                self._member, self.has_begun = _new_isal_member(), bool(rest)
-                continue
-            if content := self._member.decompress(rest, _MOST_UNPACKED):
-                yield content
-            rest = self._member.unused_data if self._member.eof else b""
-            self.has_begun = not self._member.eof
-
-
-def _new_isal_member() -> Any:
-    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-
-
 class _ZlibMembers:
     """Unpack gzip data with zlib; it may be several members one after another."""
 
@@ -148,16 +121,14 @@ def _from_seekable_gzip(stream: BinaryIO, start: bytes) -> Iterator[bytes]:
     ISA-L does not give what comes before the damage.
     """
     begin = stream.tell() - len(start)
-    members = _IsalMembers()
+    stream.seek(begin)
     given = 0
     try:
-        for block in _blocks(stream, start, _PACKED_BLOCK):
-            for content in members.content(block):
-                yield content
-                given += len(content)
-    except igzip_lib.IsalError:  # type: ignore[misc]  # its stub calls it an instance
-        members.has_begun = True
-    if members.has_begun:
+        with igzip.IGzipFile(fileobj=stream) as content:  # type: ignore[no-untyped-call]
+            while block := content.read(_MOST_UNPACKED):
+                yield block
+                given += len(block)
+    except _ISAL_ERRORS:  # type: ignore[misc]  # its stub calls one an instance
         stream.seek(begin)
         blocks = _blocks(stream, _read(stream, len(start)), _PACKED_BLOCK)
         yield from _without_first(_from_gzip(blocks), given)
