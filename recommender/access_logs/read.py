@@ -134,6 +134,8 @@ class _Batches:
             if self._is_enough(section):
                 yield self._take()
             self._add(section)
+            if self._kinds.line_bytes >= self._batch_bytes:
+                yield self._take()
         if self._files or self._lost:
             yield self._take()
 

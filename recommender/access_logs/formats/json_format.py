@@ -47,6 +47,11 @@ class Leaf:
     last: tuple[Path, ...] = ()
 
     @property
+    def is_whole(self) -> bool:
+        """Tell whether the text is the column, whatever is in it and around it."""
+        return self.template is None and not self.last
+
+    @property
     def columns(self) -> list[str]:
         """List what the text gives."""
         return self.template.columns if self.template else [self.column] if self.column else []
@@ -92,15 +97,20 @@ class JsonFormat:
 
         Returns FIELD_SCHEMA and `reading`.
         """
-        parts = [self._part(leaf, values) for leaf in self.leaves]
+        whole = [leaf for leaf in self.leaves if leaf.is_whole]
+        parts = [self._part(leaf, values) for leaf in self.leaves if not leaf.is_whole]
         frame = pl.concat(
-            [part.rename({READING: f"{READING}{place}"}) for place, part in enumerate(parts)],
+            [
+                pl.DataFrame([values[leaf.path].alias(str(leaf.column)) for leaf in whole]),
+                *(part.rename({READING: f"{READING}{place}"}) for place, part in enumerate(parts)),
+            ],
             how="horizontal",
         )
         always = [column for leaf in self.leaves for column in sorted(self._always_there(leaf))]
         has_all = pl.all_horizontal(pl.lit(True), *(pl.col(c).is_not_null() for c in always))
-        reading = pl.max_horizontal(f"{READING}{place}" for place in range(len(parts)))
-        is_one = pl.all_horizontal(pl.col(f"{READING}{n}") != NO_READING for n in range(len(parts)))
+        readings = [pl.col(f"{READING}{place}") for place in range(len(parts))]
+        reading = pl.max_horizontal(pl.lit(ONE_READING), *readings)
+        is_one = pl.all_horizontal(pl.lit(True), *(r != NO_READING for r in readings))
         return frame.select(
             *self.fields.expressions(),
             pl.when(has_all & is_one)

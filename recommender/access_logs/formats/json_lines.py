@@ -53,10 +53,11 @@ def values_at(lines: pl.Series, paths: Sequence[Path]) -> pl.DataFrame:
 
 def _decoded(flat: pl.DataFrame, paths: Sequence[Path]) -> pl.DataFrame:
     keys = list(dict.fromkeys(str(path[0]) for path in paths))
-    values = flat["line"].str.json_decode(pl.Struct(dict.fromkeys(keys, pl.String))).struct
+    values = flat["line"].str.json_decode(pl.Struct(dict.fromkeys(keys, pl.String)))
+    fields = values.struct.unnest()
     return flat.select(
         _ROW,
-        *(values.field(str(path[0])).alias(str(place)) for place, path in enumerate(paths)),
+        *(fields[str(path[0])].alias(str(place)) for place, path in enumerate(paths)),
         pl.lit(None, pl.String).alias(PROBLEM),
     )
 
