@@ -6,15 +6,30 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import BinaryIO
+from typing import Final, Protocol, TypeVar
 
 import click
 
 from recommender.access_logs import ObjectStorage, oss_access
-from recommender.settings import GRANULARITIES
+from recommender.pipeline import Sources
+from recommender.settings import GRANULARITIES, load_settings
 
-logs_option = click.option(
+Command = Callable[..., int]
+Option = Callable[[Command], Command]
+Report = TypeVar("Report", contravariant=True)
+
+
+class RenderTable(Protocol[Report]):
+    """Render a report for people."""
+
+    def __call__(self, report: Report, /, *, width: int | None, colour: bool) -> str:
+        """Fit it to a width, in characters."""
+        ...
+
+
+_LOGS: Final = click.option(
     "--logs",
     "logs",
     multiple=True,
@@ -23,71 +38,107 @@ logs_option = click.option(
     help="Access logs, also gz and zstd: a file, a folder, a glob, s3://BUCKET/KEY, "
     "oss://BUCKET/KEY, or - for standard input. Repeat for more.",
 )
-source_pod_option = click.option(
+_MESH: Final = (
+    "Kubernetes and Istio objects: a YAML or JSON file, a folder, or a glob. Repeat for more. "
+    "With NAME, those of one of several Kubernetes clusters; the first configures istiod."
+)
+_SOURCE_POD: Final = click.option(
     "--source-pod",
     metavar="NAMESPACE[/POD]",
     callback=lambda _context, _parameter, value: parse_pod(value),
     help="Whose log it is where neither a file name nor the lines tell; the namespace alone where "
     "they tell the pod.",
 )
-log_format_option = click.option(
-    "--log-format",
-    metavar="NAME|STRING|@FILE",
-    callback=lambda _context, _parameter, value: read_format(value),
-    help="The only accessLogFormat of the lines: its name (istio-text, istio-1.9, istio-json, "
-    "asm-json, asm-text, envoy), itself, or the file that holds it; without it those of the mesh "
-    "dump and the known defaults.",
-)
-adopt_option = click.option(
-    "--adopt",
-    is_flag=True,
-    default=None,
-    help="Take over Sidecars made by hand that select one workload.",
-)
-granularity_option = click.option(
-    "--granularity",
-    type=click.Choice(GRANULARITIES),
-    default=None,
-    help="One Sidecar per workload, one per namespace where that is proved, or in each namespace "
-    "what costs istiod less.  [default: workload]",
-)
-istio_version_option = click.option(
-    "--istio-version",
-    metavar="VERSION",
-    help="The version of istiod, such as 1.30; without it what the mesh dump shows, "
-    "else the newest.",
-)
-strict_option = click.option(
-    "--strict",
-    is_flag=True,
-    default=None,
-    help="Fail when an access log line or an object cannot be used.",
-)
-settings_option = click.option(
+_SETTINGS: Final[Mapping[str, Option]] = {
+    "adopt": click.option(
+        "--adopt",
+        is_flag=True,
+        default=None,
+        help="Take over Sidecars made by hand that select one workload.",
+    ),
+    "granularity": click.option(
+        "--granularity",
+        type=click.Choice(GRANULARITIES),
+        default=None,
+        help="One Sidecar per workload, one per namespace where that is proved, or in each "
+        "namespace what costs istiod less.  [default: workload]",
+    ),
+    "istio_version": click.option(
+        "--istio-version",
+        metavar="VERSION",
+        help="The version of istiod, such as 1.30; without it what the mesh dump shows, "
+        "else the newest.",
+    ),
+    "log_format": click.option(
+        "--log-format",
+        metavar="NAME|STRING|@FILE",
+        callback=lambda _context, _parameter, value: read_format(value),
+        help="The only accessLogFormat of the lines: its name (istio-text, istio-1.9, istio-json, "
+        "asm-json, asm-text, envoy), itself, or the file that holds it; without it those of the "
+        "mesh dump and the known defaults.",
+    ),
+    "strict": click.option(
+        "--strict",
+        is_flag=True,
+        default=None,
+        help="Fail when an access log line or an object cannot be used.",
+    ),
+}
+_SETTINGS_FILE: Final = click.option(
     "--settings",
     "settings_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A recommender.toml; options given here win.",
 )
-_Decorator = Callable[[Callable[..., int]], Callable[..., int]]
 
 
-def mesh_option(*, required: bool = True) -> _Decorator:
-    """Make the option `--mesh`."""
-    return click.option(
+def takes_sources(*, needs_mesh: bool = True) -> Option:
+    """Add the options that say what to read; the command gets it as `sources`."""
+    mesh_option = click.option(
         "--mesh",
         "mesh",
         multiple=True,
-        required=required,
+        required=needs_mesh,
         metavar="[NAME=]SRC",
-        help="Kubernetes and Istio objects: a YAML or JSON file, a folder, or a glob. Repeat for "
-        "more. With NAME, those of one of several Kubernetes clusters; the first configures "
-        "istiod.",
+        help=_MESH,
     )
 
+    def with_options(command: Command) -> Command:
+        @wraps(command)
+        def with_sources(
+            logs: tuple[str, ...],
+            mesh: tuple[str, ...],
+            source_pod: tuple[str, str | None] | None,
+            **others: object,
+        ) -> int:
+            stdin = sys.stdin.buffer if "-" in logs else None
+            storage = ObjectStorage(oss_access(os.environ))
+            return command(sources=Sources(logs, mesh, stdin, source_pod, storage), **others)
 
-def output_option(*formats: str) -> _Decorator:
+        return _LOGS(mesh_option(_SOURCE_POD(with_sources)))
+
+    return with_options
+
+
+def takes_settings(*names: str) -> Option:
+    """Add the options of some settings and `--settings`; the command gets all as `settings`."""
+
+    def with_options(command: Command) -> Command:
+        @wraps(command)
+        def with_settings(settings_file: Path | None, **others: object) -> int:
+            flags = {name: others.pop(name) for name in names}
+            return command(settings=load_settings(settings_file, **flags), **others)
+
+        found: Command = _SETTINGS_FILE(with_settings)
+        for name in reversed(names):
+            found = _SETTINGS[name](found)
+        return found
+
+    return with_options
+
+
+def output_option(*formats: str) -> Option:
     """Make the option `--output`; the first format is the default."""
     return click.option(
         "--output",
@@ -98,21 +149,25 @@ def output_option(*formats: str) -> _Decorator:
     )
 
 
+def print_report(
+    report: Report,
+    output: str,
+    table: RenderTable[Report],
+    **others: Callable[[Report], str | bytes],
+) -> None:
+    """Print a report as `--output` says: the table, or what else has that name."""
+    if output in others:
+        click.echo(others[output](report), nl=False)
+    else:
+        width, colour = terminal()
+        click.echo(table(report, width=width, colour=colour), nl=False)
+
+
 def terminal() -> tuple[int | None, bool]:
     """Return the width of the terminal, None for a pipe, and whether colours are wanted."""
     if not sys.stdout.isatty():
         return None, False
     return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
-
-
-def object_storage(environment: Mapping[str, str]) -> ObjectStorage:
-    """Make what reads object storage, as the environment says; nothing is reached yet."""
-    return ObjectStorage(oss_access(environment))
-
-
-def standard_input(sources: tuple[str, ...]) -> BinaryIO | None:
-    """Return the standard input if a source asks for it."""
-    return sys.stdin.buffer if "-" in sources else None
 
 
 def parse_pod(value: str | None) -> tuple[str, str | None] | None:
