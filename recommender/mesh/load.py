@@ -70,6 +70,17 @@ def load_mesh(
     for name, named in by_cluster.items():
         for document in read_documents(named):
             found.take(document, name)
+    return _mesh(found, clusters, cluster_domain, root_namespace, version)
+
+
+def _mesh(
+    found: Collected,
+    clusters: tuple[str, ...],
+    cluster_domain: str,
+    root_namespace: str,
+    version: Version | None,
+) -> Mesh:
+    """Make a mesh of what was found in Kubernetes clusters, of which the first is istiod's own."""
     objects = Objects(found.chosen())
     config, config_notes = mesh_config_of(objects.of(MeshConfigMap), clusters, root_namespace)
     pods, controllers = objects.of(PodObject), objects.of(Controller)
