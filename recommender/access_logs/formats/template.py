@@ -182,8 +182,9 @@ class Template:
             if _columns(segment) or (place and self.opens[place - 1].column)
         ]
         head = self._pattern(".*?", max(wanted, default=0) + 1)
-        left = _found(text, f"^(?P<head>{head})")
         right = _found(text, f"(?P<tail>{_pattern(self.segments[-1])})$")
+        # A line of another format mostly ends otherwise, and is looked at no more.
+        left = _found(_where(text, right["tail"].is_not_null()), f"^(?P<head>{head})")
         frame = pl.concat([left, right, text.alias("text").to_frame()], how="horizontal")
         length = pl.col("head").str.len_bytes() + pl.col("tail").str.len_bytes()
         return _with_reading(frame, length <= pl.col("text").str.len_bytes(), self.columns)
@@ -247,6 +248,11 @@ def _pattern(segment: _Segment) -> str:
 def _found(text: pl.Series, pattern: str) -> pl.DataFrame:
     """Extract the named groups of a pattern; nulls where it does not match."""
     return text.str.extract_groups(_FLAGS + pattern).struct.unnest()
+
+
+def _where(text: pl.Series, chosen: pl.Series) -> pl.Series:
+    """Put nulls in the place of all texts but those that are chosen."""
+    return pl.select(pl.when(chosen).then(text)).to_series()
 
 
 def _with_reading(
