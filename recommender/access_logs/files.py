@@ -13,10 +13,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
-from recommender.access_logs.container_paths import PROXY_CONTAINER, ContainerLog, container_log
+from recommender.access_logs.container_paths import PROXY_CONTAINER, container_log
 from recommender.access_logs.line_counts import SkippedLines
+from recommender.access_logs.log_file import LogFile, identity_of, open_found
 from recommender.access_logs.object_storage import ObjectStorage, StoredObject, is_object_url
 from recommender.errors import InputError
 from recommender.files import (
@@ -38,6 +39,7 @@ MOST_LINE_BYTES: Final = 4 << 20
 MOST_DOCUMENT_BYTES: Final = 64 << 20
 
 OTHER_CONTAINER: Final = f"the file of another container than {PROXY_CONTAINER}"
+SHORTER: Final = "the file has become shorter while it was read"
 LINE_TOO_LONG: Final = f"longer than {MOST_LINE_BYTES >> 20} MiB"
 DOCUMENT_TOO_LONG: Final = f"a JSON document longer than {MOST_DOCUMENT_BYTES >> 20} MiB"
 
@@ -68,23 +70,6 @@ _NOT_READ: Final = {
 # No header may have such a byte, so no caller can write one.
 _CONTROL: Final = re.compile(rb"[\x00-\x08]")
 _UNFINISHED: Final = re.compile(r"\.(?:tmp|part|swp)$", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class LogFile:
-    """Hold a file to read, which is on a disk, in object storage, or the standard input.
-
-    Attributes:
-        path: Where it is on a disk; None for anything else.
-        name: Its path or URL, as text that can be printed.
-        writer: The container whose log it is, where its path tells.
-        stored: The object that it is; None for anything else.
-    """
-
-    path: Path | None
-    name: str
-    writer: ContainerLog | None = None
-    stored: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +107,9 @@ def find_log_files(
     lost: list[InputError] = []
     paths, objects = _found(sources, storage or ObjectStorage(), lost)
     files = [
-        LogFile(path, shown(path), writer)
-        for path, writer in _each_once(_without_packed(paths), lost)
-        if _is_readable(path, lost)
+        file
+        for file in _each_once(_without_packed(paths), lost)
+        if _is_readable(cast("Path", file.path), lost)
     ]
     files += [LogFile(None, shown(o.url), container_log(PurePath(o.key)), o) for o in objects]
     others = [file for file in files if _is_of_other_container(file)]
@@ -168,27 +153,26 @@ def _without_packed(paths: set[Path]) -> set[Path]:
     return paths - packed
 
 
-def _each_once(
-    paths: set[Path], lost: list[InputError]
-) -> Iterator[tuple[Path, ContainerLog | None]]:
+def _each_once(paths: set[Path], lost: list[InputError]) -> Iterator[LogFile]:
     """Yield each file once, however many names it has; a name that tells its writer wins.
 
     On a node, /var/log/containers holds links to the files of /var/log/pods.
     """
-    by_file: dict[tuple[int, int], tuple[bool, str, Path, ContainerLog | None]] = {}
+    by_identity: dict[tuple[int, int], LogFile] = {}
     for path in paths:
         try:
-            status = path.stat()
+            identity = identity_of(path.stat())
         except OSError as error:
             lost.append(unreadable(path, error))
             continue
         writer = container_log(path) or container_log(Path(os.path.realpath(path)))
-        found = (writer is None, shown(path), path, writer)
-        key = (status.st_dev, status.st_ino)
-        if key not in by_file or found[:2] < by_file[key][:2]:
-            by_file[key] = found
-    for _, _, path, writer in sorted(by_file.values(), key=lambda found: found[1]):
-        yield path, writer
+        file = LogFile(path, shown(path), writer, identity=identity)
+        by_identity[identity] = min(by_identity.get(identity, file), file, key=_rank)
+    yield from sorted(by_identity.values(), key=lambda file: file.name)
+
+
+def _rank(file: LogFile) -> tuple[bool, str]:
+    return file.writer is None, file.name
 
 
 def _is_log(name: str) -> bool:
@@ -221,7 +205,7 @@ def read_pieces(
 
     A file that cannot be read or unpacked to its end is read as far as possible. The rest of it
     counts as one skipped line. A section is the lines that begin between two bytes of a file for
-    which `is_plain_log` holds.
+    which `plain_size` tells the size.
     """
     cutter = _Cutter(file, size)
     lost: SkippedLines | None = None
@@ -244,7 +228,11 @@ def read_pieces(
 
 
 def _section(stream: BinaryIO, begin: int, end: int | None) -> Iterator[bytes]:
-    """Read the lines that begin between two bytes of a file, or before its end."""
+    """Read the lines that begin between two bytes of a file, or before its end.
+
+    Raises:
+        _NotReadError: The file has become shorter.
+    """
     at = max(0, begin - 1)
     stream.seek(at)
     is_inside = begin == 0
@@ -265,25 +253,32 @@ def _section(stream: BinaryIO, begin: int, end: int | None) -> Iterator[bytes]:
                 yield block[:last]
                 return
         yield block
+    if at < (begin if end is None else end):
+        raise _NotReadError(SHORTER)
 
 
-def is_plain_log(path: Path) -> bool:
-    """Tell whether each line of a file can be read by itself, without what is before it."""
-    with path.open("rb") as stream:
-        start = stream.read(_START_BYTES)
+def plain_size(file: LogFile) -> int | None:
+    """Return the size of a file each line of which can be read without those before, else None."""
+    if not file.is_regular:
+        return None
+    try:
+        with open_found(file) as stream:
+            start = stream.read(_START_BYTES)
+            size = os.fstat(stream.fileno()).st_size
+    except OSError:
+        return None
     is_packed = is_packed_start(start) or any(start.startswith(sign) for sign in _NOT_READ)
-    return not is_packed and _INDENTED.match(start) is None
+    return None if is_packed or _INDENTED.match(start) else size
 
 
 def is_large_packed_log(file: LogFile) -> bool:
     """Tell whether a file takes long to unpack, and is on a disk, where it waits for nobody."""
-    if file.path is None or not file.path.is_file():
+    if not file.is_regular:
         return False
     try:
-        if file.path.stat().st_size < _LARGE_PACKED:
-            return False
-        with file.path.open("rb") as stream:
-            return is_packed_start(stream.read(_START_BYTES))
+        with open_found(file) as stream:
+            is_large = os.fstat(stream.fileno()).st_size >= _LARGE_PACKED
+            return is_large and is_packed_start(stream.read(_START_BYTES))
     except OSError:
         return False
 
@@ -313,7 +308,7 @@ def _opened(
     file: LogFile, stdin: BinaryIO | None, storage: ObjectStorage | None
 ) -> nullcontext[BinaryIO] | BinaryIO:
     if file.path:
-        return file.path.open("rb")
+        return open_found(file)
     if file.stored:
         return (storage or ObjectStorage()).open(file.stored)
     if stdin is None:
@@ -322,7 +317,7 @@ def _opened(
 
 
 class _NotReadError(Exception):
-    """Indicate a file that is no text."""
+    """Indicate a file that is no text, or of which something is no longer there."""
 
 
 class _Cutter:

@@ -12,20 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from threading import Event
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from recommender.access_logs.alike import Kinds
 from recommender.access_logs.files import (
     PIECE_BYTES,
-    LogFile,
     Piece,
     is_large_packed_log,
-    is_plain_log,
+    plain_size,
     read_pieces,
 )
 from recommender.access_logs.line_counts import SkippedLines
+from recommender.access_logs.log_file import LogFile, open_found
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.read_ahead import read_ahead
 
@@ -155,18 +154,8 @@ def _bounds_of(
             yield file, (begin or 0, end)
 
 
-def plain_size(file: LogFile) -> int | None:
-    """Return the size of a file whose sections can be read by themselves, else None."""
-    if file.path is None or not file.path.is_file():
-        return None
-    try:
-        return file.path.stat().st_size if is_plain_log(file.path) else None
-    except OSError:
-        return None
-
-
 def _may_wait(file: LogFile) -> bool:
-    return file.stored is None and (file.path is None or not file.path.is_file())
+    return file.stored is None and not file.is_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +194,7 @@ class _Part:
         """Add lines up to one that is too long or cannot be read; also say where that begins."""
         end = self.bounds[1] if self.bounds else None
         try:
-            with cast("Path", self.file.path).open("rb", buffering=0) as stream:
+            with open_found(self.file, buffering=0) as stream:
                 most = self.how.batch_bytes
                 return kinds.add_section(
                     stream.fileno(), begin, _FAR_END if end is None else end, most

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from recommender.access_logs.files import LogFile
+from recommender.access_logs.log_file import LogFile
 
 SourcePod = tuple[str, str | None]
 """A namespace, and the pod in it or None where wrappers name pods without their namespace."""

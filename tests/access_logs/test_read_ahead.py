@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from recommender.access_logs import files as log_files
-from recommender.access_logs.files import LogFile, is_large_packed_log
+from recommender.access_logs.files import is_large_packed_log
+from recommender.access_logs.log_file import LogFile
 from recommender.access_logs.read_ahead import read_ahead
 from tests.access_logs.helpers import read, text, write
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from recommender.access_logs import LogBatch, read_access_logs, sections
 from recommender.access_logs import files as log_files
 from recommender.access_logs.alike import LinesAlone, kinds_of
-from recommender.access_logs.files import LogFile, Piece, read_pieces
+from recommender.access_logs.files import Piece, plain_size, read_pieces
 from recommender.access_logs.formats import assumed_formats
+from recommender.access_logs.log_file import LogFile
 from recommender.access_logs.object_storage import ObjectStorage
-from recommender.access_logs.sections import Reading, Section, SpareKinds, plain_size, read_sections
+from recommender.access_logs.sections import Reading, Section, SpareKinds, read_sections
 from tests.access_logs.helpers import (
     POD,
     as_json,
