@@ -14,8 +14,9 @@ except ImportError:
     IS_ISAL_THERE = False
 else:
     IS_ISAL_THERE = True
-    # The data is damaged, it is cut short, something else follows, or a header has no end.
-    _ISAL_ERRORS: Final = (isal_zlib.IsalError, EOFError, igzip.BadGzipFile, OverflowError)
+    # The data is damaged, it is cut short, something else follows or the file cannot be read on,
+    # or a header has no end.
+    _ISAL_ERRORS: Final = (isal_zlib.IsalError, EOFError, OSError, OverflowError)
 
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -116,9 +117,9 @@ def _new_zlib_member() -> Any:
 
 
 def _from_seekable_gzip(stream: BinaryIO, start: bytes) -> Iterator[bytes]:
-    """Unpack with ISA-L, at three times the speed of zlib; what is damaged, again with zlib.
+    """Unpack with ISA-L, at three times the speed of zlib; what it fails at, again with zlib.
 
-    ISA-L does not give what comes before the damage.
+    ISA-L does not give what comes before the damage, or before what cannot be read.
     """
     begin = stream.tell() - len(start)
     stream.seek(begin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -81,3 +82,38 @@ def test_damage_loses_no_more_than_it_does_in_small_blocks(seed: int, count: int
     assert found.startswith(of_pipe)
     assert reason_of_pipe == same_reason
     assert reason == same_reason or found == whole
+
+
+class Breaking(io.BytesIO):
+    """Fail as a disk does behind so many bytes."""
+
+    good = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to the bad byte, and fail there."""
+        if self.tell() >= self.good:
+            raise OSError(5, "Input/output error")
+        left = self.good - self.tell()
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read as `read` does."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def test_what_comes_before_a_byte_that_cannot_be_read_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compression, "_MOST_UNPACKED", 1 << 19)
+    content = b"".join(b"%d\n" % n for n in range(20_000))
+    stream = Breaking(gzip.compress(content))
+    stream.good = len(stream.getvalue()) // 2
+    found: list[bytes] = []
+
+    with pytest.raises(OSError, match="Input/output error"):
+        found.extend(unpacked(stream))
+
+    assert len(b"".join(found)) > len(content) // 3
+    assert content.startswith(b"".join(found))
