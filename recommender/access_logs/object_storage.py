@@ -23,6 +23,7 @@ _URL: Final = re.compile(r"(?P<scheme>s3|oss)://(?P<bucket>[A-Za-z0-9._-]+)(?:/(
 _MAGIC: Final = re.compile(r"[*?\[]")
 _MOST_TRIES: Final = 4
 _ALIYUN: Final = ".aliyuncs.com"
+_PART: Final = 206
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class ObjectStorage:
 
     def open(self, stored: StoredObject) -> BinaryIO:
         """Open an object; what it holds is read as it comes."""
-        return cast("BinaryIO", io.BufferedReader(_ObjectReader(self._client, stored), 1 << 20))
+        return cast("BinaryIO", _ObjectStream(_ObjectReader(self._client, stored), 1 << 20))
 
     def _list(self, scheme: str, bucket: str, prefix: str, url: str) -> Iterator[StoredObject]:
         client, errors = self._client(scheme, url)
@@ -141,11 +142,14 @@ class ObjectStorage:
             import boto3
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+            from urllib3.exceptions import HTTPError
         except ImportError as error:
             hint = "pip install 'recommend-sidecars[s3]'"
             what = "reading object storage takes the extra s3"
             raise InputError(what, where=url, hint=hint) from error
-        errors = (BotoCoreError, ClientError, HTTPClientError)
+        # botocore lets through what urllib3 says of TLS in the middle of an answer, and names that
+        # cannot be written as UTF-8 or as those of hosts.
+        errors = (BotoCoreError, ClientError, HTTPClientError, HTTPError, UnicodeError)
         if scheme not in self._clients:
             try:
                 self._clients[scheme] = (
@@ -231,13 +235,25 @@ class _ObjectReader(io.RawIOBase):
             asked["IfMatch"] = stored.etag
         if self._done:
             asked["Range"] = f"bytes={self._done}-"
-        return cast("IO[bytes]", self._client.get_object(**asked)["Body"])
+        answer = self._client.get_object(**asked)
+        if self._done and answer["ResponseMetadata"]["HTTPStatusCode"] != _PART:
+            answer["Body"].close()
+            raise OSError(None, "the storage sends no part of an object")
+        return cast("IO[bytes]", answer["Body"])
 
     def close(self) -> None:
         if self._body is not None:
             self._body.close()
             self._body = None
         super().close()
+
+
+class _ObjectStream(io.BufferedReader):
+    """Give what there is, and fail behind it: a whole block would be lost with what follows."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes or fewer, none only at the end."""
+        return super().read(size) if size is None or size < 0 else self.read1(size)
 
 
 def _is_in_folder(key: str, folder: str, wants: Callable[[str], bool]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -229,27 +231,111 @@ class Unsteady(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@contextmanager
+def serving(handler: type[Unsteady], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the environment name a server that answers so."""
     require_server()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "x")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Unsteady) as unsteady:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{unsteady.server_port}")
-        serving = Thread(target=unsteady.serve_forever)
-        serving.start()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever)
+        thread.start()
         try:
-            found = read("s3://logs/a.log")
+            yield
         finally:
-            unsteady.shutdown()
-            serving.join()
+            server.shutdown()
+            thread.join()
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(Unsteady, monkeypatch):
+        found = read("s3://logs/a.log")
 
     assert found.lines.used == found.lines.read == 20_000
     assert found.requests["route"].n_unique() == 20_000
     assert Unsteady.asked[0] == "0 x"
     assert Unsteady.asked[1].endswith(" x")
     assert len(Unsteady.asked) == 2
+
+
+class Refusing(Unsteady):
+    """Break off in the middle, and then refuse the rest."""
+
+    content = gzip.compress(Unsteady.content)
+
+    def do_GET(self) -> None:
+        """Answer what is not the rest of an object."""
+        if "Range" in self.headers:
+            self._answer(403, b"<Error><Code>AccessDenied</Code></Error>", 1.0)
+        else:
+            super().do_GET()
+
+
+def test_what_came_of_an_object_before_it_broke_off_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(Refusing, monkeypatch):
+        found = read("s3://logs/a.log")
+
+    assert 5000 < found.lines.used < 20_000
+    (entry,) = found.lines.skipped
+    assert (entry.lines, entry.reason) == (1, "the file cannot be read on: AccessDenied")
+
+
+class Repeating(Unsteady):
+    """Break off in the middle, and then send all of the object again."""
+
+    def do_GET(self) -> None:
+        """Answer as if no part was asked for."""
+        is_rest = "Range" in self.headers
+        del self.headers["Range"]
+        if is_rest:
+            self._answer(200, self.content, 1.0)
+        else:
+            super().do_GET()
+
+
+def test_no_line_is_counted_twice_where_all_of_an_object_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(Repeating, monkeypatch):
+        found = read("s3://logs/a.log")
+
+    assert 5000 < found.lines.used < 20_000
+    assert found.requests["route"].n_unique() == found.lines.used
+    (entry,) = found.lines.skipped
+    assert "sends no part of an object" in entry.reason
+
+
+class _Spoiled(io.BytesIO):
+    """Fail as urllib3 does where bytes of TLS are spoiled."""
+
+    def read(self, *_: object) -> bytes:
+        from urllib3.exceptions import SSLError
+
+        raise SSLError("decryption failed or bad record mac")
+
+
+def test_an_object_is_read_on_after_bytes_of_tls_were_spoiled(server: ObjectServer) -> None:
+    content = bytes(range(256)) * (3 << 13)
+    server.write("a.log", content)
+    storage = ObjectStorage()
+    (stored,) = storage.find(f"s3://{BUCKET}/a.log", bool)
+
+    with storage.open(stored) as stream:
+        begin = stream.read(10)
+        stream.raw._body = _Spoiled()  # type: ignore[attr-defined] # a BufferedReader has it
+        rest = b"".join(iter(lambda: stream.read(1 << 20), b""))
+
+    assert begin + rest == content
+
+
+@pytest.mark.usefixtures("server")
+def test_a_key_that_is_no_text_is_a_sentence() -> None:
+    assert "cannot be listed" in failure(f"s3://{BUCKET}/\udcff").what
 
 
 def test_the_variables_of_oss_tell_how_to_reach_it() -> None:
