@@ -18,6 +18,8 @@ _LONG_NAMES: Final = {
     "RESPONSE_TRAILER": "TRAILER",
 }
 _MOST_SHOWN: Final = 40
+# Bytes of a command line that are not UTF-8 become these, and escapes in JSON may be these.
+_HALF_OF_PAIR: Final = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def tokens_of(format_string: str) -> tuple[Token, ...]:
     Raises:
         UsageError: Envoy would refuse it.
     """
+    check_characters(format_string)
     tokens: list[Token] = []
     literal = ""
     place = 0
@@ -61,6 +64,16 @@ def tokens_of(format_string: str) -> tuple[Token, ...]:
             literal = ""
         place = end
     return (*tokens, literal) if literal else tuple(tokens)
+
+
+def check_characters(text: str) -> None:
+    """Refuse what cannot be written as UTF-8.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if _HALF_OF_PAIR.search(text):
+        raise UsageError("the log format is not UTF-8 text")
 
 
 def _operator(format_string: str, place: int) -> tuple[Operator, int]:

@@ -11,7 +11,12 @@ from typing import Final
 import polars as pl
 
 from recommender.access_logs.formats.fields import Fields, field_of, fields_of
-from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
+from recommender.access_logs.formats.format_string import (
+    Operator,
+    Token,
+    check_characters,
+    tokens_of,
+)
 from recommender.access_logs.formats.json_lines import Path
 from recommender.access_logs.formats.template import (
     NO_READING,
@@ -169,6 +174,7 @@ def json_format(
     ]
     compiled, fields = _leaves(texts)
     often = Counter(_keys(template))
+    check_characters("".join(f"{key} " for key in often))
     needed = {step for leaf in compiled for step in leaf.path if isinstance(step, str)}
     _check_keys(needed)
     times = {key: often[key] for key in sorted(needed)}

@@ -186,6 +186,20 @@ def test_json_that_lacks_what_is_needed_is_refused(template: object) -> None:
         log_format(json.dumps(template) + ("" if "%" in json.dumps(template) else " %%"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"\\ud800": "%START_TIME%", "c": "%UPSTREAM_CLUSTER%"}',
+        '{"a": "%START_TIME%", "c": "%UPSTREAM_CLUSTER%", "x": {"\\udfff": 1}}',
+        '{"a": "\\ud800%START_TIME%", "c": "%UPSTREAM_CLUSTER%"}',
+        "%START_TIME% \udcff %UPSTREAM_CLUSTER%",
+    ],
+)
+def test_a_format_that_is_no_text_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not UTF-8 text"):
+        log_format(text)
+
+
 def test_depth_without_end_is_refused() -> None:
     template: object = "%START_TIME% %UPSTREAM_CLUSTER%"
     for _ in range(50):
