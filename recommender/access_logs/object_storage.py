@@ -24,6 +24,8 @@ _MAGIC: Final = re.compile(r"[*?\[]")
 _MOST_TRIES: Final = 4
 _ALIYUN: Final = ".aliyuncs.com"
 _PART: Final = 206
+# Many objects are read at a time; a connection that no pool keeps is made anew for the next one.
+_CONFIG: Final[Mapping[str, Any]] = {"retries": {"mode": "standard"}, "max_pool_connections": 256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class ObjectStorage:
         if scheme not in self._clients:
             try:
                 self._clients[scheme] = (
-                    boto3.Session().client("s3", config=Config(retries={"mode": "standard"}))
+                    boto3.Session().client("s3", config=Config(**_CONFIG))
                     if scheme == "s3"
                     else self._oss_client(boto3, Config, url)
                 )
@@ -183,7 +185,7 @@ class ObjectStorage:
             config=config(
                 signature_version="s3v4",
                 s3={"addressing_style": style},
-                retries={"mode": "standard"},
+                **_CONFIG,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),

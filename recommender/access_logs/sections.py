@@ -123,9 +123,9 @@ def _sections(files: Sequence[LogFile], how: Reading) -> Generator[Section]:
                     yield from _of_all(begun, how.readers * _WAITING_FOR_EACH)
             yield from _of_all(begun, 0)
         finally:
-            # Whoever wants no more does not wait for what was begun.
+            # Whoever wants no more waits for no more than the blocks that are being read.
             stopped.set()
-            readers.shutdown(wait=False, cancel_futures=True)
+            readers.shutdown(cancel_futures=True)
 
 
 def _begin(sections: Iterator[Section]) -> tuple[Section, Iterator[Section]]:
