@@ -132,18 +132,18 @@ class _Batches:
         """Yield what is found in the sections of all files; `skipped` was lost before."""
         self._lost += skipped
         for section in sections:
-            if self._is_enough(section):
-                yield self._take()
             self._add(section)
-            if self._kinds.line_bytes >= self._batch_bytes:
+            if self._is_enough():
                 yield self._take()
         if self._files or self._lost:
             yield self._take()
 
-    def _is_enough(self, section: Section) -> bool:
-        held = self._kinds.line_bytes
-        is_too_much = held > 0 and held + section.kinds.line_bytes > self._batch_bytes
-        return is_too_much or self._kinds.rows >= MOST_ROWS or self._held_lines >= _MOST_LINES
+    def _is_enough(self) -> bool:
+        return (
+            self._kinds.line_bytes >= self._batch_bytes
+            or self._kinds.rows >= MOST_ROWS
+            or self._held_lines >= _MOST_LINES
+        )
 
     def _add(self, section: Section) -> None:
         if not self._is_inside:

@@ -248,3 +248,19 @@ def test_only_what_is_plain_is_cut(tmp_path: Path, content: bytes, is_cut: bool)
 def test_what_is_no_file_on_a_disk_is_not_cut(tmp_path: Path) -> None:
     assert plain_size(LogFile(None, "stdin")) is None
     assert plain_size(LogFile(tmp_path / "gone", "gone")) is None
+
+
+@needs_compiled
+def test_kinds_that_are_known_fill_no_batch(tmp_path: Path) -> None:
+    """A batch takes long to look at, and each section finds all of its kinds anew."""
+    kinds = [text(authority=f"reviews-{number}:9080") for number in range(50)]
+    lines = [line for round_ in range(100) for line in (*kinds, f"something else {round_}")]
+    path = write(tmp_path / "a.log", lines)
+    size = sum(map(len, kinds))
+
+    batches = list(
+        read_access_logs([path], source_pod=POD, section_bytes=2 * size, batch_bytes=size * 3 // 4)
+    )
+
+    assert sum(batch.lines.used for batch in batches) == 5000
+    assert len(batches) <= 3
