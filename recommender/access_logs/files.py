@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -105,12 +105,12 @@ def find_log_files(
     if not sources:
         raise InputError("no log source is named", hint="name a log file, a folder or -")
     lost: list[InputError] = []
-    paths, objects = _found(sources, storage or ObjectStorage(), lost)
     files = [
         file
-        for file in _each_once(_without_packed(paths), lost)
+        for file in _found_on_disks(sources, lost)
         if _is_readable(cast("Path", file.path), lost)
     ]
+    objects = _found_in_storage(sources, storage or ObjectStorage(), lost)
     files += [LogFile(None, shown(o.url), container_log(PurePath(o.key)), o) for o in objects]
     others = [file for file in files if _is_of_other_container(file)]
     files = [file for file in files if not _is_of_other_container(file)]
@@ -130,36 +130,63 @@ def _is_of_other_container(file: LogFile) -> bool:
     return file.writer is not None and file.writer.container != PROXY_CONTAINER
 
 
-def _found(
+def _found_in_storage(
     sources: Sequence[str | Path], storage: ObjectStorage, lost: list[InputError]
-) -> tuple[set[Path], list[StoredObject]]:
-    """Find what sources name on disks and in object storage; `lost` gets what cannot be found."""
-    paths: set[Path] = set()
+) -> list[StoredObject]:
+    """Find what sources name in object storage; `lost` gets what cannot be found."""
     objects: set[StoredObject] = set()
-    for source in sources:
+    for source in filter(is_object_url, sources):
         try:
-            if is_object_url(source):
-                objects.update(storage.find(str(source), _is_log))
-            elif str(source) != STANDARD_INPUT:
-                paths.update(find_files(source, _LOGS, lost))
+            objects.update(storage.find(str(source), _is_log))
         except InputError as error:
             lost.append(error)
-    return paths, sorted(objects, key=lambda stored: (stored.url, stored.etag))
+    return sorted(objects, key=lambda stored: (stored.url, stored.etag))
 
 
-def _without_packed(paths: set[Path]) -> set[Path]:
-    """Leave out logs that the kubelet has packed and not yet removed."""
-    packed = {path for path in paths if Path(f"{path}.gz") in paths and _ROTATED.search(path.name)}
-    return paths - packed
+def _found_on_disks(sources: Sequence[str | Path], lost: list[InputError]) -> list[LogFile]:
+    """Find what sources name on disks; `lost` gets what cannot be found.
+
+    A log that is renamed after its name was found and before its identity is known has another
+    name from then on, so that names are looked for once more.
+    """
+    names = _names(sources, lost)
+    found = _by_identity(names, lost)
+    later = _names(sources, []) - names
+    found = _by_identity(later, [], found)
+    packed = _packed(names | later)
+    files = [file for file in found.values() if file.path not in packed]
+    return sorted(files, key=lambda file: file.name)
 
 
-def _each_once(paths: set[Path], lost: list[InputError]) -> Iterator[LogFile]:
-    """Yield each file once, however many names it has; a name that tells its writer wins.
+def _names(sources: Sequence[str | Path], lost: list[InputError]) -> set[Path]:
+    names: set[Path] = set()
+    for source in sources:
+        if is_object_url(source) or str(source) == STANDARD_INPUT:
+            continue
+        try:
+            names.update(find_files(source, _LOGS, lost))
+        except InputError as error:
+            lost.append(error)
+    return names
+
+
+def _packed(names: set[Path]) -> set[Path]:
+    """List the logs that the kubelet has packed and not yet removed."""
+    return {name for name in names if Path(f"{name}.gz") in names and _ROTATED.search(name.name)}
+
+
+_Identity = tuple[int, int]
+
+
+def _by_identity(
+    names: set[Path], lost: list[InputError], known: Mapping[_Identity, LogFile] | None = None
+) -> dict[_Identity, LogFile]:
+    """Tell files apart, however many names each has; a name that tells its writer wins.
 
     On a node, /var/log/containers holds links to the files of /var/log/pods.
     """
-    by_identity: dict[tuple[int, int], LogFile] = {}
-    for path in paths:
+    found = dict(known or {})
+    for path in names:
         try:
             identity = identity_of(path.stat())
         except OSError as error:
@@ -167,8 +194,8 @@ def _each_once(paths: set[Path], lost: list[InputError]) -> Iterator[LogFile]:
             continue
         writer = container_log(path) or container_log(Path(os.path.realpath(path)))
         file = LogFile(path, shown(path), writer, identity=identity)
-        by_identity[identity] = min(by_identity.get(identity, file), file, key=_rank)
-    yield from sorted(by_identity.values(), key=lambda file: file.name)
+        found[identity] = min(found.get(identity, file), file, key=_rank)
+    return found
 
 
 def _rank(file: LogFile) -> tuple[bool, str]:

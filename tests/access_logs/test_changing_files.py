@@ -7,14 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recommender.access_logs import LogBatch, read_access_logs
+from recommender.access_logs import files as log_files
 from recommender.access_logs.alike import Kinds, LinesAlone, kinds_of
 from recommender.access_logs.files import SHORTER, read_pieces
 from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.log_file import GONE, LogFile
+from recommender.files import find_files
 from tests.access_logs.helpers import POD, merged, text, write
 
 LINES = [text(authority=f"reviews-{number}:9080") for number in range(2000)]
@@ -60,6 +63,24 @@ def test_a_log_that_is_rotated_is_read_as_it_was_found(
     assert found.lines == whole.lines
     assert found.requests.equals(whole.requests)
     assert found.lines.used == len(LINES)
+
+
+def test_a_log_that_is_rotated_while_logs_are_looked_for_is_read_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.log", LINES)
+
+    def find_and_rotate(*arguments: Any) -> list[Path]:
+        found = find_files(*arguments)
+        if found == [path]:
+            rotate(path)
+        return found
+
+    monkeypatch.setattr(log_files, "find_files", find_and_rotate)
+    found = merged(read_access_logs([tmp_path], source_pod=POD))
+
+    assert found.lines.used == len(LINES) + len(OTHER)
+    assert reasons(found) == []
 
 
 def test_a_packed_log_and_a_link_to_a_log_are_read_as_they_were_found(tmp_path: Path) -> None:
