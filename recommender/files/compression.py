@@ -14,8 +14,8 @@ except ImportError:
     IS_ISAL_THERE = False
 else:
     IS_ISAL_THERE = True
-    # The data is damaged, it is cut short, something else follows or the file cannot be read on,
-    # or a header has no end.
+    # The data is damaged; it is cut short; something else follows, or the file cannot be read on;
+    # a header has no end.
     _ISAL_ERRORS: Final = (isal_zlib.IsalError, EOFError, OSError, OverflowError)
 
 _GZIP: Final = b"\x1f\x8b\x08"
@@ -125,7 +125,7 @@ def _from_seekable_gzip(stream: BinaryIO, start: bytes) -> Iterator[bytes]:
     stream.seek(begin)
     given = 0
     try:
-        with igzip.IGzipFile(fileobj=stream) as content:  # type: ignore[no-untyped-call]
+        with igzip.IGzipFile(fileobj=stream) as content:  # type: ignore[no-untyped-call]  # no stub
             while block := content.read(_MOST_UNPACKED):
                 yield block
                 given += len(block)

@@ -174,7 +174,8 @@ def json_format(
     ]
     compiled, fields = _leaves(texts)
     often = Counter(_keys(template))
-    check_characters("".join(f"{key} " for key in often))
+    for key in often:
+        check_characters(key)
     needed = {step for leaf in compiled for step in leaf.path if isinstance(step, str)}
     _check_keys(needed)
     times = {key: often[key] for key in sorted(needed)}
