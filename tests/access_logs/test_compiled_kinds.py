@@ -9,12 +9,17 @@ from functools import partial
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender.access_logs import log_format
 from recommender.access_logs.alike import NO_KIND, Found, Kinds, kinds_of
+from recommender.access_logs.alike.actions import Action
+from recommender.access_logs.alike.cut_values import CutValue
 from recommender.access_logs.formats import assumed_formats
 from tests.access_logs.helpers import as_json, cri, needs_compiled, text
 from tests.access_logs.odd_lines import WRITERS, logs
+
+VALUE_BYTES = {*range(256)} - {*b" \n\r"}
 
 
 def at(second: int) -> int:
@@ -98,6 +103,32 @@ def assert_portable(data: bytes) -> None:
 @given(logs())
 def test_kinds_are_the_same_on_any_processor(data: bytes) -> None:
     assert_portable(data)
+
+
+@needs_compiled
+@given(
+    st.one_of(st.sets(st.integers(0, 255), max_size=6), st.sets(st.integers(0, 255), min_size=40)),
+    st.lists(st.binary(max_size=70).filter(lambda value: not {*value} - VALUE_BYTES)),
+    st.booleans(),
+)
+def test_a_value_that_may_not_hold_some_bytes_is_of_a_line_alone(
+    wrong: set[int], others: list[bytes], is_portable: bool
+) -> None:
+    from recommender.access_logs.alike.kinds import CompiledKinds
+
+    may = bytes(byte not in wrong for byte in range(256))
+    space = ord(" ")
+    time = CutValue(Action.TIME, None, space, space, is_path=False, first=1, behind=b"] ")
+    value = CutValue(Action.SKIPPED, may, space, space, is_path=False, first=0, behind=b"")
+    kinds = CompiledKinds(cuts=((b" ", b"[", (time, value)),), keys=(), is_portable=is_portable)
+    values = [*(bytes([byte]) for byte in sorted(VALUE_BYTES)), *others]
+    kinds.add(b"\n".join(b"[2026-11-23T12:16:11.401Z] " + each for each in values), 1)
+
+    found = kinds.take()
+
+    alone = [number for number, each in enumerate(values, start=1) if wrong & {*each}]
+    assert found.lines.filter(kind=NO_KIND)["number"].to_list() == alone
+    assert found.rows["requests"].sum() == len(values) - len(alone)
 
 
 @needs_compiled

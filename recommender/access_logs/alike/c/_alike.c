@@ -75,25 +75,36 @@ static void *room_for(PyObject *items, size_t size)
     return room ? room : PyErr_NoMemory();
 }
 
-/* Say as ranges which bytes a value may hold, or which it may not if those are fewer. What it cannot
- * hold anyway makes no range longer. */
-static void take_ranges(Value *value)
+/* Find the class of the bytes that have the same high half and some low ones; a new one if that is
+ * not known. The number of classes, if there can be no more. */
+static int class_of(uint16_t lows, uint16_t *known)
 {
-    const uint8_t *signs = value->signs;
-    value->is_outside = signs[0] == MAY_BE;
-    uint8_t other = value->is_outside ? MAY_BE : MAY_NOT_BE;
-    for (int sign = 0; sign < 256; sign++) {
-        if (signs[sign] == other || signs[sign] == CANNOT_BE)
+    int class = 0;
+    while (class < CLASSES && known[class] && known[class] != lows)
+        class++;
+    if (class < CLASSES)
+        known[class] = lows;
+    return class;
+}
+
+/* Say as a set which bytes a value may not hold. What it cannot hold anyway is not looked for. */
+static void take_wrong(ByteSet *wrong, const uint8_t *signs)
+{
+    uint16_t known[CLASSES] = {0};
+    for (int high = 0; high < NIBBLES; high++) {
+        uint16_t lows = 0;
+        for (int low = 0; low < NIBBLES; low++)
+            lows |= (uint16_t)((signs[high * NIBBLES + low] == MAY_NOT_BE) << low);
+        if (!lows)
             continue;
-        if (value->range_count == MOST_RANGES) {
-            value->range_count = 0;
+        int class = class_of(lows, known);
+        if (class == CLASSES)
             return;
-        }
-        int first = sign;
-        while (sign < 255 && signs[sign + 1] != other)
-            sign++;
-        value->ranges[value->range_count++] = (Range){sign_of(first), sign_of(sign - first)};
+        wrong->high[high] = (uint8_t)(1 << class);
+        for (int low = 0; low < NIBBLES; low++)
+            wrong->low[low] |= (uint8_t)((lows >> low & 1) << class);
     }
+    wrong->is_said = 1;
 }
 
 static int take_signs(Value *value, const char *signs, Py_ssize_t length)
@@ -106,7 +117,7 @@ static int take_signs(Value *value, const char *signs, Py_ssize_t length)
     if (!value->signs)
         return PyErr_NoMemory() != NULL;
     memcpy(value->signs, signs, 256);
-    take_ranges(value);
+    take_wrong(&value->wrong, value->signs);
     return 1;
 }
 
@@ -129,6 +140,27 @@ static int take_value_of(Value *value, PyObject *source)
     return take_literal(&value->behind, behind);
 }
 
+/* Count the signs of a cut in a text. */
+static int marks_in(Span text, const Signs *signs)
+{
+    int marks = 0;
+    for (; text.at < text.end; text.at++)
+        for (int i = 0; i < signs->count; i++)
+            marks += *text.at == signs->signs[i].bytes[0];
+    return marks;
+}
+
+static void count_marks(Cut *cut)
+{
+    cut->marks_before = marks_in(cut->begin.text, &cut->signs);
+    for (Value *value = cut->values; value < cut->end; value++) {
+        Span rest = value->behind.text;
+        size_t first = value->is_path ? 0 : value->first;
+        rest.at += first < length_of(rest) ? first : length_of(rest);
+        value->marks_behind = marks_in(rest, &cut->signs);
+    }
+}
+
 static int take_cut(Cut *cut, PyObject *source)
 {
     PyObject *begin, *values;
@@ -145,6 +177,7 @@ static int take_cut(Cut *cut, PyObject *source)
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++)
         if (!take_value_of(cut->end++, PyTuple_GET_ITEM(values, i)))
             return 0;
+    count_marks(cut);
     return 1;
 }
 
@@ -155,8 +188,8 @@ static int take_key(Key *key, PyObject *source)
         !is_in_range(key->action, ACTIONS - 1, "an action") || !take_text(&key->name, name))
         return 0;
     size_t length = length_of(key->name);
-    memcpy(key->starts, key->name.at, sizeof key->starts);
-    memset(key->masks, 0xff, length < sizeof key->masks ? length : sizeof key->masks);
+    memcpy(key->start, key->name.at, sizeof key->start);
+    key->behind = length < sizeof key->start ? ~(uint32_t)0 << length : 0;
     return 1;
 }
 
@@ -187,7 +220,8 @@ static int take_all(Alike *self, PyObject *cuts, PyObject *keys)
 static int has_wide_blocks(void)
 {
 #ifdef HAS_WIDE
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("popcnt");
 #else
     return 0;
 #endif

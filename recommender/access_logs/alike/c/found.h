@@ -44,12 +44,6 @@ typedef struct {
     size_t end; /* in `texts` */
 } Line;
 
-/* A bit for each byte of a line: whether it is the first of some signs, and whether it is any. Its
- * end is marked, too. */
-typedef struct {
-    uint64_t first[MOST_LINE / WORD + 2], any[MOST_LINE / WORD + 2];
-} Marks;
-
 /* A line whose key is known and whose kind is not. */
 typedef struct {
     Span line;
@@ -73,7 +67,8 @@ typedef struct {
     size_t key_begin; /* of the line at hand */
     Waiting waiting[MOST_WAITING];
     int waiting_count;
-    Marks marks; /* of the line at hand */
+    uint32_t marks[MOST_LINE + 2 * WORD]; /* where signs stand in the line at hand, and its end */
+    uint64_t quotes[MOST_LINE / WORD + 2]; /* a bit for each of its quotes, and one for its end */
     int is_portable;
     int64_t time; /* of the line at hand, if it has one */
     int has_time, is_received;

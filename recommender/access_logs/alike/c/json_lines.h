@@ -47,18 +47,16 @@ static Text after_plain_value(Text at, Text end)
 
 static inline int has_key(Span member, const Key *key)
 {
-    size_t length = length_of(key->name);
+    size_t length = length_of(key->name), seen = 2 * BLOCK;
     if (length_of(member) < length)
         return 0;
-    Block odd = {0};
+    uint32_t same = 0;
     for (int i = 0; i < 2; i++) {
-        Block other = block_at(member.at + i * BLOCK) ^ block_at(key->starts[i].bytes);
-        odd |= other & block_at(key->masks[i].bytes);
+        Block start = block_at(key->start + i * BLOCK);
+        same |= (uint32_t)bits_of((Block)(block_at(member.at + i * BLOCK) == start)) << i * BLOCK;
     }
-    if (bits_of((Block)(odd != 0)))
-        return 0;
-    size_t seen = sizeof key->starts;
-    return length <= seen || is_same(member.at + seen, key->name.at + seen, length - seen);
+    return (same | key->behind) == ~(uint32_t)0 &&
+           (length <= seen || is_same(member.at + seen, key->name.at + seen, length - seen));
 }
 
 /* Find the key that a member begins with; NULL if it is not known. */
@@ -73,9 +71,9 @@ static Key *known_key(const Alike *self, const Key *before, Span member)
     return key;
 }
 
-static int take_member(Alike *self, const Key *key, Span raw)
+static int take_member(Alike *self, const Key *key, Span raw, int is_text)
 {
-    int action = key->action, is_text = *raw.at == '"';
+    int action = key->action;
     if (action == SKIPPED)
         return 1;
     need_sign(self, key->number);
@@ -93,12 +91,24 @@ static int take_member(Alike *self, const Key *key, Span raw)
 }
 
 /* Return the end of a value of JSON that is plain; NULL if there is none. */
-static inline Text after_json_value(Span rest, Text line, const uint64_t *quotes)
+static inline Text after_json_value(Span rest, int is_text, Text line, const uint64_t *quotes)
 {
-    if (rest.at == rest.end || *rest.at != '"')
+    if (!is_text)
         return after_plain_value(rest.at, rest.end);
     Text close = line + next_mark(quotes, (size_t)(rest.at + 1 - line));
     return close < rest.end ? close + 1 : NULL;
+}
+
+/* Find the key that a member begins with; NULL if it is not known, or came before in the object. */
+static inline Key *new_key(const Alike *self, Key *before, Span member)
+{
+    Key *key = known_key(self, before, member);
+    if (!key || key->seen_in == self->object)
+        return NULL;
+    key->seen_in = self->object;
+    if (before->follower != key)
+        before->follower = key;
+    return key;
 }
 
 static int fits_keys(Alike *self, Span line)
@@ -106,33 +116,31 @@ static int fits_keys(Alike *self, Span line)
     if (self->known == self->known_end || line.end - line.at < 2 || *line.at != '{' ||
         line.end[-1] != '}' || !mark_quotes(self, line))
         return 0;
-    Key *before = self->known_end;
-    Text at = line.at, end = line.end - 1; /* the last bracket is not part of a member */
+    Key *key = self->known_end;
+    Span rest = {line.at, line.end - 1}; /* the last bracket is not part of a member */
+    uint8_t sign = '{';
     self->object++;
-    while (at < end) {
-        Span member = {at + 1, end};
-        if (*at != (at == line.at ? '{' : ','))
+    for (; rest.at < rest.end; sign = ',') {
+        if (*rest.at++ != sign)
             return 0;
-        Key *key = known_key(self, before, member);
-        if (!key || key->seen_in == self->object)
+        key = new_key(self, key, rest);
+        if (!key)
             return 0;
-        key->seen_in = self->object;
-        if (before->follower != key)
-            before->follower = key;
-        before = key;
-        Span raw = {after(member.at, key->name), end};
-        raw.end = after_json_value(raw, line.at, self->marks.first);
+        Span raw = {after(rest.at, key->name), NULL};
+        int is_text = *raw.at == '"';
+        rest.at = raw.at;
+        raw.end = after_json_value(rest, is_text, line.at, self->quotes);
         if (!raw.end)
             return 0;
-        if (at == line.at) {
+        if (sign == '{') {
             need_sign(self, key->number); /* how a line begins tells text that looks like JSON */
-            need_sign(self, *raw.at == '"');
+            need_sign(self, (uint8_t)is_text);
         }
-        if (!take_member(self, key, raw))
+        if (!take_member(self, key, raw, is_text))
             return 0;
-        at = raw.end;
+        rest.at = raw.end;
     }
-    return at == end && at > line.at;
+    return sign == ',';
 }
 
 #endif

@@ -4,24 +4,42 @@
 
 #include "found.h"
 
+#define PUT_TOGETHER 8
+
+/* Signs are written down by their places, so that where a value ends need not be known to find
+ * where the next one does: a processor looks at several at the same time. Quotes of JSON are bits,
+ * as most of them are passed over. */
+
+static inline uint64_t bits_inside(size_t length)
+{
+    return length < WORD ? ((uint64_t)1 << length) - 1 : ~(uint64_t)0;
+}
+
+/* Write down the places of bits; returns where the next ones go. */
+static uint32_t *put_bits(uint32_t *marks, size_t place, uint64_t bits)
+{
+    for (; bits; bits &= bits - 1)
+        *marks++ = (uint32_t)(place + (size_t)__builtin_ctzll(bits));
+    return marks;
+}
+
+static void mark_signs_portably(uint32_t *marks, Span line, const Signs *signs)
+{
+    size_t length = length_of(line);
+    for (size_t at = 0; at < length; at += BLOCK) {
+        Block block = block_at(line.at + at), any = {0};
+        for (int i = 0; i < signs->count; i++)
+            any |= (Block)(block == block_at(signs->signs[i].bytes));
+        marks = put_bits(marks, at, bits_of(any) & bits_inside(length - at));
+    }
+    *marks = (uint32_t)length;
+}
+
 /* Put bits of a block where it stands in its word. */
 static inline void mark_block(uint64_t *marks, size_t at, Block truth)
 {
     uint64_t bits = (uint64_t)bits_of(truth) << at % WORD;
     marks[at / WORD] = at % WORD ? marks[at / WORD] | bits : bits;
-}
-
-/* Mark the signs of a line; what is behind its end may be marked, too. */
-static void mark_signs_portably(Marks *marks, Span line, const Signs *signs)
-{
-    for (size_t at = 0, length = length_of(line); at < length; at += BLOCK) {
-        Block block = block_at(line.at + at);
-        Block any = (Block)(block == block_at(signs->signs[0].bytes));
-        mark_block(marks->first, at, any);
-        for (int i = 1; i < signs->count; i++)
-            any |= (Block)(block == block_at(signs->signs[i].bytes));
-        mark_block(marks->any, at, any);
-    }
 }
 
 /* Mark quotes; 0 if there is an escape, which is left to those who can undo it, or a control sign,
@@ -62,8 +80,22 @@ WIDE static inline WideBlock are_odd(WideBlock block)
     return _mm256_or_si256(is_control, _mm256_cmpeq_epi8(block, escape));
 }
 
+/* The same as `put_bits`; so many are written that it most often is known how many. */
+WIDE static inline uint32_t *put_bits_widely(uint32_t *marks, size_t place, uint64_t bits)
+{
+    uint32_t *end = marks + _mm_popcnt_u64(bits);
+    do {
+        for (int i = 0; i < PUT_TOGETHER; i++) {
+            marks[i] = (uint32_t)(place + _tzcnt_u64(bits));
+            bits = _blsr_u64(bits);
+        }
+        marks += PUT_TOGETHER;
+    } while (marks < end);
+    return end;
+}
+
 /* The same for a number of signs that is known. */
-WIDE static inline void mark_so_many(Marks *marks, Span line, const Signs *signs, int count)
+WIDE static inline void mark_so_many(uint32_t *marks, Span line, const Signs *signs, int count)
 {
     WideBlock wanted[MOST_SIGNS];
     size_t length = length_of(line);
@@ -74,16 +106,16 @@ WIDE static inline void mark_so_many(Marks *marks, Span line, const Signs *signs
         WideBlock far = _mm256_loadu_si256((const WideBlock *)(line.at + at + sizeof near));
         WideBlock in_near = _mm256_cmpeq_epi8(near, wanted[0]);
         WideBlock in_far = _mm256_cmpeq_epi8(far, wanted[0]);
-        marks->first[at / WORD] = wide_bits(in_near, in_far);
         for (int i = 1; i < count; i++) {
             in_near = _mm256_or_si256(in_near, _mm256_cmpeq_epi8(near, wanted[i]));
             in_far = _mm256_or_si256(in_far, _mm256_cmpeq_epi8(far, wanted[i]));
         }
-        marks->any[at / WORD] = wide_bits(in_near, in_far);
+        marks = put_bits_widely(marks, at, wide_bits(in_near, in_far) & bits_inside(length - at));
     }
+    *marks = (uint32_t)length;
 }
 
-WIDE static void mark_signs_widely(Marks *marks, Span line, const Signs *signs)
+WIDE static void mark_signs_widely(uint32_t *marks, Span line, const Signs *signs)
 {
     if (signs->count == 2)
         mark_so_many(marks, line, signs, 2);
@@ -125,12 +157,10 @@ static void mark_signs(Alike *self, Span line, const Signs *signs)
 {
 #ifdef HAS_WIDE
     if (!self->is_portable)
-        mark_signs_widely(&self->marks, line, signs);
+        mark_signs_widely(self->marks, line, signs);
     else
 #endif
-        mark_signs_portably(&self->marks, line, signs);
-    mark_end(self->marks.first, length_of(line));
-    mark_end(self->marks.any, length_of(line));
+        mark_signs_portably(self->marks, line, signs);
 }
 
 static int mark_quotes(Alike *self, Span line)
@@ -138,11 +168,11 @@ static int mark_quotes(Alike *self, Span line)
     int is_plain;
 #ifdef HAS_WIDE
     if (!self->is_portable)
-        is_plain = mark_quotes_widely(self->marks.first, line);
+        is_plain = mark_quotes_widely(self->quotes, line);
     else
 #endif
-        is_plain = mark_quotes_portably(self->marks.first, line);
-    mark_end(self->marks.first, length_of(line));
+        is_plain = mark_quotes_portably(self->quotes, line);
+    mark_end(self->quotes, length_of(line));
     return is_plain;
 }
 

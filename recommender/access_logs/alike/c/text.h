@@ -8,7 +8,7 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 #define HAS_WIDE 1
-#define WIDE __attribute__((target("avx2")))
+#define WIDE __attribute__((target("avx2,bmi,popcnt")))
 #endif
 
 #define BLOCK 16

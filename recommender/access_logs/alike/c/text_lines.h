@@ -5,66 +5,73 @@
 #include "marks.h"
 #include "values.h"
 
-static unsigned in_ranges(Block block, const Value *value)
+static int holds_only_portably(Span span, const uint8_t *signs)
 {
-    Block inside = {0};
-    for (int i = 0; i < value->range_count; i++) {
-        Block above = block - block_at(value->ranges[i].first.bytes);
-        inside |= (Block)(above <= block_at(value->ranges[i].more.bytes));
-    }
-    return bits_of(inside);
-}
-
-static int holds_only(Span span, const Value *value)
-{
-    if (value->range_count) {
-        for (Text at = span.at; at < span.end; at += BLOCK) {
-            unsigned found = in_ranges(block_at(at), value);
-            unsigned wrong = value->is_outside ? found : ~found & 0xffff;
-            if (wrong && at + __builtin_ctz(wrong) < span.end)
-                return 0;
-        }
-        return 1;
-    }
     for (Text at = span.at; at < span.end; at++)
-        if (!value->signs[*at])
+        if (!signs[*at])
             return 0;
     return 1;
 }
 
+#ifdef HAS_WIDE
+WIDE static int holds_none_of(Span span, const ByteSet *wrong)
+{
+    __m128i low = (__m128i)block_at(wrong->low), high = (__m128i)block_at(wrong->high);
+    __m128i half = _mm_set1_epi8(NIBBLES - 1);
+    for (Text at = span.at; at < span.end; at += BLOCK) {
+        __m128i block = (__m128i)block_at(at);
+        __m128i lows = _mm_shuffle_epi8(low, _mm_and_si128(block, half));
+        __m128i highs = _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(block, 4), half));
+        __m128i is_right = _mm_cmpeq_epi8(_mm_and_si128(lows, highs), _mm_setzero_si128());
+        unsigned found = ~(unsigned)_mm_movemask_epi8(is_right) & 0xffff;
+        if (found && at + __builtin_ctz(found) < span.end)
+            return 0;
+    }
+    return 1;
+}
+#endif
+
+static int holds_only(const Alike *self, Span span, const Value *value)
+{
+#ifdef HAS_WIDE
+    if (!self->is_portable && value->wrong.is_said)
+        return holds_none_of(span, &value->wrong);
+#endif
+    return holds_only_portably(span, value->signs);
+}
+
 static inline int fits_value(Alike *self, const Value *value, Span span)
 {
-    if (value->signs && !holds_only(span, value))
+    if (value->signs && !holds_only(self, span, value))
         return 0;
     return value->action == SKIPPED || take_value(self, value->action, span);
 }
 
-/* Return the last of its signs before that of the cut; NULL if there is none. */
-static Text end_of_path(const Alike *self, const Value *path, Span line, Text at)
+/* Return the mark where a path ends: the last of its signs before that of the cut; NULL if there is
+ * none. */
+static const uint32_t *end_of_path(const Value *path, Span line, const uint32_t *mark)
 {
-    Text most = line.at + next_mark(self->marks.first, (size_t)(at - line.at)) - path->first;
-    while (most > at)
-        if (*--most == path->sign)
-            return most;
+    const uint32_t *last = mark;
+    while (line.at[*last] != path->other_sign && line.at + *last < line.end)
+        last++;
+    for (size_t most = *last; last-- > mark;)
+        if (line.at[*last] == path->sign && *last + path->first < most)
+            return last;
     return NULL;
 }
 
-/* Return where a value ends, with those that are as it is; NULL if it does not. */
-static inline Text end_of_value(const Alike *self, const Value *value, Span line, Text at)
+/* Return the mark where a value ends, with those that are as it is; NULL if it does not. */
+static inline const uint32_t *end_of_value(const Value *value, Span line, const uint32_t *mark)
 {
     if (value->is_path)
-        return end_of_path(self, value, line, at);
-    size_t place = (size_t)(at - line.at);
-    if (value->sign == value->other_sign && !value->more)
-        return line.at + next_mark(self->marks.first, place) - value->first;
+        return end_of_path(value, line, mark);
     int more = value->more;
-    for (;; place++) {
-        place = next_mark(self->marks.any, place);
-        Text end = line.at + place;
+    for (;; mark++) {
+        Text end = line.at + *mark;
         if (more && *end == value->sign)
             more--;
         else if (*end == value->sign || *end == value->other_sign || end == line.end)
-            return more ? NULL : end - value->first;
+            return more ? NULL : mark;
     }
 }
 
@@ -75,13 +82,18 @@ static int fits_cut(Alike *self, const Cut *cut, Span line)
     if (!is_literal(line.at, &cut->begin))
         return 0;
     mark_signs(self, line, &cut->signs);
+    const uint32_t *mark = self->marks + cut->marks_before;
     Span span = {after(line.at, cut->begin.text), NULL};
     for (const Value *value = cut->values; value < cut->end; value++) {
-        span.end = end_of_value(self, value, line, span.at);
-        if (!span.end || span.end < span.at || !is_literal(span.end, &value->behind) ||
+        mark = end_of_value(value, line, mark);
+        if (!mark)
+            return 0;
+        span.end = line.at + *mark - (value->is_path ? 0 : value->first);
+        if (span.end < span.at || !is_literal(span.end, &value->behind) ||
             (!value->is_any && !fits_value(self, value, span)))
             return 0;
         span.at = after(span.end, value->behind.text);
+        mark += value->marks_behind;
     }
     return span.at == line.end;
 }

@@ -11,14 +11,17 @@ enum { SKIPPED, NEEDED, TIME, CLUSTER, PEER, PRESENCE, PRESENT, ACTIONS };
 enum { MAY_NOT_BE, MAY_BE, CANNOT_BE };
 
 #define MOST_KEYS 250
-#define MOST_RANGES 6
+#define NIBBLES 16
+#define CLASSES 8
 #define MOST_SIGNS 8
 #define MOST_CUTS 64
 
-/* The bytes from the first on, and so many more. */
+/* Some bytes: those of whose halves, the low and the high one, both have a bit of the same class.
+ * Classes are few, so that not all sets of bytes can be said in this way. */
 typedef struct {
-    Sign first, more;
-} Range;
+    int is_said;
+    uint8_t low[NIBBLES], high[NIBBLES];
+} ByteSet;
 
 /* Text that is always the same; of what is short, a word and which bits of it count. */
 typedef struct {
@@ -34,10 +37,9 @@ typedef struct {
     uint8_t first; /* where in what is behind that sign stands */
     int more; /* how many values follow that are as it is, each behind its sign */
     Literal behind;
+    int marks_behind; /* how many signs of the cut stand there, from the one that ends it on */
     uint8_t *signs; /* which bytes it may hold; NULL for all */
-    /* The same as ranges, or which it may not hold; none if they would be too many. */
-    int range_count, is_outside;
-    Range ranges[MOST_RANGES];
+    ByteSet wrong;  /* those that it may not hold */
 } Value;
 
 /* Where a line is looked at: at any of some signs. */
@@ -49,12 +51,14 @@ typedef struct {
 typedef struct {
     Signs signs;
     Literal begin;
+    int marks_before; /* how many of its signs stand in that */
     Value *values, *end;
 } Cut;
 
 typedef struct Key {
     Span name; /* with its quotes and the colon */
-    Sign starts[2], masks[2]; /* how that begins, and how much of it that is */
+    uint8_t start[2 * BLOCK]; /* how that begins */
+    uint32_t behind; /* a bit for each byte of the start that is behind it */
     int action;
     uint8_t number;
     struct Key *follower; /* the key that came after it last */
