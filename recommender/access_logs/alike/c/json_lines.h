@@ -71,23 +71,22 @@ static Key *known_key(const Alike *self, const Key *before, Span member)
     return key;
 }
 
-static int take_member(Alike *self, const Key *key, Span raw, int is_text)
+/* Put what is needed of a member behind the key of its line; NULL if its value does not fit. */
+static uint8_t *take_member(Alike *self, uint8_t *needed, const Key *key, Span raw, int is_text)
 {
     int action = key->action;
     if (action == SKIPPED)
-        return 1;
-    need_sign(self, key->number);
-    if (action == NEEDED) {
-        need(self, raw.at, raw.end);
-        return 1;
-    }
-    need_sign(self, (uint8_t)is_text);
+        return needed;
+    needed = put_sign(needed, key->number);
+    if (action == NEEDED)
+        return put(needed, raw.at, raw.end);
+    needed = put_sign(needed, (uint8_t)is_text);
     Span inner = {raw.at + is_text, raw.end - is_text};
     if (action == PRESENCE && !is_text)
         inner.end = inner.at;
     if (action == TIME && !is_text)
-        return 0;
-    return take_value(self, action, inner);
+        return NULL;
+    return take_value(self, needed, action, inner);
 }
 
 /* Return the end of a value of JSON that is plain; NULL if there is none. */
@@ -111,36 +110,38 @@ static inline Key *new_key(const Alike *self, Key *before, Span member)
     return key;
 }
 
-static int fits_keys(Alike *self, Span line)
+/* Put what is needed of a flat object behind the key of its line; NULL if it is none. */
+static uint8_t *fit_keys(Alike *self, uint8_t *needed, Span line)
 {
     if (self->known == self->known_end || line.end - line.at < 2 || *line.at != '{' ||
         line.end[-1] != '}' || !mark_quotes(self, line))
-        return 0;
+        return NULL;
     Key *key = self->known_end;
     Span rest = {line.at, line.end - 1}; /* the last bracket is not part of a member */
     uint8_t sign = '{';
     self->object++;
     for (; rest.at < rest.end; sign = ',') {
         if (*rest.at++ != sign)
-            return 0;
+            return NULL;
         key = new_key(self, key, rest);
         if (!key)
-            return 0;
+            return NULL;
         Span raw = {after(rest.at, key->name), NULL};
         int is_text = *raw.at == '"';
         rest.at = raw.at;
         raw.end = after_json_value(rest, is_text, line.at, self->quotes);
         if (!raw.end)
-            return 0;
-        if (sign == '{') {
-            need_sign(self, key->number); /* how a line begins tells text that looks like JSON */
-            need_sign(self, (uint8_t)is_text);
+            return NULL;
+        if (sign == '{') { /* how a line begins tells text that looks like JSON */
+            needed = put_sign(needed, key->number);
+            needed = put_sign(needed, (uint8_t)is_text);
         }
-        if (!take_member(self, key, raw, is_text))
-            return 0;
+        needed = take_member(self, needed, key, raw, is_text);
+        if (!needed)
+            return NULL;
         rest.at = raw.end;
     }
-    return sign == ',';
+    return sign == ',' ? needed : NULL;
 }
 
 #endif

@@ -33,27 +33,23 @@ static Text after_runtime_prefix(Span line, int *is_stdout, int *is_part)
     return at[9] == ' ' && (at[8] == 'F' || at[8] == 'P') ? at + 10 : NULL;
 }
 
-static int fits(Alike *self, Span body, uint8_t wrapper)
+/* Write the key of a line where it begins; returns its end, or NULL if nothing fits. */
+static uint8_t *fit(Alike *self, Span body, uint8_t wrapper)
 {
-    if (body.at < body.end && *body.at == '{') {
-        self->key.length = self->key_begin;
-        need_sign(self, wrapper);
-        need_sign(self, IS_JSON);
-        return fits_keys(self, body);
-    }
+    uint8_t *key = put_sign(self->key.data + self->key_begin, wrapper);
+    if (body.at < body.end && *body.at == '{')
+        return fit_keys(self, put_sign(key, IS_JSON), body);
     for (Py_ssize_t i = 0; i < self->cut_count; i++) {
         Py_ssize_t place = (self->last_cut + i) % self->cut_count;
-        self->key.length = self->key_begin;
         self->peer.at = NULL;
         self->has_time = self->is_received = 0;
-        need_sign(self, wrapper);
-        need_sign(self, (uint8_t)place);
-        if (fits_cut(self, &self->cuts[place], body)) {
+        uint8_t *end = fit_cut(self, put_sign(key, (uint8_t)place), &self->cuts[place], body);
+        if (end) {
             self->last_cut = place;
-            return 1;
+            return end;
         }
     }
-    return 0;
+    return NULL;
 }
 
 static int add_line(Alike *self, Span line, int64_t number)
@@ -76,13 +72,14 @@ static int add_line(Alike *self, Span line, int64_t number)
     else if (!wrapper && is_part)
         self->goes_on = 1;
     if ((goes_on && wrapper) || is_part || !is_stdout || line.end - line.at > MOST_LINE ||
-        (line.end > line.at && line.end[-1] == '\r') || !fits(self, body, wrapper) ||
-        !self->has_time)
+        (line.end > line.at && line.end[-1] == '\r'))
         return add_line_alone(self, line, number);
-    if (self->is_received && self->peer.at) {
-        need_sign(self, IS_PEER);
-        need(self, self->peer.at, without_port(self->peer));
-    }
+    uint8_t *end = fit(self, body, wrapper);
+    if (!end || !self->has_time)
+        return add_line_alone(self, line, number);
+    if (self->is_received && self->peer.at)
+        end = put(put_sign(end, IS_PEER), self->peer.at, without_port(self->peer));
+    self->key.length = (size_t)(end - self->key.data);
     return wait_for_kind(self, line, number);
 }
 

@@ -40,11 +40,12 @@ static int holds_only(const Alike *self, Span span, const Value *value)
     return holds_only_portably(span, value->signs);
 }
 
-static inline int fits_value(Alike *self, const Value *value, Span span)
+/* Put what is needed of a value behind a key; NULL if it does not fit. */
+static inline uint8_t *fit_value(Alike *self, uint8_t *key, const Value *value, Span span)
 {
     if (value->signs && !holds_only(self, span, value))
-        return 0;
-    return value->action == SKIPPED || take_value(self, value->action, span);
+        return NULL;
+    return value->action == SKIPPED ? key : take_value(self, key, value->action, span);
 }
 
 /* Return the mark where a path ends: the last of its signs before that of the cut; NULL if there is
@@ -75,27 +76,29 @@ static inline const uint32_t *end_of_value(const Value *value, Span line, const 
     }
 }
 
-/* Take all values of a line; where one ends the next sign stands that may end it. No literal has a
- * line feed, so that none goes on behind the line. */
-static int fits_cut(Alike *self, const Cut *cut, Span line)
+/* Put what is needed of all values of a line behind a key; NULL if they do not fit. Where one ends
+ * the next sign stands that may end it. No literal has a line feed, so that none goes on behind the
+ * line. */
+static uint8_t *fit_cut(Alike *self, uint8_t *key, const Cut *cut, Span line)
 {
     if (!is_literal(line.at, &cut->begin))
-        return 0;
+        return NULL;
     mark_signs(self, line, &cut->signs);
     const uint32_t *mark = self->marks + cut->marks_before;
     Span span = {after(line.at, cut->begin.text), NULL};
     for (const Value *value = cut->values; value < cut->end; value++) {
         mark = end_of_value(value, line, mark);
         if (!mark)
-            return 0;
+            return NULL;
         span.end = line.at + *mark - (value->is_path ? 0 : value->first);
-        if (span.end < span.at || !is_literal(span.end, &value->behind) ||
-            (!value->is_any && !fits_value(self, value, span)))
-            return 0;
+        if (span.end < span.at || !is_literal(span.end, &value->behind))
+            return NULL;
+        if (!value->is_any && !(key = fit_value(self, key, value, span)))
+            return NULL;
         span.at = after(span.end, value->behind.text);
         mark += value->marks_behind;
     }
-    return span.at == line.end;
+    return span.at == line.end ? key : NULL;
 }
 
 #endif

@@ -87,15 +87,20 @@ static int take_time(Alike *self, Span span)
     return 1;
 }
 
-/* Whatever is needed of a line is shorter than MOST_KEY: see `add_line` and `take_all`. */
-static void need_sign(Alike *self, uint8_t sign) { self->key.data[self->key.length++] = sign; }
+/* Put more of what is needed behind a key; returns its end. Whatever is needed of a line is shorter
+ * than MOST_KEY: see `add_line` and `take_all`. */
+static inline uint8_t *put_sign(uint8_t *key, uint8_t sign)
+{
+    *key = sign;
+    return key + 1;
+}
 
-static void need(Alike *self, Text at, Text end)
+static inline uint8_t *put(uint8_t *key, Text at, Text end)
 {
     uint32_t length = (uint32_t)(end - at);
-    memcpy(self->key.data + self->key.length, &length, sizeof length);
-    copy(self->key.data + self->key.length + sizeof length, at, length);
-    self->key.length += sizeof length + length;
+    memcpy(key, &length, sizeof length);
+    copy(key + sizeof length, at, length);
+    return key + sizeof length + length;
 }
 
 /* Where the port of a peer tells nothing, it is left out. */
@@ -119,30 +124,26 @@ static uint8_t kind_of(Span value)
     return value.end - value.at == 4 && !memcmp(value.at, "null", 4) ? 2 : 1;
 }
 
-/* Take what is needed of a value; it may not be one. */
-static inline int take_value(Alike *self, int action, Span value)
+/* Put what is needed of a value behind a key; NULL if it is none. */
+static inline uint8_t *take_value(Alike *self, uint8_t *key, int action, Span value)
 {
     switch (action) {
     case TIME:
-        if (!take_time(self, value))
-            return 0;
-        need(self, value.at, value.at + YEAR_LENGTH);
-        break;
+        return take_time(self, value) ? put(key, value.at, value.at + YEAR_LENGTH) : NULL;
     case CLUSTER:
         self->is_received = value.end - value.at > 7 && !memcmp(value.at + 1, "nbound", 6) &&
                             (value.at[0] | 32) == 'i';
-        need(self, value.at, value.end);
-        break;
+        return put(key, value.at, value.end);
     case PEER:
         self->peer = value;
-        break;
+        return key;
     case PRESENCE:
-        need_sign(self, kind_of(value));
-        break;
+        return put_sign(key, kind_of(value));
     case NEEDED:
-        need(self, value.at, value.end);
+        return put(key, value.at, value.end);
+    default:
+        return key;
     }
-    return 1;
 }
 
 #endif
