@@ -28,7 +28,7 @@ _SMALL_BLOCK: Final = 1 << 12
 # Tapes and some tools pad the end with zero bytes.
 _PADDING: Final = b"\0"
 # A few packed bytes may unpack to very many.
-_MOST_UNPACKED: Final = 1 << 19
+_MOST_UNPACKED: Final = 1 << 20
 
 
 class DamagedStreamError(Exception):
