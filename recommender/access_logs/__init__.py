@@ -1,6 +1,6 @@
 """Access logs -> requests: a row for usable lines that are alike, all others counted by reason."""
 
-from recommender.access_logs.files import OTHER_CONTAINER
+from recommender.access_logs.find_logs import OTHER_CONTAINER
 from recommender.access_logs.formats import (
     DIAGNOSTIC,
     FORMAT_NAMES_HINT,

@@ -13,6 +13,9 @@ from typing import BinaryIO, Final, cast
 from recommender.access_logs.container_paths import ContainerLog
 from recommender.access_logs.object_storage import StoredObject
 
+STANDARD_INPUT: Final = "-"
+"""The source that is the standard input."""
+
 GONE: Final = "it was removed or replaced after it was found"
 
 

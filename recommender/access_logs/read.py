@@ -16,11 +16,11 @@ from typing import BinaryIO, Final
 import polars as pl
 
 from recommender.access_logs.alike import NO_KIND, Found, Kinds, kinds_of
-from recommender.access_logs.files import STANDARD_INPUT, find_log_files
+from recommender.access_logs.find_logs import find_log_files
 from recommender.access_logs.formats import LogFormat, assumed_formats, parse_lines, text_starts
 from recommender.access_logs.known_kinds import LOOKED_AT, KnownKinds
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines, moved
-from recommender.access_logs.log_file import LogFile
+from recommender.access_logs.log_file import STANDARD_INPUT, LogFile
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.requests import REQUEST_SCHEMA, requests_of
 from recommender.access_logs.sections import (

@@ -16,16 +16,16 @@ from threading import Event
 from typing import BinaryIO, Final
 
 from recommender.access_logs.alike import Kinds
-from recommender.access_logs.files import (
+from recommender.access_logs.line_counts import SkippedLines
+from recommender.access_logs.log_file import LogFile, open_found
+from recommender.access_logs.object_storage import ObjectStorage
+from recommender.access_logs.pieces import (
     PIECE_BYTES,
     Piece,
     is_large_packed_log,
     plain_size,
     read_pieces,
 )
-from recommender.access_logs.line_counts import SkippedLines
-from recommender.access_logs.log_file import LogFile, open_found
-from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.read_ahead import read_ahead
 
 SECTION_BYTES: Final = 8 << 20

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from recommender.access_logs import read_access_logs
-from recommender.access_logs.files import find_log_files
+from recommender.access_logs.find_logs import find_log_files
 from recommender.errors import InputError
 from tests.access_logs.helpers import POD, merged, read, text, write
 from tests.access_logs.wrappings import INDENTED, NAMESPACE

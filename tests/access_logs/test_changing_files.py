@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from recommender.access_logs import LogBatch, read_access_logs
-from recommender.access_logs import files as log_files
+from recommender.access_logs import LogBatch, find_logs, read_access_logs
 from recommender.access_logs.alike import Kinds, LinesAlone, kinds_of
-from recommender.access_logs.files import SHORTER, read_pieces
 from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.log_file import GONE, LogFile
+from recommender.access_logs.pieces import SHORTER, read_pieces
 from recommender.files import find_files
 from tests.access_logs.helpers import POD, merged, text, write
 
@@ -76,7 +75,7 @@ def test_a_log_that_is_rotated_while_logs_are_looked_for_is_read_with_the_next_o
             rotate(path)
         return found
 
-    monkeypatch.setattr(log_files, "find_files", find_and_rotate)
+    monkeypatch.setattr(find_logs, "find_files", find_and_rotate)
     found = merged(read_access_logs([tmp_path], source_pod=POD))
 
     assert found.lines.used == len(LINES) + len(OTHER)

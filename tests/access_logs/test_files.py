@@ -9,7 +9,8 @@ import pytest
 import zstandard
 
 from recommender.access_logs import LogBatch, read_access_logs
-from recommender.access_logs.files import MOST_LINE_BYTES, find_log_files
+from recommender.access_logs.find_logs import find_log_files
+from recommender.access_logs.pieces import MOST_LINE_BYTES
 from recommender.errors import InputError
 from tests.access_logs.helpers import (
     HEX,

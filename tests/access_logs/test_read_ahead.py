@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recommender.access_logs import files as log_files
-from recommender.access_logs.files import is_large_packed_log
+from recommender.access_logs import pieces
 from recommender.access_logs.log_file import LogFile
+from recommender.access_logs.pieces import is_large_packed_log
 from recommender.access_logs.read_ahead import read_ahead
 from tests.access_logs.helpers import read, text, write
 
@@ -40,7 +40,7 @@ def test_large_packed_files_are_read_ahead_to_the_same(
     before = read(packed).requests
     assert not is_large_packed_log(file)
 
-    monkeypatch.setattr(log_files, "_LARGE_PACKED", 10)
+    monkeypatch.setattr(pieces, "_LARGE_PACKED", 10)
 
     assert is_large_packed_log(file)
     assert read(packed).requests.equals(before)

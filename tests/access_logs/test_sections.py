@@ -13,13 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommender.access_logs import LogBatch, read_access_logs, sections
-from recommender.access_logs import files as log_files
+from recommender.access_logs import LogBatch, pieces, read_access_logs, sections
 from recommender.access_logs.alike import LinesAlone, kinds_of
-from recommender.access_logs.files import Piece, plain_size, read_pieces
 from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.log_file import LogFile
 from recommender.access_logs.object_storage import ObjectStorage
+from recommender.access_logs.pieces import Piece, plain_size, read_pieces
 from recommender.access_logs.sections import Reading, Section, SpareKinds, read_sections
 from tests.access_logs.helpers import (
     POD,
@@ -154,7 +153,7 @@ def test_a_section_inside_of_a_line_is_not_read_to_the_end_of_the_line(tmp_path:
     """Else the time to read a file of one line grows with the square of its length."""
     path = write(tmp_path / "a.log", b"x" * (1 << 22))
     with path.open("rb") as stream:
-        assert list(log_files._section(stream, 1 << 19, 1 << 20)) == []
+        assert list(pieces._section(stream, 1 << 19, 1 << 20)) == []
         assert stream.tell() < 1 << 21
 
 
@@ -163,13 +162,13 @@ def test_who_stops_reading_does_not_wait_for_the_ends_of_files(
 ) -> None:
     has_begun, is_enough = Event(), Event()
 
-    def pieces(file: LogFile, *_: object, **__: object) -> Iterator[Piece]:
+    def slow_pieces(file: LogFile, *_: object, **__: object) -> Iterator[Piece]:
         while file.name == "endless" and not is_enough.wait(0.001):
             yield Piece(file, f"{text()}\n".encode())
             has_begun.set()
         yield Piece(file, b"", is_last=True)
 
-    monkeypatch.setattr(sections, "read_pieces", pieces)
+    monkeypatch.setattr(sections, "read_pieces", slow_pieces)
     names = {"short": write(tmp_path / "a.log", [text()]), "endless": tmp_path / "b.log.gz"}
     names["endless"].write_bytes(gzip.compress(text().encode()))
     how = Reading(SpareKinds(LinesAlone), None, ObjectStorage(), 1 << 20, 1 << 40, readers=2)
@@ -216,8 +215,8 @@ def test_an_example_in_a_later_section_has_its_number_in_the_file(tmp_path: Path
 def test_a_line_that_is_too_long_is_counted_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_files, "MOST_LINE_BYTES", 5000)
-    monkeypatch.setattr(log_files, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(pieces, "MOST_LINE_BYTES", 5000)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 1000)
     lines = [*[text()] * 30, "x" * 20_000, "y" * 20_000, *[text()] * 30]
     path = write(tmp_path / "a.log", lines)
 

@@ -17,7 +17,7 @@ from typing import Final
 import polars as pl
 
 from recommender.access_logs.container_paths import PROXY_CONTAINER
-from recommender.access_logs.files import LINE_TOO_LONG, MOST_LINE_BYTES
+from recommender.access_logs.pieces import LINE_TOO_LONG, MOST_LINE_BYTES
 from recommender.access_logs.wrappers.parts import (
     AMBIGUOUS_WRAPPER,
     PART_SCHEMA,

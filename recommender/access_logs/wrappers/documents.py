@@ -21,7 +21,7 @@ from typing import Final
 
 import polars as pl
 
-from recommender.access_logs.files import DOCUMENT_START
+from recommender.access_logs.pieces import DOCUMENT_START
 from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.names import (
     ATTRIBUTES,
