@@ -158,6 +158,7 @@ CUSTOM = (
     DEFAULT.replace('"%REQ(USER-AGENT)%" ', ""),
     DEFAULT + " %REQ(X-A)%",
     DEFAULT + ' "%REQ(X-A)%"',
+    DEFAULT + ' "%REQ(X-A)%' + "z" * 300 + '"',
     "[%START_TIME%]\t%REQ(:AUTHORITY)%\t%REQ(USER-AGENT)%\t%UPSTREAM_CLUSTER%\t%ROUTE_NAME%",
     "%START_TIME%\t%REQ(:AUTHORITY)%\t%REQ(USER-AGENT)%\t%UPSTREAM_CLUSTER%\t%ROUTE_NAME%",
     '{"t":"%START_TIME%","a":"%REQ(:AUTHORITY)%","u":"%REQ(USER-AGENT)%","c":"%UPSTREAM_CLUSTER%"}',
@@ -168,20 +169,29 @@ CUSTOM = (
 HOSTILE = ('a "b"', FORGED, 'a","c":"evil', "a\tb\tc", "a b", "", 'x"', ",,", '{"b":1}', "stderr")
 
 
-@settings(max_examples=60)
+@pytest.mark.parametrize("format_string", CUSTOM)
+@settings(max_examples=12)
 @given(
-    st.sampled_from(CUSTOM),
-    st.lists(st.tuples(st.sampled_from(HOSTILE), st.sampled_from(HOSTILE)), max_size=6),
-    st.booleans(),
+    hostile=st.lists(st.tuples(st.sampled_from(HOSTILE), st.sampled_from(HOSTILE)), max_size=6),
+    only=st.booleans(),
 )
 def test_lines_of_own_formats_come_out_the_same(
-    format_string: str, hostile: list[tuple[str, str]], only: bool
+    format_string: str, hostile: list[tuple[str, str]], *, only: bool
 ) -> None:
     agents = [("curl", "b"), *hostile, ("curl", "c"), *hostile]
     lines = [rendered(format_string, agent, other) for agent, other in agents]
     formats = log_format(format_string)
 
     assert_same("\n".join(lines).encode(), formats if only else formats_to_try(formats))
+
+
+def test_lines_of_more_formats_than_are_known_by_their_cuts_come_out_the_same() -> None:
+    strings = [f"P{place:03} {DEFAULT}" for place in range(80)]
+    formats = [each for string in strings for each in log_format(string)]
+    lines = [rendered(string, agent, "b") for string in strings for agent in ("curl", "wget")]
+
+    assert_same("\n".join(lines).encode(), formats)
+    assert 0 < len(text_cuts_of(formats)) < len(formats)
 
 
 def rendered(format_string: str, agent: str, other: str) -> str:

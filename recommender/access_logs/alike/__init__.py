@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
+from typing import Final
 
 from recommender.access_logs.alike.cut_values import compiled_cut
 from recommender.access_logs.alike.json_keys import keys_of
@@ -35,6 +37,8 @@ from recommender.access_logs.alike.rivals import is_unrivalled
 from recommender.access_logs.alike.text_cuts import TextCut, cut_of
 from recommender.access_logs.formats import LogFormat, TextFormat
 
+_MOST_CUTS: Final = 64  # `_alike.c` knows no more
+
 
 def kinds_of(formats: Sequence[LogFormat]) -> Callable[[], Kinds]:
     """Prepare to find lines that are alike to all of some formats; what comes back finds them."""
@@ -48,15 +52,16 @@ def kinds_of(formats: Sequence[LogFormat]) -> Callable[[], Kinds]:
 
 
 def text_cuts_of(formats: Sequence[LogFormat]) -> list[TextCut]:
-    """List the cuts of lines that only one of the formats can read."""
-    return [
+    """List cuts of lines that only one of the formats can read, of the first formats if need be."""
+    cuts = (
         cut
         for text_format in formats
         if isinstance(text_format, TextFormat)
         for shape in text_format.shapes
         if (cut := cut_of(text_format, shape)) is not None
         and is_unrivalled(text_format, shape, cut.sign, formats)
-    ]
+    )
+    return list(islice(cuts, _MOST_CUTS))
 
 
 __all__ = [

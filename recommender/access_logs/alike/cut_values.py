@@ -19,7 +19,8 @@ class CutValue(NamedTuple):
         sign: The first of this and the other sign ends it.
         other_sign: The other one.
         is_path: It ends at the last `sign` so far before an `other_sign`.
-        first: Where in what is behind it that sign stands.
+        first: Where in what is behind it that sign stands; of a path, how many bytes of what ends
+            its piece stand before `other_sign`.
         behind: The text behind it.
         more: How many values follow that are as it is, each behind its sign.
     """

@@ -22,7 +22,9 @@ from recommender.access_logs.formats import Alphabet, Part, TextFormat, Value
 
 _SIGNS: Final = ('"', "\t", ",", ";", " ")
 _FEWEST_PIECES: Final = 3
-_MOST_SIGNS: Final = 8  # of a cut and between its values; `_alike.c` looks for no more
+# `_alike.c` looks for no more: signs of a cut, and bytes of a literal before one.
+_MOST_SIGNS: Final = 8
+_MOST_END_BYTES: Final = 255
 _REQUEST: Final = ("method", None, "protocol")
 _ASCII: Final = "".join(map(chr, range(128)))
 _NOT_ASCII: Final = "\u00e9"
@@ -108,6 +110,8 @@ def _piece(parts: Sequence[Part], sign: str) -> Piece | None:
     values = [part for part in inner if isinstance(part, Value)]
     literals = {part for part in inner if isinstance(part, str)}
     if len(literals) > 1 or any(len(literal.encode()) != 1 for literal in literals):
+        return None
+    if len(end.encode()) > _MOST_END_BYTES:
         return None
     if len(inner) != max(0, 2 * len(values) - 1):
         return None

@@ -189,7 +189,7 @@ static int take_key(Key *key, PyObject *source)
         return 0;
     size_t length = length_of(key->name);
     memcpy(key->start, key->name.at, sizeof key->start);
-    key->behind = length < sizeof key->start ? ~(uint32_t)0 << length : 0;
+    key->beyond = length < sizeof key->start ? ~(uint32_t)0 << length : 0;
     return 1;
 }
 

@@ -67,7 +67,8 @@ typedef struct {
     size_t key_begin; /* of the line at hand */
     Waiting waiting[MOST_WAITING];
     int waiting_count;
-    uint32_t marks[MOST_LINE + 2 * WORD]; /* where signs stand in the line at hand, and its end */
+    /* Where signs stand in the line at hand, and its end; some more are written than there are. */
+    uint32_t marks[MOST_LINE + 2 * WORD];
     uint64_t quotes[MOST_LINE / WORD + 2]; /* a bit for each of its quotes, and one for its end */
     int is_portable;
     int64_t time; /* of the line at hand, if it has one */

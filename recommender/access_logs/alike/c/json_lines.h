@@ -55,7 +55,7 @@ static inline int has_key(Span member, const Key *key)
         Block start = block_at(key->start + i * BLOCK);
         same |= (uint32_t)bits_of((Block)(block_at(member.at + i * BLOCK) == start)) << i * BLOCK;
     }
-    return (same | key->behind) == ~(uint32_t)0 &&
+    return (same | key->beyond) == ~(uint32_t)0 &&
            (length <= seen || is_same(member.at + seen, key->name.at + seen, length - seen));
 }
 

@@ -9,7 +9,8 @@
 /* Signs that are the number of no cut and no key. */
 #define IS_JSON 255
 #define IS_PEER 254
-#define AHEAD 1024
+
+#define AHEAD 1024 /* bytes that are fetched before they are looked at */
 
 /* Return the end of `<time> <stream> <tag> `, which a container runtime writes; else NULL. */
 static Text after_runtime_prefix(Span line, int *is_stdout, int *is_part)

@@ -23,6 +23,7 @@ static uint32_t *put_bits(uint32_t *marks, size_t place, uint64_t bits)
     return marks;
 }
 
+/* Mark the signs of a line, and its end. */
 static void mark_signs_portably(uint32_t *marks, Span line, const Signs *signs)
 {
     size_t length = length_of(line);
@@ -94,7 +95,7 @@ WIDE static inline uint32_t *put_bits_widely(uint32_t *marks, size_t place, uint
     return end;
 }
 
-/* The same for a number of signs that is known. */
+/* Mark the signs of a line, and its end, where it is known how many signs there are. */
 WIDE static inline void mark_so_many(uint32_t *marks, Span line, const Signs *signs, int count)
 {
     WideBlock wanted[MOST_SIGNS];

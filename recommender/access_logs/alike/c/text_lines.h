@@ -23,8 +23,8 @@ WIDE static int holds_none_of(Span span, const ByteSet *wrong)
         __m128i lows = _mm_shuffle_epi8(low, _mm_and_si128(block, half));
         __m128i highs = _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(block, 4), half));
         __m128i is_right = _mm_cmpeq_epi8(_mm_and_si128(lows, highs), _mm_setzero_si128());
-        unsigned found = ~(unsigned)_mm_movemask_epi8(is_right) & 0xffff;
-        if (found && at + __builtin_ctz(found) < span.end)
+        unsigned wrong_bits = ~(unsigned)_mm_movemask_epi8(is_right) & 0xffff;
+        if (wrong_bits && at + __builtin_ctz(wrong_bits) < span.end)
             return 0;
     }
     return 1;
@@ -36,6 +36,8 @@ static int holds_only(const Alike *self, Span span, const Value *value)
 #ifdef HAS_WIDE
     if (!self->is_portable && value->wrong.is_said)
         return holds_none_of(span, &value->wrong);
+#else
+    (void)self;
 #endif
     return holds_only_portably(span, value->signs);
 }
@@ -48,20 +50,24 @@ static inline uint8_t *fit_value(Alike *self, uint8_t *key, const Value *value, 
     return value->action == SKIPPED ? key : take_value(self, key, value->action, span);
 }
 
-/* Return the mark where a path ends: the last of its signs before that of the cut; NULL if there is
+/* Return the mark of the sign that ends a path, the last before that of the cut; NULL if there is
  * none. */
 static const uint32_t *end_of_path(const Value *path, Span line, const uint32_t *mark)
 {
     const uint32_t *last = mark;
     while (line.at[*last] != path->other_sign && line.at + *last < line.end)
         last++;
-    for (size_t most = *last; last-- > mark;)
+    size_t most = *last;
+    while (last > mark) {
+        last--;
         if (line.at[*last] == path->sign && *last + path->first < most)
             return last;
+    }
     return NULL;
 }
 
-/* Return the mark where a value ends, with those that are as it is; NULL if it does not. */
+/* Return the mark of the sign that ends a value, with those that are as it is; NULL if there is
+ * none. */
 static inline const uint32_t *end_of_value(const Value *value, Span line, const uint32_t *mark)
 {
     if (value->is_path)

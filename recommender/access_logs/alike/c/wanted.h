@@ -34,7 +34,8 @@ typedef struct {
     int is_any; /* whatever it is, it fits */
     int is_path; /* it ends at the last of its signs before that of the cut */
     uint8_t sign, other_sign; /* the first of these ends it */
-    uint8_t first; /* where in what is behind that sign stands */
+    uint8_t first; /* where in what is behind that sign stands; of a path: how far before the cut's
+                      sign its piece ends */
     int more; /* how many values follow that are as it is, each behind its sign */
     Literal behind;
     int marks_behind; /* how many signs of the cut stand there, from the one that ends it on */
@@ -58,7 +59,7 @@ typedef struct {
 typedef struct Key {
     Span name; /* with its quotes and the colon */
     uint8_t start[2 * BLOCK]; /* how that begins */
-    uint32_t behind; /* a bit for each byte of the start that is behind it */
+    uint32_t beyond; /* a bit for each byte of the start that is behind it */
     int action;
     uint8_t number;
     struct Key *follower; /* the key that came after it last */
