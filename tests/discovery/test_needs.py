@@ -8,21 +8,10 @@ from pathlib import Path
 import pytest
 
 from recommender.discovery.model import NEED_KINDS
-from tests.discovery.helpers import (
-    CALL,
-    WEB,
-    decide,
-    decide_for,
-    idle,
-    kept,
-    mesh_objects,
-    namespace,
-    needs,
-)
-from tests.mesh.helpers import Object, mesh_of_clusters, obj, pod
+from tests.discovery.helpers import CALL, WEB, decide, idle, kept, namespace, needs
+from tests.mesh.helpers import Object, obj, pod
 from tests.recommendation.helpers import (
     Flow,
-    deployment,
     fqdn,
     http_call,
     mesh_config,
@@ -376,17 +365,6 @@ def test_a_service_whose_listener_a_call_needs_keeps_its_namespace() -> None:
     assert "api.example" in kept(answer).needs[0].detail
 
 
-def test_proxies_of_which_no_log_shows_use_are_told_from_others() -> None:
-    attic = namespace("attic", istio_injection="enabled")
-    answer = decide(attic, *deployment("idler", "attic"))
-
-    assert kept(answer).is_idle_but_for_proxies
-    assert not kept(answer, "shop").is_idle_but_for_proxies
-    assert ("attic/deployment/idler", "logged nothing") in {
-        (str(each.workload), each.reason) for each in answer.silent
-    }
-
-
 def test_more_calls_never_hide_more() -> None:
     calls = [
         CALL,
@@ -396,13 +374,6 @@ def test_more_calls_never_hide_more() -> None:
     found = [set(idle(decide(flows=calls[:number]))) for number in range(1, len(calls) + 1)]
 
     assert all(later <= earlier for earlier, later in pairwise(found))
-
-
-def test_a_registry_only_policy_is_told() -> None:
-    answer = decide(mesh_config("outboundTrafficPolicy: {mode: REGISTRY_ONLY}"))
-
-    assert any("REGISTRY_ONLY" in doubt for doubt in answer.doubts)
-    assert decide(mesh_config("{}")).doubts == ()
 
 
 def test_the_order_of_objects_changes_nothing() -> None:
@@ -416,67 +387,6 @@ def test_every_need_is_tried_here_or_beside() -> None:
     text = "".join(file.read_text("utf-8") for file in files)
 
     assert [kind for kind in NEED_KINDS if f'"{kind}"' not in text] == []
-
-
-@pytest.mark.parametrize(
-    ("objects", "call"),
-    [
-        ([], http_call("pay/nobody-knows", "cart.shop", fqdn("cart.shop"))),
-        ([], http_call(WEB, "bank", fqdn("bank.pay"), address="192.0.2.9")),
-        ([sidecar("s", hosts=["./*", "pay/*"])], CALL),
-        ([service("bank", "pay", ip="10.96.9.9")], CALL),
-    ],
-)
-@pytest.mark.parametrize("labels", [{"attic": {"team": "gone"}}, {"shop": {"mesh": "on"}}])
-def test_labels_tell_nothing_where_a_namespace_in_use_is_not_in_the_dump(
-    objects: list[Object], call: Flow, labels: dict[str, dict[str, str]]
-) -> None:
-    used = labels.get("shop", {})
-    house = [namespace(name, **used) for name in ("istio-system", "kube-system", "default")]
-    named = [namespace("shop", **used), namespace("attic", **labels.get("attic", {})), *house]
-
-    assert decide(*named, flows=[CALL]).selectors.by == "existing labels"
-    assert decide(*named, *objects, flows=[CALL, call]).selectors.by == "labels to add"
-
-
-HOUSE = ("istio-system", "default", "kube-node-lease", "kube-public", "kube-system")
-
-
-@pytest.mark.parametrize(
-    ("stale", "flows"),
-    [
-        (virtual_service("v", hosts=["x"], http=[route_to(fqdn("bank.pay"))]), [CALL]),
-        (sidecar("s", hosts=["./*", "pay/*"]), [CALL]),
-        (mesh_config("{}"), [CALL, http_call(WEB, "bank", fqdn("bank.pay"), address="192.0.2.9")]),
-    ],
-)
-def test_a_name_that_no_namespace_has_costs_the_existing_label_only_where_calls_have_it(
-    stale: Object, flows: list[Flow]
-) -> None:
-    named = [namespace("shop"), namespace("attic", team="gone"), *map(namespace, HOUSE)]
-    selectors = decide(*named, stale, flows=flows).selectors
-
-    if flows == [CALL]:
-        assert (selectors.by, selectors.seen_by_name) == ("existing labels", ("pay",))
-    else:
-        assert (selectors.by, selectors.unknown) == ("labels to add", ("pay",))
-
-
-def test_the_proof_says_of_how_many_workloads_the_logs_tell_nothing() -> None:
-    """A workload without pods counts if its pods to come get a proxy, one without proxies never."""
-    busy = namespace("busy", istio_injection="enabled")
-    more = [busy, *deployment("mute"), *deployment("idler", "busy", pods=0)]
-    proof = decide(*more).proof
-
-    assert (proof.workloads, proof.calls) == (1, 1)
-    assert (proof.silent_workloads, proof.workloads_with_proxies) == (2, 3)
-    assert decide().proof.silent_workloads == 0
-
-
-def test_virtual_machines_are_told_since_no_log_tells_their_calls() -> None:
-    answer = decide(obj(ISTIO, "WorkloadGroup", "vm", spec={}))
-
-    assert any("virtual machines" in doubt for doubt in answer.doubts)
 
 
 def route_to_pool(parent: Object) -> Object:
@@ -530,29 +440,6 @@ def test_what_envoy_asks_through_istiod_keeps_a_namespace_and_what_its_agent_fet
     assert needs(decide(object_)) == need
 
 
-def test_what_would_configure_an_istiod_of_another_kubernetes_cluster_stays_with_a_doubt() -> None:
-    gateway = obj(ISTIO, "Gateway", "g", "attic", spec={})
-    here, there = mesh_objects(mesh_config("{}")), [gateway, *map(namespace, ("shop", "attic"))]
-    answer = decide_for(mesh_of_clusters(east=here, west=there))
-    equal = decide_for(mesh_of_clusters(east=[*here, gateway], west=there))
-
-    assert needs(answer) == {"elsewhere"}
-    assert "Gateway g in west" in kept(answer).needs[0].detail
-    assert any("other Kubernetes clusters than east" in doubt for doubt in answer.doubts)
-    assert (needs(equal), equal.doubts) == ({"gateway"}, ())
-
-
-def test_other_mesh_configs_are_told_since_the_selectors_are_made_from_one_alone() -> None:
-    canary = obj("v1", "ConfigMap", "istio-canary", "istio-system", data={"mesh": "{}"})
-    revisions = decide(mesh_config("{}"), canary)
-    trusting = mesh_objects(mesh_config("trustDomain: a"))
-    clusters = decide_for(mesh_of_clusters(east=trusting, west=[mesh_config("trustDomain: b")]))
-
-    for answer, where in ((revisions, "istio-canary"), (clusters, "MeshConfig in west")):
-        assert any(f"{where}): the selectors are made" in doubt for doubt in answer.doubts)
-    assert decide(mesh_config("{}")).doubts == ()
-
-
 TRACED = obj(
     "telemetry.istio.io/v1",
     "Telemetry",
@@ -571,14 +458,6 @@ def test_every_namespace_stays_where_a_provider_is_used_that_no_known_mesh_confi
 
     assert (need.kind, need.detail.partition(",")[0]) == ("provider", "tracing provider otel")
     assert needs(decide(TRACED, mesh_config("{}"))) == set()
-
-
-@pytest.mark.parametrize("unread", [[], [mesh_config("1")]])
-def test_a_mesh_config_that_is_not_known_is_a_doubt(unread: list[Object]) -> None:
-    answer = decide(*unread)
-
-    assert idle(answer) == ["attic"]
-    assert ["without the MeshConfig" in doubt for doubt in answer.doubts] == [True]
 
 
 def test_without_a_call_no_namespace_is_idle() -> None:

@@ -159,3 +159,9 @@ def entry(host: str, resolution: str, name: str = "", created: int = 0, **spec: 
     """Make a ServiceEntry of `<host>.example` with an HTTP port unless it has others."""
     spec = {"ports": [HTTP], "resolution": resolution, **spec}
     return service_entry(name or host, "b", f"{host}.example", created=created, **spec)
+
+
+def destination_rule(name: str, **policy: object) -> Object:
+    """Make the traffic policy of a service in namespace `b`."""
+    spec = {"host": f"{name}.b.svc.cluster.local", "trafficPolicy": policy}
+    return obj("networking.istio.io/v1", "DestinationRule", name, "b", spec=spec)

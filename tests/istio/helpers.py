@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from recommender.istio.call import ProxyConfig
+from recommender.istio.proxy import Proxy
 from recommender.istio.sidecar_scope import (
     ScopeRules,
     SidecarScope,
@@ -107,6 +109,14 @@ def rules_of(*objects: Object, version: tuple[int, int] = (1, 31)) -> ScopeRules
 def scope_of(rules: ScopeRules, namespace: str, *hosts: str) -> SidecarScope:
     """Compute the scope of a proxy with one catch-all listener."""
     return sidecar_scope(rules, namespace, [EgressListener(hosts=hosts)])
+
+
+def proxy_config(
+    *objects: Object, hosts: tuple[str, ...] = ("*/*",), policy: str = "ALLOW_ANY"
+) -> ProxyConfig:
+    """Make what istiod makes a proxy in namespace `a` its configuration of."""
+    rules = rules_of(*objects)
+    return ProxyConfig(rules, scope_of(rules, "a", *hosts), Proxy("a"), policy)
 
 
 def imported(scope: SidecarScope) -> list[str]:
