@@ -57,6 +57,10 @@ DECIDING: Final = frozenset(
         "downstream_local_address_ip",
         "downstream_local_address_port",
         "requested_server_name",
+        # where there is no cluster, it tells calls from received requests
+        "upstream_host",
+        "upstream_host_ip",
+        "upstream_host_port",
     )
 )
 # For each field the operators that give it, best first.

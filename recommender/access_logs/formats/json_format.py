@@ -93,6 +93,12 @@ class JsonFormat:
         needed = (leaf.path[-1] for leaf in self.leaves if self._always_there(leaf))
         return [key for key in needed if isinstance(key, str)]
 
+    @property
+    def telling(self) -> list[str]:
+        """List keys of which a line has one at least: others log the time, too."""
+        others = [leaf.path for leaf in self.leaves if "start_time" not in leaf.columns]
+        return sorted({step for path in others for step in path if isinstance(step, str)})
+
     @staticmethod
     def _always_there(leaf: Leaf) -> frozenset[str]:
         return frozenset() if leaf.last else _ALWAYS_LOGGED.intersection(leaf.columns)

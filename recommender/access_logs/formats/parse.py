@@ -36,9 +36,10 @@ UNKNOWN_FORMAT: Final = "an access log line of an unknown format"
 AMBIGUOUS_TEXT: Final = "an access log line that can be read in more than one way"
 
 # What pilot-agent writes, and Envoy by itself: a time, a thread or tab, and a level.
+_LEVEL: Final = "(?:trace|debug|info|warn|warning|error|fatal|critical)"
 _DIAGNOSTIC: Final = (
-    r"^(?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)\t(?:[a-z]+)\t"
-    r"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\]\[\d+\]\[[a-z]+\]\[)"
+    rf"^(?:\d{{4}}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)\t{_LEVEL}\t"
+    rf"|\[\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\]\[\d+\]\[{_LEVEL}\]\[)"
 )
 # How the lines of all defaults begin, and a key that all of them have in JSON.
 _LIKE_ACCESS_LOG: Final = r'^(?:\[[0-9T:.Z-]+\] "|\{.*"start_time"[ \t\r]*:)'
@@ -113,6 +114,8 @@ def _reason() -> pl.Expr:
 
 def _read_text(text: pl.DataFrame, rank: int, log_format: TextFormat) -> pl.DataFrame:
     lines = text.filter(pl.col("line").str.starts_with(log_format.start))
+    if not log_format.start:
+        lines = lines.filter(~pl.col("line").str.contains(_DIAGNOSTIC))
     if lines.is_empty():
         return _NOTHING
     values = log_format.template.read(lines["line"])
@@ -144,7 +147,7 @@ def _has_keys(log_format: JsonFormat) -> pl.Expr:
     """Tell lines that may be of a format by keys that they must have, or must not."""
     line = pl.col("line")
     return pl.all_horizontal(
-        pl.lit(True),
+        line.str.contains_any([f'"{key}"' for key in log_format.telling]),
         *(line.str.contains(f'"{key}"', literal=True) for key in log_format.always_logged),
         *(~line.str.contains(rf'"{re.escape(key)}"[ \t\r]*:') for key in log_format.foreign),
     )

@@ -12,7 +12,9 @@ ends the later the later it begins, so all of them can stand at their earliest o
 If both find the same place, every reading of the line agrees there.
 
 The last segment needs no such comparison if none of its values can hold the sign it begins with:
-then that sign, counted from the right end, tells where it begins.
+then that sign, counted from the right end, tells where it begins. If all that decides stands there
+and before the first open value, only lines are compared in which a value may hold a sign of the
+text between the values: those that have it more often than the text.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ SEVERAL_READINGS: Final = 2
 READING: Final = "reading"
 
 _FLAGS: Final = "(?s)"  # a value of JSON may hold line feeds
+_SIGNS: Final = ('"', "\t", ",", ";", "|", " ")
+_ROW: Final = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,18 @@ class Template:
     Attributes:
         segments: One more than there are open values.
         opens: The open values between them.
+        shapes: What texts are made of: several where an open value stands for several parts.
     """
 
     segments: tuple[_Segment, ...]
     opens: tuple[Value, ...]
+    shapes: tuple[tuple[Part, ...], ...]
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Template:
-        """Take a text apart."""
+    def of(
+        cls, parts: Sequence[Part], shapes: tuple[tuple[Part, ...], ...] | None = None
+    ) -> Template:
+        """Take a text apart; `shapes` are all that it stands for, if it stands for several."""
         segments: list[list[Part]] = [[]]
         opens: list[Value] = []
         for part, rest in zip(parts, [*parts[1:], None], strict=True):
@@ -131,7 +139,7 @@ class Template:
             else:
                 opens.append(part)
                 segments.append([])
-        return cls(tuple(map(tuple, segments)), tuple(opens))
+        return cls(tuple(map(tuple, segments)), tuple(opens), shapes or (tuple(parts),))
 
     @property
     def parts(self) -> list[Part]:
@@ -158,7 +166,15 @@ class Template:
         if not self.opens:
             found = _found(text, f"^{self._pattern()}$")
             return _with_reading(found, pl.col(found.columns[0]).is_not_null(), self.columns)
-        return self._read_ends(text) if self._is_anchored() else self._read_both_ways(text)
+        if not self._is_anchored():
+            return self._read_both_ways(text)
+        found, unsure = self._read_ends(text), self._may_move(text)
+        if not unsure.any():
+            return found
+        rows = found.with_row_index(_ROW)
+        again = rows.filter(unsure).select(_ROW)
+        again = pl.concat([again, self._read_both_ways(text.filter(unsure))], how="horizontal")
+        return pl.concat([rows.filter(~unsure), again]).sort(_ROW).drop(_ROW)
 
     def is_sure(self) -> bool:
         """Tell whether every text that matches has one reading, as far as that decides."""
@@ -174,14 +190,27 @@ class Template:
                 sure |= set(_columns(self.segments[-1]))
         return DECIDING.intersection(self.columns) <= sure and self.opens[-1].column is None
 
-    def _read_ends(self, text: pl.Series) -> pl.DataFrame:
-        """Read the last segment from the right end, the others as early as they can stand."""
+    def _last_wanted(self) -> int:
+        """Return the place of the last segment that is needed, but for the last of all."""
         wanted = [
             place
             for place, segment in enumerate(self.segments[:-1])
             if _columns(segment) or (place and self.opens[place - 1].column)
         ]
-        head = self._pattern(".*?", max(wanted, default=0) + 1)
+        return max(wanted, default=0)
+
+    def _may_move(self, text: pl.Series) -> pl.Series:
+        """Tell texts in which what stands between the ends may be read at several places."""
+        inner = self.segments[1 : self._last_wanted() + 1]
+        sign = next((s for s in _SIGNS if all(_is_held_by(s, segment) for segment in inner)), None)
+        if not inner or sign is None:
+            return pl.repeat(bool(inner), len(text), dtype=pl.Boolean, eager=True)
+        fewest = min(sum(p.count(sign) for p in s if isinstance(p, str)) for s in self.shapes)
+        return (text.str.count_matches(sign, literal=True) != fewest).fill_null(value=False)
+
+    def _read_ends(self, text: pl.Series) -> pl.DataFrame:
+        """Read the last segment from the right end, the others as early as they can stand."""
+        head = self._pattern(".*?", self._last_wanted() + 1)
         right = _found(text, f"(?P<tail>{_pattern(self.segments[-1])})$")
         # A line of another format mostly ends otherwise, and is looked at no more.
         left = _found(_where(text, right["tail"].is_not_null()), f"^(?P<head>{head})")
@@ -235,6 +264,23 @@ class Template:
                 pattern = f"(?P<before{place}>{pattern})"
             pattern += _pattern(segment)
         return pattern
+
+
+def _is_held_by(sign: str, segment: _Segment) -> bool:
+    """Tell whether a segment stands in one place if the sign stands nowhere but in literals.
+
+    From the sign on it is read to the right as always; to the left each value must begin where the
+    literal before it ends.
+    """
+    before: Part | None = None
+    for part in segment:
+        if isinstance(part, str):
+            if sign in part:
+                return True
+        elif not isinstance(before, str) or part.signs.has(before[-1]):
+            return False
+        before = part
+    return False
 
 
 def _columns(segment: _Segment) -> list[str]:

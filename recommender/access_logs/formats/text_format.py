@@ -21,14 +21,17 @@ class TextFormat:
         fields: What becomes of the columns.
         tokens: The format string.
         template: What reads a line.
-        shapes: What lines are made of: several where the format stands for several alike.
     """
 
     name: str
     fields: Fields
     tokens: tuple[Token, ...]
     template: Template
-    shapes: tuple[tuple[Part, ...], ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[Part, ...], ...]:
+        """Return what lines are made of: several where the format stands for several alike."""
+        return self.template.shapes
 
     @property
     def start(self) -> str:
@@ -78,4 +81,4 @@ def format_of_tokens(
     operators = [token for token in tokens if isinstance(token, Operator)]
     fields = fields_of(operators)
     values = values_of(tokens, fields.columns, fields.time, is_assumed=is_assumed)
-    return TextFormat(name, fields, tokens, Template.of(values), shapes or (tuple(values),))
+    return TextFormat(name, fields, tokens, Template.of(values, shapes))

@@ -135,10 +135,19 @@ def test_values_may_be_missing_empty_or_left_out() -> None:
         f'{{"a":null,"c":null,"t":"{START}"}}',
         f'{{"a":"-","c":"-","t":"{START}"}}',
         f'{{"a":"","c":"","t":"{START}"}}',
-        f'{{"t":"{START}"}}',
+        f'{{"c":null,"t":"{START}"}}',
     ):
         found = one(text, formats)
         assert (found["reason"], found["authority"], found["upstream_cluster"]) == (None,) * 3
+
+
+def test_what_has_no_more_than_a_time_is_no_request() -> None:
+    """The agent of a proxy logs in JSON too, and calls the time as users do."""
+    formats = log_format('{"time":"%START_TIME%","c":"%UPSTREAM_CLUSTER%"}')
+    agent = {"level": "info", "time": "2026-11-24T12:16:12.401234Z", "msg": 'read "c"'}
+
+    assert one(json.dumps(agent), formats)["reason"] == "not an access log line"
+    assert one(f'{{"time":"{START}"}}', formats)["reason"] == "not an access log line"
 
 
 def test_numbers_are_read_as_they_are_written() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from recommender.access_logs.formats import (
     AMBIGUOUS_TEXT,
+    DIAGNOSTIC,
     UNKNOWN_FORMAT,
     assumed_formats,
     known_formats,
@@ -40,6 +41,45 @@ def test_of_a_forged_field_before_all_that_decides_nothing_is_believed() -> None
     for agent in (FORGED, FORGED + '" "id" "evil:80"', '" "' * 9):
         found = read(DEFAULT, line(DEFAULT, user_agent=agent))
         assert found == read(DEFAULT, line(DEFAULT)), agent
+
+
+@pytest.mark.parametrize(
+    ("operator", "column", "lie"),
+    [
+        ("%DOWNSTREAM_REMOTE_ADDRESS%", "downstream_remote_address", "6.6.6.6:6"),
+        ("%DOWNSTREAM_PEER_URI_SAN%", "downstream_peer", "spiffe://a/ns/evil/sa/evil"),
+        ("%RESPONSE_CODE%", "response_code", "503"),
+    ],
+)
+def test_what_stands_between_values_of_the_caller_is_left_out_where_it_is_forged(
+    operator: str, column: str, lie: str
+) -> None:
+    custom = (
+        f'[%START_TIME%] "%REQ(USER-AGENT)%" {operator} "%REQ(X-REQUEST-ID)%" '
+        '"%REQ(:AUTHORITY)%" %UPSTREAM_CLUSTER_RAW% %DOWNSTREAM_LOCAL_ADDRESS%'
+    )
+    truth = {operator: TRUE_VALUES.get(operator, "spiffe://a/ns/b/sa/c")}
+    found = read(custom, line(custom, truth, user_agent="a, b", x_request_id="c"))
+    forged = read(custom, line(custom, truth, user_agent=f'a" {lie} "b', x_request_id="c"))
+
+    assert found[column] == truth[operator]
+    assert forged == {**found, column: None}
+
+
+def test_where_there_is_no_cluster_the_upstream_decides_who_called() -> None:
+    custom = '[%START_TIME%] "%REQ(USER-AGENT)%" "%UPSTREAM_HOST%" "%REQ(X-A)%" "%REQ(:AUTHORITY)%"'
+    forged = line(custom, user_agent='a" "127.0.0.1:80" "b', x_a="c")
+
+    assert read(custom, line(custom, user_agent="a", x_a="c"))["upstream_host"] == "10.0.0.7:9080"
+    assert read(custom, forged)["reason"] == AMBIGUOUS_TEXT
+
+
+def test_what_the_agent_of_a_proxy_says_is_no_request_of_a_format_of_columns() -> None:
+    custom = "%START_TIME%\t%UPSTREAM_CLUSTER_RAW%\t%REQ(USER-AGENT)%"
+    agent = "2026-11-24T12:16:11.401234Z\tinfo\tcache returned workload certificate"
+
+    assert read(custom, agent)["reason"] == DIAGNOSTIC
+    assert read(custom, line(custom, user_agent="a"))["upstream_cluster"] == CLUSTER
 
 
 def test_a_default_with_a_field_of_the_caller_behind_it_skips_what_is_forged() -> None:
