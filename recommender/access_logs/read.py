@@ -16,8 +16,9 @@ from typing import BinaryIO, Final
 import polars as pl
 
 from recommender.access_logs.alike import NO_KIND, Found, Kinds, kinds_of
+from recommender.access_logs.bare_lines import line_shapes, without_bare_lines
 from recommender.access_logs.find_logs import find_log_files
-from recommender.access_logs.formats import LogFormat, assumed_formats, parse_lines, text_starts
+from recommender.access_logs.formats import LogFormat, assumed_formats, parse_lines
 from recommender.access_logs.known_kinds import LOOKED_AT, KnownKinds
 from recommender.access_logs.line_counts import LineCounts, SkippedLines, count_lines, moved
 from recommender.access_logs.log_file import STANDARD_INPUT, LogFile
@@ -31,7 +32,7 @@ from recommender.access_logs.sections import (
     SpareKinds,
     read_sections,
 )
-from recommender.access_logs.wrappers import STORED_SCHEMA, UNESCAPED_STARTS, no_parts, unwrap
+from recommender.access_logs.wrappers import STORED_SCHEMA, no_parts, unwrap
 from recommender.access_logs.writers import SourcePod, with_writers
 from recommender.errors import InputError
 
@@ -219,12 +220,14 @@ def _look_at(batch: _Batch, formats: Sequence[LogFormat]) -> pl.DataFrame:
 
 def _unwrapped(batch: _Batch, formats: Sequence[LogFormat]) -> pl.DataFrame:
     """Unwrap lines without waiting for the batch before, of which few leave parts of lines."""
-    stored = batch.found.lines.select(*STORED_SCHEMA)
-    unescaped = (*UNESCAPED_STARTS, *text_starts(formats))
-    lines, begun = unwrap(stored, no_parts(), batch.unfinished, unescaped)
+    shapes = line_shapes(formats)
+    stored, bare = without_bare_lines(batch.found.lines.select(*STORED_SCHEMA), formats, shapes)
+    lines, begun = unwrap(stored, no_parts(), batch.unfinished, shapes)
     before = batch.before.result()
     if before.height:
-        lines, begun = unwrap(stored, before, batch.unfinished, unescaped)
+        lines, begun = unwrap(stored, before, batch.unfinished, shapes)
+    if bare.height:
+        lines = pl.concat([lines, bare])
     kinds = batch.found.lines.select("file", "number", "kind")
     found = lines.join(kinds, on=("file", "number"), how="left", maintain_order="left")
     found = found.with_columns(pl.col("kind").fill_null(NO_KIND))

@@ -11,7 +11,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender.access_logs import LogBatch, SourcePod, merge_line_counts, read_access_logs
+from recommender.access_logs import (
+    LogBatch,
+    SourcePod,
+    formats_to_try,
+    log_format,
+    merge_line_counts,
+    read_access_logs,
+)
 from recommender.access_logs.alike import IS_BUILT
 
 DATA = Path(__file__).parent / "data"
@@ -118,6 +125,13 @@ def read_lines(
     content = b"".join((x.encode() if isinstance(x, str) else x) + b"\n" for x in lines)
     stdin = io.BytesIO(content)
     return merged(read_access_logs(["-"], stdin=stdin, source_pod=pod, batch_bytes=batch_bytes))
+
+
+def read_in_format(format_string: str, *lines: str, pod: SourcePod = POD) -> LogBatch:
+    """Read lines that may have a format of one's own."""
+    formats = formats_to_try(log_format(format_string))
+    stdin = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
+    return merged(read_access_logs(["-"], stdin=stdin, source_pod=pod, formats=formats))
 
 
 def merged(batches: Iterable[LogBatch]) -> LogBatch:

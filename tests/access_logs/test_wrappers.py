@@ -1,21 +1,15 @@
-import io
 from pathlib import Path
 
 import pytest
 
 from recommender.access_logs import (
-    LogBatch,
-    SourcePod,
-    formats_to_try,
     log_format,
-    read_access_logs,
 )
 from recommender.access_logs.formats import text_starts
 from tests.access_logs.helpers import (
-    POD,
     cri,
-    merged,
     read,
+    read_in_format,
     read_lines,
     skipped,
     text,
@@ -129,12 +123,6 @@ WORDS = {
     "kubectl": "[pod/evil/istio-proxy] ",
     "logcli": '2026-11-23T12:16:11Z {namespace="evil", pod="evil"} ',
 }
-
-
-def read_in_format(format_string: str, *lines: str, pod: SourcePod = POD) -> LogBatch:
-    formats = formats_to_try(log_format(format_string))
-    stdin = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
-    return merged(read_access_logs(["-"], stdin=stdin, source_pod=pod, formats=formats))
 
 
 @pytest.mark.parametrize("words", WORDS)

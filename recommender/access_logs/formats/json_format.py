@@ -72,6 +72,8 @@ class JsonFormat:
         leaves: Where the columns are.
         keys: The keys on the way to them -> how often each comes in a line at most.
         all_keys: These and all others of its lines.
+        members: Those of the outermost object.
+        objects: Of these, those that hold an object.
         foreign: Keys that only other formats have.
     """
 
@@ -80,6 +82,8 @@ class JsonFormat:
     leaves: tuple[Leaf, ...]
     keys: Mapping[str, int]
     all_keys: frozenset[str]
+    members: frozenset[str]
+    objects: frozenset[str]
     foreign: frozenset[str] = frozenset()
 
     @property
@@ -185,7 +189,11 @@ def json_format(
     needed = {step for leaf in compiled for step in leaf.path if isinstance(step, str)}
     _check_keys(needed)
     times = {key: often[key] for key in sorted(needed)}
-    return JsonFormat(name, fields, tuple(compiled), times, frozenset(often), foreign)
+    objects = frozenset(str(key) for key, value in template.items() if isinstance(value, Mapping))
+    members = frozenset(map(str, template))
+    return JsonFormat(
+        name, fields, tuple(compiled), times, frozenset(often), members, objects, foreign
+    )
 
 
 _Text = tuple[Path, tuple[Token, ...], tuple[Path, ...]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from recommender.access_logs.formats.fields import Fields, fields_of
 from recommender.access_logs.formats.format_string import Operator, Token, tokens_of
@@ -10,6 +11,11 @@ from recommender.access_logs.formats.operators import alphabet_of
 from recommender.access_logs.formats.start_time import TIME_OPERATORS
 from recommender.access_logs.formats.template import Part, Template, values_of
 from recommender.errors import UsageError
+
+_NOT_OF_CALLERS: Final = frozenset(
+    (*TIME_OPERATORS, "ENVIRONMENT", "FILTER_CHAIN_NAME", "ROUTE_NAME", "VIRTUAL_CLUSTER_NAME")
+)
+"""Operators that print what the proxy, or the owners of the mesh, choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,19 @@ class TextFormat:
         return first if isinstance(first, str) else ""
 
     @property
+    def begins_with_time(self) -> bool:
+        """Tell whether every line begins with a time as Envoy writes it by default."""
+        first = self.tokens[0]
+        return isinstance(first, Operator) and str(first) in ("%START_TIME%", "%EMIT_TIME%")
+
+    @property
     def begins_with_anything(self) -> bool:
         """Tell whether a caller can write words where a line begins, or behind its time."""
         for token in self.tokens:
             if isinstance(token, str):
                 if token.strip(" "):
                     return False
-            elif token.name not in TIME_OPERATORS and alphabet_of(token).has(" "):
+            elif token.name not in _NOT_OF_CALLERS and alphabet_of(token).has(" "):
                 return True
         return False
 

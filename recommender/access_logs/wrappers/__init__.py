@@ -11,13 +11,13 @@ has been unwrapped is not unwrapped again where its wrapper shows that it was th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
 
 from recommender.access_logs.container_paths import PROXY_CONTAINER
 from recommender.access_logs.pieces import LINE_TOO_LONG, MOST_LINE_BYTES
+from recommender.access_logs.wrappers.line_shapes import DEFAULT_SHAPES, LineShapes
 from recommender.access_logs.wrappers.parts import (
     AMBIGUOUS_WRAPPER,
     PART_SCHEMA,
@@ -26,8 +26,17 @@ from recommender.access_logs.wrappers.parts import (
     joined,
     no_parts,
 )
-from recommender.access_logs.wrappers.prefixes import FORGEABLE_PREFIX, without_prefixes
-from recommender.access_logs.wrappers.records import MEMBERS, without_records
+from recommender.access_logs.wrappers.prefixes import (
+    FORGEABLE_PREFIX,
+    LIKE_PREFIX,
+    without_prefixes,
+)
+from recommender.access_logs.wrappers.records import (
+    LIKE_RECORD,
+    MEMBERS,
+    TEXT_MEMBERS,
+    without_records,
+)
 
 STANDARD_ERROR: Final = "on standard error, where no access log goes"
 UNFINISHED: Final = "a part of a line whose end is missing"
@@ -45,10 +54,6 @@ LINE_SCHEMA: Final = pl.Schema(
     }
 )
 
-# The default fields of ASM are a text that looks like JSON: nothing in it is escaped, so what
-# looks like a wrapper inside may be what a caller wrote.
-UNESCAPED_STARTS: Final = ('{"authority_for":"', '{"bytes_received":"')
-
 _NAME: Final = r"^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$"
 
 
@@ -56,7 +61,7 @@ def unwrap(
     stored: pl.DataFrame,
     begun: pl.DataFrame,
     unfinished_file: int | None,
-    unescaped_starts: Sequence[str] = UNESCAPED_STARTS,
+    shapes: LineShapes = DEFAULT_SHAPES,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Take each line out of its wrappers and join the parts of split lines.
 
@@ -64,15 +69,13 @@ def unwrap(
         stored: The lines, with STORED_SCHEMA.
         begun: Parts of lines that go on in the first file, with PART_SCHEMA.
         unfinished_file: The file of which more is to come, if there is one.
-        unescaped_starts: How the lines of text formats begin that look like JSON; the empty text
-            where a caller can write any words there.
+        shapes: What is known of the lines in the wrappers.
 
     Returns:
         The lines, with LINE_SCHEMA; and the parts of lines that go on in what is to come.
     """
-    is_forgeable = "" in unescaped_starts
-    unwrapped = without_prefixes(stored, is_forgeable=is_forgeable)
-    parts = without_records(unwrapped, [start for start in unescaped_starts if start])
+    is_forgeable = "" in shapes.unescaped_starts
+    parts = without_records(without_prefixes(stored, is_forgeable=is_forgeable), shapes)
     parts = joined(pl.concat([begun, parts]) if begun.height else parts)
     to_come = goes_on() & (pl.lit(unfinished_file) == pl.col("file")).fill_null(value=False)
     # A line that grows too long is cut when it is certain to be skipped for that.
@@ -105,16 +108,20 @@ def _reason() -> pl.Expr:
 
 __all__ = [
     "AMBIGUOUS_WRAPPER",
+    "DEFAULT_SHAPES",
     "EMPTY",
     "FORGEABLE_PREFIX",
+    "LIKE_PREFIX",
+    "LIKE_RECORD",
     "LINE_SCHEMA",
     "MEMBERS",
     "OTHER_CONTAINER_RECORD",
     "PART_SCHEMA",
     "STANDARD_ERROR",
     "STORED_SCHEMA",
-    "UNESCAPED_STARTS",
+    "TEXT_MEMBERS",
     "UNFINISHED",
+    "LineShapes",
     "no_parts",
     "unwrap",
 ]

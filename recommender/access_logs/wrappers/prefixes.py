@@ -78,11 +78,19 @@ _LOGCLI_PREFIX: Final = (
     rf"^(?P<prefix>{_DAY_TIME}{_ZONE} (?P<labels>\{{(?:{_LABEL}"
     r'(?:[^"\\]|\\.)*"(?:, )?)*\}) +)'
 )
+
+
+def _any(*patterns: str) -> str:
+    """Write the pattern of what one of several matches."""
+    return "|".join(f"(?:{re.sub('[?]P<[a-z_]+>', '?:', pattern)})" for pattern in patterns)
+
+
 # Most lines that begin with a time are of none of these, which one look at them all tells.
-_OTHER_TIME: Final = "|".join(
-    f"(?:{re.sub('[?]P<[a-z_]+>', '?:', pattern)})"
-    for pattern in (_FLUENTD_FILE, _FLUENTD_OUTPUT, _LOGCLI_PREFIX, _GRAFANA, f"^{_TIME}")
+_OTHER_TIME: Final = _any(_FLUENTD_FILE, _FLUENTD_OUTPUT, _LOGCLI_PREFIX, _GRAFANA, f"^{_TIME}")
+LIKE_PREFIX: Final = pl.col("line").str.contains(
+    _any(_CRI, _OTHER_TIME, _KUBECTL, _FLUENT_BIT_FILE, _COLOURED_STERN, _STERN)
 )
+"""Whether a line begins as a text wrapper does."""
 
 
 def without_prefixes(stored: pl.DataFrame, *, is_forgeable: bool = False) -> pl.DataFrame:

@@ -33,13 +33,15 @@ The shapes are those that the shippers document or write:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 import polars as pl
 
 from recommender.access_logs.wrappers import json_text
 from recommender.access_logs.wrappers.documents import without_documents
+from recommender.access_logs.wrappers.line_shapes import DEFAULT_SHAPES, LineShapes
 from recommender.access_logs.wrappers.names import (
     DISAGREE,
     KUBERNETES,
@@ -83,6 +85,8 @@ _MARKS: Final = [
 ]
 _NAMING: Final = {"kubernetes": KUBERNETES, "labels": LABELS, "fields": LABELS}
 """The members that are objects with names."""
+TEXT_MEMBERS: Final = frozenset(("log", "message", "line", "content", "__raw_log__", "_source"))
+"""The members that may be the line."""
 _PREFIX: Final = "member "
 _NESTED_NAMES: Final = ("pod_name", "namespace_name", "pod_namespace", "container_name")
 """The keys inside `kubernetes` that decide, beside those that decide elsewhere too."""
@@ -111,31 +115,33 @@ _ONE_OBJECT: Final = (
 _DATE_AND_LOG: Final = rf'^\{{"date":[^,{{\[]+,"(?:log|message)":{json_text.STRING}\}}$'
 _LINE_AND_TIME: Final = rf'^\{{"line":{json_text.STRING},"timestamp":"[0-9T:.Z+-]+"\}}$'
 _LINE: Final = pl.col("line")
+LIKE_RECORD: Final = _LINE.str.contains(_BEGIN) & _LINE.str.contains_any(_MARKS)
+"""Whether a line looks like a record or a document of records."""
 
 
-def without_records(parts: pl.DataFrame, unescaped_starts: Sequence[str]) -> pl.DataFrame:
+def without_records(parts: pl.DataFrame, shapes: LineShapes) -> pl.DataFrame:
     """Take lines out of records and documents of records; both frames have PART_SCHEMA.
 
-    Nothing that begins as the lines of `unescaped_starts` is taken for a record.
+    Nothing that begins as lines of text do that look like JSON is taken for a record.
     """
     done: list[pl.DataFrame] = []
     for _ in range(_MOST_LAYERS):
         begins = parts["line"].str.contains(_BEGIN)
         if not begins.any():
             break
-        chosen = begins & parts.select(_may_be_record(unescaped_starts)).to_series()
+        chosen = begins & parts.select(_may_be_record(shapes)).to_series()
         if not chosen.any():
             break
         if not chosen.all():
             done.append(parts.filter(~chosen))
             parts = parts.filter(chosen)
-        parts = _lines_alone(pl.concat(_without_one_layer(parts)))
+        parts = _lines_alone(pl.concat(_without_one_layer(parts, shapes)))
     return pl.concat([*done, parts])
 
 
-def _may_be_record(unescaped_starts: Sequence[str]) -> pl.Expr:
+def _may_be_record(shapes: LineShapes) -> pl.Expr:
     is_open = pl.col("wrapper").is_null() | (pl.col("wrapper") == RECORD)
-    unescaped = [_LINE.str.starts_with(start) for start in unescaped_starts]
+    unescaped = [_LINE.str.starts_with(start) for start in shapes.unescaped_starts if start]
     return (
         is_open
         & pl.col("reason").is_null()
@@ -144,13 +150,13 @@ def _may_be_record(unescaped_starts: Sequence[str]) -> pl.Expr:
     )
 
 
-def _without_one_layer(parts: pl.DataFrame) -> list[pl.DataFrame]:
+def _without_one_layer(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
     """Take one wrapper off; what has none is closed."""
     rest, found = _docker(parts)
     rest, documents = without_documents(rest)
     found += documents
     if rest.height:
-        found += _records(rest)
+        found += _records(rest, shapes)
     return [without_runtime_prefix(part) for part in found]
 
 
@@ -181,7 +187,7 @@ def _docker(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     return parts.filter(~matched), [docker]
 
 
-def _records(parts: pl.DataFrame) -> list[pl.DataFrame]:
+def _records(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
     present = set(parts["line"].str.extract_many(_MARKS).explode().unique().drop_nulls())
     there = [name for name in MEMBERS if f'"{name}"' in present]
     rows = _with_members(parts, there)
@@ -190,7 +196,7 @@ def _records(parts: pl.DataFrame) -> list[pl.DataFrame]:
         rows = rows.hstack([column.alias(f"{name}.{column.name}") for column in names])
     kinds = rows.select(_kind()).to_series()
     found = [parts_of(rows.filter(kinds.is_null()), wrapper="text")]
-    for name, kind in _KINDS.items():
+    for name, kind in _kinds(shapes).items():
         chosen = kinds.eq_missing(name)
         if chosen.any():
             record = rows if chosen.all() else rows.filter(chosen)
@@ -268,14 +274,16 @@ def _members(**names: Sequence[str]) -> dict[str, list[pl.Expr]]:
     return {column: [_member(name) for name in there] for column, there in names.items()}
 
 
-def _expanded() -> pl.Expr:
+def _expanded(shapes: LineShapes) -> pl.Expr:
     """Find the object that a collector made of a line; records with a text are not searched."""
     line = pl.when(_TEXT.is_null()).then(_LINE)
-    bare = json_text.without_members(line, _METADATA)
+    bare = json_text.without_members(line, [n for n in _METADATA if n not in shapes.members])
     named = [
         json_text.raw_member(line, name, json_text.OBJECT) for name in ("json", "log_processed")
     ]
-    return pl.coalesce(*named, bare.str.extract(_ONE_OBJECT), bare)
+    own = [line.str.contains(json_text.key(name) + r"\{") for name in sorted(shapes.objects)]
+    whole = pl.when(pl.any_horizontal(pl.lit(value=False), *own)).then(bare)
+    return pl.coalesce(whole, *named, bare.str.extract(_ONE_OBJECT), bare)
 
 
 def _as_expanded(record: pl.Expr) -> pl.Expr:
@@ -357,7 +365,7 @@ _KINDS: Final = {
     ),
     "kubernetes": _Kind(
         known_by=_nested("kubernetes"),
-        line=pl.coalesce(_TEXT, _expanded()),
+        line=pl.coalesce(_TEXT, _expanded(DEFAULT_SHAPES)),
         names={
             **{column: [pl.col(f"kubernetes.{column}")] for column in KUBERNETES},
             "stream": _STREAM,
@@ -377,3 +385,9 @@ _KINDS: Final = {
         names={"stream": _STREAM},
     ),
 }
+
+
+@cache
+def _kinds(shapes: LineShapes) -> Mapping[str, _Kind]:
+    expanded = pl.coalesce(_TEXT, _expanded(shapes))
+    return _KINDS | {"kubernetes": replace(_KINDS["kubernetes"], line=expanded)}

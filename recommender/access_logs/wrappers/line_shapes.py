@@ -1,0 +1,27 @@
+"""What is known of the lines that wrappers may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class LineShapes:
+    """Say what lines can look like that are in no wrapper.
+
+    Attributes:
+        unescaped_starts: How lines of text formats begin that look like JSON; the empty text where
+            a caller can write any words there.
+        members: The keys of lines of JSON.
+        objects: Those that hold objects.
+    """
+
+    unescaped_starts: tuple[str, ...]
+    members: frozenset[str] = frozenset()
+    objects: frozenset[str] = frozenset()
+
+
+# The default fields of ASM are a text that looks like JSON: nothing in it is escaped, so what
+# looks like a wrapper inside may be what a caller wrote.
+DEFAULT_SHAPES: Final = LineShapes(('{"authority_for":"', '{"bytes_received":"'))
