@@ -49,6 +49,7 @@ _PASSTHROUGH: Final = "InboundPassthroughCluster"
 _PEER: Final = ["peer_address", "peer_identity"]
 _RECEIVER: Final = ["source_namespace", "source_pod", "cluster", "server_name"]
 _SUMMED: Final = ("day", "requests", "errors", "first_seen", "last_seen")
+_POD_ADDRESS: Final = ["source_namespace", "source_pod", "address"]
 _ADDRESS: Final = r"^\[?(.*?)\]?:[0-9]+$"
 
 _Attribution: TypeAlias = Mapping[tuple[str, str], WorkloadId]
@@ -155,6 +156,26 @@ def with_callers(
         .with_columns(_of_its_time("caller"), _of_its_time("unknown_caller"))
         .drop("since", "caller_before", "unknown_caller_before")
     )
+
+
+def at_own_address(flows: pl.DataFrame, index: MeshIndex | None) -> pl.Series:
+    """Tell flows to an address of the pod that logged them: from the dump, or as it received there.
+
+    A line without a cluster, or with the pass-through cluster of received requests as
+    `%UPSTREAM_CLUSTER%` prints it, is told from a call by this alone.
+    """
+    pods = index.mesh.pods if index else ()
+    known = pl.DataFrame(
+        [(p.meta.namespace, p.meta.name, ip) for p in pods for ip in p.ips],
+        schema=dict.fromkeys(_POD_ADDRESS, pl.String),
+        orient="row",
+    )
+    address = pl.col("destination_address").str.extract(_ADDRESS).alias("address")
+    called = flows.select("source_namespace", "source_pod", address)
+    received = called.filter(flows["direction"] == "inbound").drop_nulls()
+    own = pl.concat([known, received]).unique().with_columns(pl.lit(value=True).alias("own"))
+    found = called.join(own, on=_POD_ADDRESS, how="left", maintain_order="left", nulls_equal=True)
+    return found["own"].fill_null(value=False)
 
 
 def _of_its_time(column: str) -> pl.Expr:

@@ -42,7 +42,7 @@ from recommender.mesh import (
     kubernetes_cluster_of_pod,
     workload_of_pod,
 )
-from recommender.received import Called, ReceivedRequests, received_requests
+from recommender.received import Called, ReceivedRequests, at_own_address, received_requests
 
 Graph: TypeAlias = "nx.DiGraph[Any]"
 
@@ -62,7 +62,6 @@ _CALL_COLUMNS = (
 )
 _EVIDENCE_COLUMNS = ("requests", "errors", "first_seen", "last_seen", "days")
 _HOST_OF_ADDRESS = r"^\[?(.*?)\]?:[0-9]+$"
-_POD_ADDRESS = ["source_namespace", "source_pod", "address"]
 _SOURCE_SCHEMA = {
     "source_namespace": pl.String,
     "source_pod": pl.String,
@@ -252,10 +251,9 @@ def _calls(
             address.str.extract(_HOST_OF_ADDRESS).alias("address"),
             address.str.extract(r":([0-9]{1,5})$").cast(pl.Int32).alias("address_port"),
         )
-        .join(_own_addresses(flows, index), on=_POD_ADDRESS, how="left", nulls_equal=True)
         .filter(
             (pl.col("direction") != "inbound")
-            & ~(pl.col("own").fill_null(value=False) & pl.col("destination_host").is_null())
+            & ~(at_own_address(flows, index) & pl.col("destination_host").is_null())
         )
         .join(sources, on=["source_namespace", "source_pod"])
         .with_columns(
@@ -277,27 +275,6 @@ def _calls_of_unknown(
     for row in _evidence(calls, ["workload", *_CALL_COLUMNS]).iter_rows(named=True):
         found[ids[row["workload"]].namespace].append(_call(row))
     return {namespace: tuple(each) for namespace, each in found.items()}
-
-
-def _own_addresses(flows: pl.DataFrame, index: MeshIndex) -> pl.DataFrame:
-    """List each pod's own addresses: from the dump, and from what its proxy received.
-
-    A line without a cluster, or with the pass-through cluster of received requests as
-    `%UPSTREAM_CLUSTER%` prints it, is told from a call by this alone.
-    """
-    known = pl.DataFrame(
-        [(p.meta.namespace, p.meta.name, ip) for p in index.mesh.pods for ip in p.ips],
-        schema=dict.fromkeys(_POD_ADDRESS, pl.String),
-        orient="row",
-    )
-    received = flows.filter(pl.col("direction") == "inbound").select(
-        "source_namespace",
-        "source_pod",
-        pl.col("destination_address").str.extract(_HOST_OF_ADDRESS).alias("address"),
-    )
-    return (
-        pl.concat([known, received.drop_nulls()]).unique().with_columns(pl.lit(True).alias("own"))
-    )
 
 
 def _add_received(

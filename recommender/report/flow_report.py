@@ -10,7 +10,7 @@ import polars as pl
 from recommender.access_logs import LineCounts
 from recommender.flows import Flows
 from recommender.mesh import Mesh, MeshIndex, MeshNote, index_mesh, workload_of_pod
-from recommender.received import with_callers
+from recommender.received import at_own_address, with_callers
 
 FLOW_ROW_SCHEMA: Final = pl.Schema(
     {
@@ -70,10 +70,11 @@ def flow_report(flows: Flows, mesh: Mesh | None = None) -> FlowReport:
     """Sum flows up by source and destination; with a mesh, pods become their workloads."""
     index = index_mesh(mesh) if mesh else None
     writers = _writers(flows, index)
+    frame = _with_received(flows.frame, index)
     received = pl.col("direction") == "inbound"
     writer = pl.concat_str(*_SOURCE, separator="/")
     rows = (
-        _with_peers(flows.frame, index)
+        _with_peers(frame, index)
         .lazy()
         .join(writers.lazy(), on=_WRITER, how="left")
         .with_columns(
@@ -96,6 +97,18 @@ def flow_report(flows: Flows, mesh: Mesh | None = None) -> FlowReport:
     unknown = writers["source_kind"].eq(_POD).sum() if mesh else 0
     notes = mesh.notes if mesh else ()
     return FlowReport(rows, flows.lines, mesh is not None, int(unknown), notes)
+
+
+def _with_received(flows: pl.DataFrame, index: MeshIndex | None) -> pl.DataFrame:
+    """Tell what proxies answered themselves from calls: no inbound cluster shows it.
+
+    Gateways log nothing with such clusters; what they find no route for is listed by its host.
+    """
+    receives = (pl.col("direction") == "inbound").any().over(_WRITER)
+    is_answered = at_own_address(flows, index) & pl.col("destination_host").is_null() & receives
+    return flows.with_columns(
+        pl.when(is_answered).then(pl.lit("inbound")).otherwise("direction").alias("direction")
+    )
 
 
 def _with_peers(flows: pl.DataFrame, index: MeshIndex | None) -> pl.DataFrame:

@@ -76,6 +76,22 @@ def test_received_requests_tell_their_peer_where_it_is_known(
     assert [flow["peer"] for flow in through_gateway] == [None]
 
 
+def test_what_a_proxy_answers_by_itself_is_no_call_of_its_pod(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Envoy has no cluster for it yet, and the caller chooses the authority."""
+    here = {"downstream_local_address": "10.0.0.9:9080"}
+    received = text(upstream_cluster="inbound|9080||", **here)
+    answered = text(upstream_cluster="-", authority="evil", response_code="400", **here)
+    unrouted = text(upstream_cluster="-", authority="gone", response_code="404")
+    lines = write(container_path(tmp_path), [received, answered, unrouted])
+
+    found = json.loads(run(capsys, "--output", "json", logs=str(lines)))["flows"]
+
+    kinds = {(flow["destination"], flow["kind"]): flow["requests"] for flow in found}
+    assert kinds == {("shop/Pod/frontend-1", "received"): 2, ("gone", "unrouted"): 1}
+
+
 def test_without_a_mesh_sources_are_pods(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys)
 
