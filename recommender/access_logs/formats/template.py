@@ -168,7 +168,7 @@ class Template:
             return _with_reading(found, pl.col(found.columns[0]).is_not_null(), self.columns)
         if not self._is_anchored():
             return self._read_both_ways(text)
-        found, unsure = self._read_ends(text), self._may_move(text)
+        found, unsure = self._read_ends(text)
         if not unsure.any():
             return found
         rows = found.with_row_index(_ROW)
@@ -199,24 +199,37 @@ class Template:
         ]
         return max(wanted, default=0)
 
-    def _may_move(self, text: pl.Series) -> pl.Series:
-        """Tell texts in which what stands between the ends may be read at several places."""
-        inner = self.segments[1 : self._last_wanted() + 1]
-        sign = next((s for s in _SIGNS if all(_is_held_by(s, segment) for segment in inner)), None)
-        if not inner or sign is None:
-            return pl.repeat(bool(inner), len(text), dtype=pl.Boolean, eager=True)
-        fewest = min(sum(p.count(sign) for p in s if isinstance(p, str)) for s in self.shapes)
-        return (text.str.count_matches(sign, literal=True) != fewest).fill_null(value=False)
+    def _read_ends(self, text: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+        """Read the last segment from the right end, the others as early as they can stand.
 
-    def _read_ends(self, text: pl.Series) -> pl.DataFrame:
-        """Read the last segment from the right end, the others as early as they can stand."""
-        head = self._pattern(".*?", self._last_wanted() + 1)
+        Also tell in which texts one of these might stand later, too.
+        """
+        head = self._pattern(".*?", self._last_wanted() + 1, before=True)
         right = _found(text, f"(?P<tail>{_pattern(self.segments[-1])})$")
         # A line of another format mostly ends otherwise, and is looked at no more.
-        left = _found(_where(text, right["tail"].is_not_null()), f"^(?P<head>{head})")
+        text = _where(text, right["tail"].is_not_null())
+        left = _found(text, f"^(?P<head>{head})")
         frame = pl.concat([left, right, text.alias("text").to_frame()], how="horizontal")
         length = pl.col("head").str.len_bytes() + pl.col("tail").str.len_bytes()
-        return _with_reading(frame, length <= pl.col("text").str.len_bytes(), self.columns)
+        fits = length <= pl.col("text").str.len_bytes()
+        unsure = frame.select(fits.fill_null(value=False) & self._come_again()).to_series()
+        return _with_reading(frame, fits, self.columns), unsure
+
+    def _come_again(self) -> pl.Expr:
+        """Tell texts in which what is needed between the ends stands again, behind where it is."""
+        inner = self.segments[1 : self._last_wanted() + 1]
+        sign = next((s for s in _SIGNS if all(_is_held_by(s, segment) for segment in inner)), None)
+        text = pl.col("text")
+        if sign:
+            fewest = min(sum(p.count(sign) for p in s if isinstance(p, str)) for s in self.shapes)
+            text = pl.when(text.str.count_matches(sign, literal=True) != fewest).then(text)
+        again = [
+            text.str.slice(pl.col(f"before{place}").str.len_chars() + 1).str.contains(
+                _FLAGS + _pattern(segment)
+            )
+            for place, segment in enumerate(inner, start=1)
+        ]
+        return pl.any_horizontal(pl.lit(value=False), *again).fill_null(value=False)
 
     def _read_both_ways(self, text: pl.Series) -> pl.DataFrame:
         """Read each segment where it can stand first and where it can stand last."""
