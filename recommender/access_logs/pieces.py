@@ -40,7 +40,12 @@ DOCUMENT_START: Final = (
 _DOCUMENT: Final = re.compile(DOCUMENT_START.encode())
 # What jq and Elasticsearch print for people: only the last bracket stands at the margin again.
 _INDENTED: Final = re.compile(rb"(?:\{|\[)\r?\n[ \t]")
-_INNER_LINE_FEED: Final = re.compile(rb"(?<!\n[}\]])(?<!\n[}\]]\r)\n")
+_FURTHER_INDENTED: Final = re.compile(rb"\n([{\[])\r?\n[ \t]")
+_CLOSING: Final = {b"{": b"}", b"[": b"]"}
+_AT_MARGIN: Final = re.compile(rb"\n(?=[^ \t\r\n])")
+# A line feed at the end of a block, behind which an indented document may begin.
+_UNDECIDED: Final = re.compile(rb"\n(?:[{\[](?:\r?\n?))?\Z")
+_UNDECIDED_BYTES: Final = 4
 _START_BYTES: Final = 64
 _LARGE_PACKED: Final = 1 << 20
 _NOT_READ: Final = {
@@ -165,7 +170,7 @@ def is_large_packed_log(file: LogFile) -> bool:
 
 
 def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Put each document on a line where a file is JSON that is indented for people.
+    """Put each document on a line where a file begins with JSON that is indented for people.
 
     Raises:
         _NotReadError: The file is no text at all.
@@ -178,11 +183,57 @@ def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for sign, packing in _NOT_READ.items():
         if start.startswith(sign) and _CONTROL.search(start, 0, _START_BYTES):
             raise _NotReadError(f"not a log but {packing}")
-    indented = _INDENTED.match(start) is not None
-    before = b""
-    for block in chain([start], blocks):
-        yield _INNER_LINE_FEED.sub(b" ", before + block)[len(before) :] if indented else block
-        before = block[-3:]
+    whole = chain([start], blocks)
+    yield from _with_indented_on_lines(whole, start) if _INDENTED.match(start) else whole
+
+
+def _with_indented_on_lines(blocks: Iterator[bytes], start: bytes) -> Iterator[bytes]:
+    """Put each indented document on a line; the first one begins the file.
+
+    A document that is cut off ends before the next line that is not indented.
+    """
+    closing = _CLOSING.get(start[:1])
+    held = b""
+    for block in blocks:
+        text = held + block
+        undecided = _UNDECIDED.search(text, max(0, len(text) - _UNDECIDED_BYTES))
+        end = undecided.start() if undecided else len(text)
+        text, held = text[:end], text[end:]
+        joined, closing = _joined(text, closing)
+        if joined:
+            yield joined
+    if held:
+        yield held
+
+
+def _joined(text: bytes, closing: bytes | None) -> tuple[bytes, bytes | None]:
+    """Join the lines of each indented document in a text, which does not end as _UNDECIDED does.
+
+    `closing` is the bracket that closes the document at hand, None outside of one. Also returns the
+    one at the end of the text.
+    """
+    done: list[bytes] = []
+    place = 0
+    while place < len(text):
+        begin = place
+        if closing is None:
+            opening = _FURTHER_INDENTED.search(text, begin)
+            place = opening.start(1) if opening else len(text)
+            closing = _CLOSING[opening[1]] if opening else None
+            done.append(text[begin:place])
+        elif margin := _AT_MARGIN.search(text, begin):
+            is_closed = text[margin.end() : margin.end() + 1] == closing
+            place = margin.end() if is_closed else margin.start()
+            closing = None
+            done.append(_on_one_line(text[begin:place]))
+        else:
+            place = len(text)
+            done.append(_on_one_line(text[begin:]))
+    return b"".join(done), closing
+
+
+def _on_one_line(text: bytes) -> bytes:
+    return text.replace(b"\n", b" ")
 
 
 def _opened(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -13,8 +14,10 @@ import pytest
 
 from recommender.access_logs import read_access_logs
 from recommender.access_logs.find_logs import find_log_files
+from recommender.access_logs.log_file import LogFile
+from recommender.access_logs.pieces import read_pieces
 from recommender.errors import InputError
-from tests.access_logs.helpers import POD, merged, read, text, write
+from tests.access_logs.helpers import POD, merged, read, skipped, text, write
 from tests.access_logs.wrappings import INDENTED, NAMESPACE
 
 LINE = text() + "\n"
@@ -143,6 +146,57 @@ def test_a_file_of_an_indented_json_that_is_no_log_is_counted(tmp_path: Path) ->
 
     assert found.lines.read == 1
     assert found.lines.used == 0
+
+
+def indented_answer(*routes: str) -> str:
+    """Write an answer of Elasticsearch for people, of one line per route."""
+    lines = [text(user_agent='}\\n}"\u2028', route_name=route) for route in routes]
+    return "\n".join([*INDENTED["elasticsearch-indented"](lines), ""])
+
+
+@pytest.mark.parametrize("between", ["", "\n", " \n\n"])
+@pytest.mark.parametrize("line_feed", ["\n", "\r\n"])
+def test_what_follows_an_indented_document_is_read_by_itself(
+    tmp_path: Path, between: str, line_feed: str
+) -> None:
+    """Ordinary lines, what begins like a document and is none, and more documents."""
+    lines = "".join(text(route_name=f"bare-{n}") + "\n" for n in range(5))
+    parts = [indented_answer("a", "b"), lines, "{\n", indented_answer("c"), indented_answer("d")]
+    path = write(tmp_path / "a.json", between.join(parts).replace("\n", line_feed))
+
+    for batch_bytes in (1, 7, 100, 1 << 20):
+        found = read(path, batch_bytes=batch_bytes)
+        assert sorted(found.requests["route"]) == [
+            "a",
+            "b",
+            *(f"bare-{n}" for n in range(5)),
+            "c",
+            "d",
+        ]
+        assert skipped(found)["not valid JSON"] == 1
+
+
+def test_an_indented_document_that_is_cut_off_takes_no_other_line_along(tmp_path: Path) -> None:
+    whole = indented_answer("a")
+    for end in range(3, len(whole) - 2, 97):
+        rest = "\n" + text(route_name="bare") + "\n" + indented_answer("b")
+        found = read(write(tmp_path / "a.json", whole[:end] + rest))
+        assert sorted(found.requests["route"]) == ["b", "bare"], whole[:end]
+        assert sum(skipped(found).values()) == 1
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_lines_are_joined_alike_wherever_blocks_end(size: int) -> None:
+    class Slow(io.BytesIO):
+        def read(self, most: int | None = -1, /) -> bytes:
+            return super().read(size if most is None else min(most, size))
+
+    content = b'{\n "a":\n\n 1\n}\nb\n[\r\n\t2\r\n]\r\n\n{\nc\n{\n 3\nd\n{\n4\n}\n{\n 5\n'
+    joined = b'{  "a":   1 }\nb\n[\r \t2\r ]\r\n\n{\nc\n{  3\nd\n{\n4\n}\n{  5\n'
+
+    pieces = read_pieces(LogFile(None, "stdin"), Slow(content * 4))
+
+    assert b"".join(piece.data for piece in pieces) == joined * 4
 
 
 def test_a_last_line_that_is_cut_off_is_not_guessed(tmp_path: Path) -> None:
