@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -55,6 +56,8 @@ _NOT_READ: Final = {
     b"\x04\x22\x4d\x18": "packed with lz4",
     b"PAR1": "a Parquet file",
     b"\x7fELF": "a program",
+    b"\xff\xfe": "text in UTF-16, save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16, save it as UTF-8",
 }
 # No header may have such a byte, so no caller can write one.
 _CONTROL: Final = re.compile(rb"[\x00-\x08]")
@@ -153,8 +156,8 @@ def plain_size(file: LogFile) -> int | None:
             size = os.fstat(stream.fileno()).st_size
     except OSError:
         return None
-    is_packed = is_packed_start(start) or any(start.startswith(sign) for sign in _NOT_READ)
-    return None if is_packed or _INDENTED.match(start) else size
+    is_packed = is_packed_start(start) or start.startswith(tuple(_NOT_READ))
+    return None if is_packed or start.startswith(BOM_UTF8) or _INDENTED.match(start) else size
 
 
 def is_large_packed_log(file: LogFile) -> bool:
@@ -183,6 +186,7 @@ def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for sign, packing in _NOT_READ.items():
         if start.startswith(sign) and _CONTROL.search(start, 0, _START_BYTES):
             raise _NotReadError(f"not a log but {packing}")
+    start = start.removeprefix(BOM_UTF8)
     whole = chain([start], blocks)
     yield from _with_indented_on_lines(whole, start) if _INDENTED.match(start) else whole
 

@@ -193,6 +193,6 @@ def read_format(value: str | None) -> str | None:
     if value is None or not value.startswith("@"):
         return value
     try:
-        return Path(value[1:]).read_text(encoding="utf-8").removesuffix("\n")
+        return Path(value[1:]).read_text(encoding="utf-8-sig").removesuffix("\n")
     except (OSError, ValueError) as error:
         raise click.BadParameter(f"{value[1:]} cannot be read: {error}") from error

@@ -107,6 +107,8 @@ def test_what_may_not_be_read_is_counted(shared_folder: Path) -> None:
         (b"\xfd7zXZ\0\0\x04" + b"\0" * 90, "not a log but packed with xz"),
         (b"PAR1" + b"\0" * 90, "not a log but a Parquet file"),
         (b"\x7fELF\x02\x01", "not a log but a program"),
+        (LINE.encode("utf-16"), "not a log but text in UTF-16, save it as UTF-8"),
+        (b"\xfe\xff" + LINE.encode("utf-16-be"), "not a log but text in UTF-16, save it as UTF-8"),
     ],
 )
 def test_a_file_that_is_no_text_is_named_once(tmp_path: Path, content: bytes, what: str) -> None:

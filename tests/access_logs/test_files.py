@@ -3,6 +3,7 @@ import io
 import json
 import os
 import zlib
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.access_logs.helpers import (
     values,
     write,
 )
+from tests.access_logs.wrappings import WRAPPED
 
 LINE = text() + "\n"
 UID = "0f6c5a3e-8f6e-4c55-9c1b-2f4b8a1d7e90"
@@ -205,6 +207,24 @@ def test_every_packing_gives_the_same_lines(tmp_path: Path, size: int) -> None:
         found = read(path, batch_bytes=size)
         assert found.requests.equals(expected.requests), path
         assert found.lines == expected.lines
+
+
+@pytest.mark.parametrize("name", ["bare", "elasticsearch", "elasticsearch-indented"])
+def test_a_byte_order_mark_loses_nothing(tmp_path: Path, name: str) -> None:
+    content = (WRAPPED / f"{name}.log").read_bytes()
+    marked = BOM_UTF8 + content
+    files = [
+        write(tmp_path / "plain.log", marked),
+        write(tmp_path / "packed.gz", gzip.compress(marked)),
+    ]
+
+    expected = read(write(tmp_path / "without.log", content))
+
+    assert expected.lines.read == 12
+    for path in files:
+        found = read(path)
+        assert found.requests.equals(expected.requests)
+        assert found.lines.used == expected.lines.used
 
 
 @pytest.mark.parametrize("name", ["a.gz", "a.zst"])

@@ -235,6 +235,7 @@ def test_a_line_that_is_too_long_is_counted_where_it_is(
         (gzip.compress(bytes(range(256)) * 90), False),
         (b'[\n {"a": 1}\n]\n' * 90, False),
         (b"PK\x03\x04" + b"\0" * 2000, False),
+        (b"\xef\xbb\xbf" + (text() + "\n").encode() * 9, False),
     ],
 )
 def test_only_what_is_plain_is_cut(tmp_path: Path, content: bytes, is_cut: bool) -> None:

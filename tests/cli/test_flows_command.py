@@ -225,3 +225,18 @@ def test_an_unusable_log_format_is_a_sentence(
     missing = run(capsys, "--log-format", f"@{tmp_path / 'none'}", status=2)
 
     assert "cannot be read" in missing
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_with_a_log_format_may_have_a_byte_order_mark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    """A setting names the file to another reader than the option does."""
+    content = "%REQ(:AUTHORITY)% %UPSTREAM_CLUSTER_RAW% %START_TIME%\n"
+    path = write(tmp_path / "a.format", content.encode(encoding))
+    file = write(tmp_path / "recommender.toml", f'log_format = "@{path}"\n')
+    line = "reviews:9080 outbound|9080||reviews.default.svc.cluster.local 2026-11-23T12:16:11.401Z"
+    logs = str(write(container_path(tmp_path), [line]))
+
+    for option in (("--log-format", f"@{path}"), ("--settings", str(file))):
+        assert "1 request from 1 source" in run(capsys, *option, logs=logs)

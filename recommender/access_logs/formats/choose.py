@@ -120,7 +120,7 @@ def _of_version(name: str) -> LogFormat | None:
 
 def _content(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             content = file.read(_MOST_CHARACTERS + 1)
     except OSError as error:
         what = f"cannot read the log format: {error.strerror}"
