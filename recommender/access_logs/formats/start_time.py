@@ -52,10 +52,13 @@ _DIRECTIVES: Final[dict[str, tuple[str | None, str]]] = {
     "s": ("epoch", "[0-9]+"),
     "z": ("offset", "[+-][0-9]{4}"),
     "Ez": ("offset", "[+-][0-9]{2}:[0-9]{2}"),
+    # glibc has no name for some zones, and says what they are ahead of UTC
+    "Z": ("zone", "(?:[A-Z]+|[+-][0-9]+)"),
     # told by others
     "a": (None, "[A-Z][a-z]{2}"),
-    "Z": (None, "[A-Z]+"),
 }
+# Other names mean several zones each.
+_UTC: Final = ("UTC", "GMT")
 _MONTHS: Final = dict(
     zip(
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
@@ -87,15 +90,19 @@ class TimeFormat:
     def read(self, text: pl.Expr) -> pl.Expr:
         """Return the time as Datetime in milliseconds, UTC; null where there is none.
 
-        A format without an offset is taken for UTC, in which proxies run.
+        A format without an offset is taken for UTC, in which proxies run. Beside the name of
+        another zone there is no time.
         """
-        time = self._read(text)
-        return pl.when(time.dt.year().is_between(1, _LAST_YEAR)).then(time)
-
-    def _read(self, text: pl.Expr) -> pl.Expr:
         if self.groups is None:
-            return text.str.to_datetime(_ISO, strict=False, time_unit="ms", time_zone="UTC")
+            time = text.str.to_datetime(_ISO, strict=False, time_unit="ms", time_zone="UTC")
+            return _in_calendar(time)
         found = text.str.extract_groups(rf"^(?:{self.groups})$").struct
+        time = _in_calendar(self._read(found))
+        if "zone" in self.parts and not self.parts & {"offset", "epoch"}:
+            return pl.when(found.field("zone").is_in(_UTC)).then(time)
+        return time
+
+    def _read(self, found: pl.expr.struct.ExprStructNameSpace) -> pl.Expr:
         if "epoch" in self.parts:
             seconds = found.field("epoch").str.to_integer(strict=False)
             return (seconds * 1000 + self._milliseconds(found)).cast(pl.Datetime("ms", "UTC"))
@@ -131,6 +138,10 @@ class TimeFormat:
 
     def _milliseconds(self, found: pl.expr.struct.ExprStructNameSpace) -> pl.Expr:
         return self._fraction(found).str.pad_end(3, "0").str.head(3).str.to_integer(strict=False)
+
+
+def _in_calendar(time: pl.Expr) -> pl.Expr:
+    return pl.when(time.dt.year().is_between(1, _LAST_YEAR)).then(time)
 
 
 def time_format(operator: Operator) -> TimeFormat:
