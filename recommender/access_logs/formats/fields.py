@@ -190,16 +190,13 @@ def fields_of(operators: Sequence[Operator], unsure: Collection[int] = ()) -> Fi
     Raises:
         UsageError: The format lacks what is needed; the hint names it.
     """
-    times = [i for name in TIME_OPERATORS for i, o in enumerate(operators) if o.name == name]
-    places = sorted(times, key=lambda place: place in unsure)
     columns = _columns([_NONE if i in unsure else o for i, o in enumerate(operators)])
     if unsure:
         known = {field_of(name) for name in columns.values()}
         more = _columns(operators)
         columns |= {place: name for place, name in more.items() if field_of(name) not in known}
     given = set(columns.values())
-    if not places:
-        raise UsageError("the log format lacks %START_TIME%", hint=_NEEDED_HINT)
+    time_place, time = _start_time(operators, unsure)
     if "upstream_cluster" not in given and "authority" not in given:
         what = "the log format has neither %UPSTREAM_CLUSTER% nor %REQ(:AUTHORITY)%"
         raise UsageError(what, hint=_NEEDED_HINT)
@@ -219,8 +216,28 @@ def fields_of(operators: Sequence[Operator], unsure: Collection[int] = ()) -> Fi
         operators[place].name == "RESPONSE_FLAGS_LONG" and column == "response_flags"
         for place, column in columns.items()
     )
-    time = time_format(operators[places[0]])
-    return Fields({**columns, places[0]: "start_time"}, time, lengths, long_flags)
+    return Fields({**columns, time_place: "start_time"}, time, lengths, long_flags)
+
+
+def _start_time(operators: Sequence[Operator], unsure: Collection[int]) -> tuple[int, TimeFormat]:
+    """Choose the time that tells the most, and how it is printed.
+
+    Raises:
+        UsageError: There is none, or none that tells a day.
+    """
+    times = [i for name in TIME_OPERATORS for i, o in enumerate(operators) if o.name == name]
+    usable: list[tuple[int, TimeFormat]] = []
+    errors: list[UsageError] = []
+    for place in times:
+        try:
+            usable.append((place, time_format(operators[place])))
+        except UsageError as error:
+            errors.append(error)
+    if usable:
+        return min(usable, key=lambda one: (one[0] in unsure, not one[1].tells_time))
+    if errors:
+        raise errors[0]
+    raise UsageError("the log format lacks %START_TIME%", hint=_NEEDED_HINT)
 
 
 def _columns(operators: Sequence[Operator]) -> dict[int, str]:

@@ -87,6 +87,19 @@ class TimeFormat:
     groups: str | None = None
     parts: frozenset[str] = frozenset()
 
+    @property
+    def tells_time(self) -> bool:
+        """Tell whether it shows the time of the day, whatever the zone is called.
+
+        Where none is shown, a request is taken to start at midnight.
+        """
+        has_time = "epoch" in self.parts or {"hour", "minute"} <= self.parts
+        return self.groups is None or (has_time and not self._depends_on_zone)
+
+    @property
+    def _depends_on_zone(self) -> bool:
+        return "zone" in self.parts and not self.parts & {"offset", "epoch"}
+
     def read(self, text: pl.Expr) -> pl.Expr:
         """Return the time as Datetime in milliseconds, UTC; null where there is none.
 
@@ -98,7 +111,7 @@ class TimeFormat:
             return _in_calendar(time)
         found = text.str.extract_groups(rf"^(?:{self.groups})$").struct
         time = _in_calendar(self._read(found))
-        if "zone" in self.parts and not self.parts & {"offset", "epoch"}:
+        if self._depends_on_zone:
             return pl.when(found.field("zone").is_in(_UTC)).then(time)
         return time
 

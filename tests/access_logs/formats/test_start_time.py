@@ -1,6 +1,7 @@
 """The texts are what Envoy 1.40 printed for one request."""
 
 import io
+import json
 from datetime import UTC, datetime
 
 import polars as pl
@@ -8,9 +9,11 @@ import pytest
 
 from recommender.access_logs import read_access_logs
 from recommender.access_logs.formats.format_string import Operator, tokens_of
+from recommender.access_logs.formats.json_format import json_format
 from recommender.access_logs.formats.start_time import time_format
 from recommender.access_logs.formats.text_format import text_format
 from recommender.errors import UsageError
+from tests.access_logs.formats.rendering import one
 from tests.access_logs.helpers import POD, REVIEWS, merged, skipped
 
 SECOND = datetime(2026, 11, 25, 17, 3, 38, tzinfo=UTC)
@@ -81,6 +84,56 @@ def test_a_line_in_another_zone_is_counted_as_one_without_a_start_time() -> None
 
     assert found.lines.used == 1
     assert skipped(found) == {"no usable start time": 2}
+
+
+@pytest.mark.parametrize(
+    ("times", "printed"),
+    [
+        (("%START_TIME(%T)%", "%START_TIME%"), ("17:03:38", "2026-11-25T17:03:38.000Z")),
+        (("%START_TIME(%F)%", "%START_TIME%"), ("2026-11-25", "2026-11-25T17:03:38.000Z")),
+        (("%START_TIME(%F)%", "%START_TIME_LOCAL(%s)%"), ("2026-11-25", "1795626218")),
+        (("%START_TIME(%F %H)%", "%EMIT_TIME%"), ("2026-11-25 17", "2026-11-25T17:03:38.000Z")),
+        (("%START_TIME(%I)%", "%START_TIME_LOCAL%"), ("05", "2026-11-26T01:03:38.000+0800")),
+        (
+            ("%START_TIME_LOCAL(%F %T %Z)%", "%EMIT_TIME%"),
+            ("2026-11-26 01:03:38 CST", "2026-11-25T17:03:38.000Z"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_times_the_one_that_tells_the_most_is_read(
+    times: tuple[str, ...], printed: tuple[str, ...], order: int
+) -> None:
+    texts, (first, second) = times[::order], printed[::order]
+    as_text = text_format(f"{texts[0]} %UPSTREAM_CLUSTER_RAW% {texts[1]}", "a")
+    as_json = json_format({"a": texts[0], "b": texts[1], "c": "%UPSTREAM_CLUSTER_RAW%"}, "a")
+
+    in_text = one(f"{first} {REVIEWS} {second}", [as_text])
+    in_json = one(json.dumps({"a": first, "b": second, "c": REVIEWS}), [as_json])
+
+    assert in_text["start_time"] == in_json["start_time"] == SECOND
+    assert in_text["reason"] is None
+
+
+def test_where_only_a_day_is_told_requests_start_at_midnight() -> None:
+    log_format = text_format("%START_TIME(%F)% %START_TIME(%T)% %UPSTREAM_CLUSTER_RAW%", "a")
+
+    found = one(f"2026-11-25 17:03:38 {REVIEWS}", [log_format])
+
+    assert found["start_time"] == datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def test_a_time_that_may_be_left_out_is_read_where_no_other_is() -> None:
+    template = {"a": ["%START_TIME%", "%REQ(X)%"], "c": "%UPSTREAM_CLUSTER%"}
+    beside_a_day = {**template, "d": "%START_TIME(%F)%"}
+    full = "2026-11-25T17:03:38.000Z"
+    printed = {"a": [full, "x"], "c": REVIEWS, "d": "2026-11-25"}
+
+    alone = one(json.dumps(printed), [json_format(template, "a")])
+    beside = one(json.dumps({**printed, "a": [full]}), [json_format(beside_a_day, "a")])
+
+    assert alone["start_time"] == SECOND
+    assert beside["start_time"] == datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def test_a_time_beyond_all_calendars_is_none() -> None:
