@@ -27,7 +27,9 @@ _WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%z"
 
 _LAST_YEAR: Final = 9999  # what Python can hold
 
-_DIRECTIVE: Final = re.compile(r"%(E?z|E[0-9*]S|[1-9]?f|[A-Za-z%])")
+_DIRECTIVE: Final = re.compile(
+    r"%(E?z|E[0-9*]S|[1-9]?f|[A-Za-z%]|[^A-Za-z%]*[A-Za-z%]?)", re.DOTALL
+)
 _SHORT_FOR: Final = {
     "%F": "%Y-%m-%d",
     "%D": "%m/%d/%y",
@@ -39,6 +41,7 @@ _SHORT_FOR: Final = {
     "%E6S": "%S.%6f",
 }
 _TWO: Final = "[0-9]{2}"
+_ONE_OR_TWO: Final = "[0-9]{1,2}"
 _DIRECTIVES: Final[dict[str, tuple[str | None, str]]] = {
     "Y": ("year", "[0-9]{4}"),
     "y": ("short_year", _TWO),
@@ -52,6 +55,13 @@ _DIRECTIVES: Final[dict[str, tuple[str | None, str]]] = {
     "s": ("epoch", "[0-9]+"),
     "z": ("offset", "[+-][0-9]{4}"),
     "Ez": ("offset", "[+-][0-9]{2}:[0-9]{2}"),
+    # without padding
+    "-m": ("month", _ONE_OR_TWO),
+    "-d": ("day", _ONE_OR_TWO),
+    "-e": ("day", _ONE_OR_TWO),
+    "-H": ("hour", _ONE_OR_TWO),
+    "-M": ("minute", _ONE_OR_TWO),
+    "-S": ("second", _ONE_OR_TWO),
     # glibc has no name for some zones, and says what they are ahead of UTC
     "Z": ("zone", "(?:[A-Z]+|[+-][0-9]+)"),
     # told by others
@@ -185,8 +195,11 @@ def _compiled(argument: str, operator: Operator) -> TimeFormat:
         groups += re.escape(literal) + (f"(?P<{name}>{sign})" if new else sign)
         parts |= {name} if name else set()
         literals += literal
-        is_fixed = is_fixed and match[1] not in _VARIABLE
         place = match.end()
+        if sign == _ONE_OR_TWO:
+            _check_end(match[0], argument[place:], operator)
+        is_open = sign == _ONE_OR_TWO and place == len(argument)
+        is_fixed = is_fixed and match[1] not in _VARIABLE and not is_open
     rest = re.escape(argument[place:])
     if not _tells_day(parts):
         raise UsageError(
@@ -208,6 +221,15 @@ def _directive(name: str, operator: Operator) -> tuple[str | None, str]:
             hint="%START_TIME% without an argument can be read",
         )
     return _DIRECTIVES[name]
+
+
+def _check_end(directive: str, rest: str, operator: Operator) -> None:
+    """Refuse a number of one digit or two of which nothing shows where it ends."""
+    if re.match(r"[0-9]|%(?!%)", rest):
+        raise UsageError(
+            f"{operator} has no sign behind {directive} that shows where the number ends",
+            hint="%START_TIME% without an argument can be read",
+        )
 
 
 def _tells_day(parts: set[str]) -> bool:

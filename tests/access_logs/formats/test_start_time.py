@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from recommender.access_logs import read_access_logs
+from recommender.access_logs.formats import AMBIGUOUS_TEXT
 from recommender.access_logs.formats.format_string import Operator, tokens_of
 from recommender.access_logs.formats.json_format import json_format
 from recommender.access_logs.formats.start_time import time_format
@@ -53,6 +54,8 @@ def read(operator: str, text: str) -> datetime | None:
         ("%START_TIME_LOCAL(%F %T %Z %z)%", "2026-11-26 01:03:38 CST +0800", SECOND),
         ("%START_TIME_LOCAL(%F %T%z(%Z))%", "2026-11-25 14:03:38-0300(-03)", SECOND),
         ("%START_TIME_LOCAL(%s %Z)%", "1795626218 CST", SECOND),
+        ("%START_TIME(%-d/%-m/%Y %-H:%-M:%-S)%", "25/11/2026 17:3:38", SECOND),
+        ("%START_TIME(%-e.%-m.%y %-H%%)%", "5.1.27 7%", datetime(2027, 1, 5, 7, tzinfo=UTC)),
         ("%START_TIME(%e. %h %Y)%", " 5. Nov 2026", datetime(2026, 11, 5, tzinfo=UTC)),
     ],
 )  # fmt: skip
@@ -67,6 +70,18 @@ def test_what_is_no_time_is_none(text: str) -> None:
     assert read("%START_TIME%", text) is None
     assert read("%START_TIME(%F %T)%", text) is None
     assert read("%START_TIME(%s)%", text) is None
+
+
+def test_a_time_without_padding_ends_where_the_line_shows() -> None:
+    """What is right behind it may belong to it, too."""
+    unsure = text_format("%UPSTREAM_CLUSTER_RAW% %START_TIME(%F %-H)%%RESPONSE_CODE%", "a")
+    log_format = text_format("%START_TIME(%F %-H:%-M)% %UPSTREAM_CLUSTER_RAW% %RESPONSE_CODE%", "a")
+
+    for printed, minute in (("17:3", 3), ("17:30", 30)):
+        found = one(f"2026-11-25 {printed} {REVIEWS} 200", [log_format])
+        assert found["start_time"] == datetime(2026, 11, 25, 17, minute, tzinfo=UTC)
+        assert found["upstream_cluster"] == REVIEWS
+    assert one(f"{REVIEWS} 2026-11-25 1200", [unsure])["reason"] == AMBIGUOUS_TEXT
 
 
 @pytest.mark.parametrize("zone", ["CST", "BST", "-03", "+0545"])
@@ -148,6 +163,14 @@ def test_a_time_beyond_all_calendars_is_none() -> None:
         ("%F %I:%M %p", "has %I"),
         ("%Y-%j", "has %j"),
         ("now", "tells no day"),
+        ("%F %_H:%M", "has %_H"),
+        ("%F %-I", "has %-I"),
+        ("%F %5S", "has %5S"),
+        ("%F %T %:z", "has %:z"),
+        ("%F %T %", "has %,"),
+        ("%Y%m%-d%H", "no sign behind %-d"),
+        ("%Y %-d%-m", "no sign behind %-d"),
+        ("%F %-H00", "no sign behind %-H"),
     ],
 )
 def test_a_time_that_cannot_be_told_is_refused(argument: str, what: str) -> None:
