@@ -6,7 +6,7 @@ Source: Envoy source/common/formatter/substitution_formatter.cc (`SubstitutionFo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from recommender.errors import UsageError
@@ -17,6 +17,14 @@ _LONG_NAMES: Final = {
     "RESPONSE_HEADER": "RESP",
     "RESPONSE_TRAILER": "TRAILER",
 }
+_HEADERS: Final = frozenset(_LONG_NAMES.values())
+# Envoy has operators that are not known here, which may take a length.
+_WITHOUT_LENGTH: Final = re.compile(
+    r"(?:START|EMIT)_TIME(?:_LOCAL)?|PROTOCOL|RESPONSE_CODE|RESPONSE_FLAGS(?:_LONG)?"
+    r"|UPSTREAM_CLUSTER(?:_RAW)?|UPSTREAM_HOST|ROUTE_NAME|REQUESTED_SERVER_NAME"
+    r"|(?:UPSTREAM|DOWNSTREAM(?:_DIRECT)?)_(?:LOCAL|REMOTE)_(?:ADDRESS(?:_WITHOUT_PORT)?|PORT)"
+    r"|DOWNSTREAM_PEER_URI_SAN"
+)
 _MOST_SHOWN: Final = 40
 # Bytes of a command line that are not UTF-8 become these, and escapes in JSON may be these.
 _HALF_OF_PAIR: Final = re.compile(r"[\ud800-\udfff]")
@@ -87,4 +95,26 @@ def _operator(format_string: str, place: int) -> tuple[Operator, int]:
         )
     name, argument, length = match.groups()
     known = _LONG_NAMES.get(name, name)
-    return Operator(known, argument or "", int(length) if length else None), match.end()
+    operator = Operator(known, argument or "", int(length) if length else None)
+    _check_operator(operator)
+    return operator, match.end()
+
+
+def _check_operator(operator: Operator) -> None:
+    """Refuse an operator that no Envoy takes as it is."""
+    name = operator.name
+    if operator.length is not None and _WITHOUT_LENGTH.fullmatch(name):
+        raise UsageError(
+            f"Envoy refuses {operator}, as {name} takes no length",
+            hint=f"what the proxies log is perhaps {replace(operator, length=None)}",
+        )
+    if name in _HEADERS and not operator.argument:
+        raise UsageError(
+            f"Envoy refuses {operator}, as {name} takes a header",
+            hint=f"name one, such as %{name}(X-REQUEST-ID)%",
+        )
+    if name in _HEADERS and operator.argument.count("?") > 1:
+        raise UsageError(
+            f"Envoy refuses {operator}, as {name} takes a header and one alternative",
+            hint=f"name two headers, such as %{name}(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        )
