@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 import click
 
-from recommender.access_logs import ObjectStorage, oss_access
+from recommender.access_logs import FORMAT_NAMES_HINT, ObjectStorage, oss_access
 from recommender.pipeline import Sources
 from recommender.settings import GRANULARITIES, load_settings
 
@@ -188,11 +188,18 @@ def read_format(value: str | None) -> str | None:
     """Read a log format from the file that `@FILE` names; anything else is itself.
 
     Raises:
-        click.BadParameter: The file cannot be read.
+        click.BadParameter: It is empty, or the file cannot be read.
     """
-    if value is None or not value.startswith("@"):
-        return value
+    if value is None:
+        return None
+    found = _format_in(Path(value[1:])) if value.startswith("@") else value
+    if not found.strip():
+        raise click.BadParameter(f"the log format is empty; leave it out, or: {FORMAT_NAMES_HINT}")
+    return found
+
+
+def _format_in(path: Path) -> str:
     try:
-        return Path(value[1:]).read_text(encoding="utf-8-sig").removesuffix("\n")
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n")
     except (OSError, ValueError) as error:
-        raise click.BadParameter(f"{value[1:]} cannot be read: {error}") from error
+        raise click.BadParameter(f"{path} cannot be read: {error}") from error

@@ -227,6 +227,19 @@ def test_an_unusable_log_format_is_a_sentence(
     assert "cannot be read" in missing
 
 
+@pytest.mark.parametrize("content", ["", "\n", " "])
+def test_an_empty_log_format_is_refused_with_what_to_try(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    """A variable that is not set would otherwise mean all known formats, in silence."""
+    path = write(tmp_path / "a.format", content)
+
+    for given in (content, f"@{path}"):
+        error = run(capsys, "--log-format", given, status=2)
+        assert "the log format is empty" in error
+        assert "istio-text" in error
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_file_with_a_log_format_may_have_a_byte_order_mark(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str
