@@ -64,12 +64,12 @@ class TextFormat:
 
 
 def text_format(format_string: str, name: str, *, is_assumed: bool = False) -> TextFormat:
-    """Compile a log format of text; one line feed may end it.
+    """Compile a log format of text; one line feed may end it, also behind a carriage return.
 
     Raises:
         UsageError: Envoy would refuse the format, or it lacks what is needed.
     """
-    text = format_string.removesuffix("\n")
+    text = format_string.removesuffix("\n").removesuffix("\r")
     if "\n" in text:
         raise UsageError(
             "the log format has a line feed inside",

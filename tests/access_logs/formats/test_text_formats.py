@@ -1,8 +1,10 @@
+import io
 import json
 from collections.abc import Mapping
 
 import pytest
 
+from recommender.access_logs import read_access_logs
 from recommender.access_logs.formats import (
     AMBIGUOUS_TEXT,
     DIAGNOSTIC,
@@ -13,6 +15,7 @@ from recommender.access_logs.formats import (
 )
 from recommender.errors import UsageError
 from tests.access_logs.formats.rendering import START, TRUE_VALUES, one, render, render_json
+from tests.access_logs.helpers import POD, merged
 
 CLUSTER = TRUE_VALUES["%UPSTREAM_CLUSTER_RAW%"]
 DEFAULT = (
@@ -277,6 +280,19 @@ def test_the_raw_cluster_is_preferred() -> None:
 @pytest.mark.parametrize("format_string", [DEFAULT, DEFAULT + "\n", DEFAULT + " 100%%"])
 def test_the_line_feed_that_istio_adds_is_no_part_of_a_line(format_string: str) -> None:
     assert read(format_string, line(format_string.removesuffix("\n")))["reason"] is None
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_carriage_return_at_the_end_is_no_part_of_a_line(end: str) -> None:
+    """A shell takes away the line feed behind it."""
+    log_formats = log_format(f"%START_TIME% %REQ(:AUTHORITY)% %UPSTREAM_CLUSTER_RAW%{end}")
+    written = f"{START} reviews:9080 {CLUSTER}\r\n".encode()
+
+    found = merged(
+        read_access_logs(["-"], stdin=io.BytesIO(written), source_pod=POD, formats=log_formats)
+    )
+
+    assert found.lines.used == 1
 
 
 @pytest.mark.parametrize(
