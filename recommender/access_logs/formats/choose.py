@@ -19,6 +19,7 @@ FORMAT_NAMES_HINT: Final = (
     "envoy; a format string has operators such as %START_TIME%; @FILE reads one from a file"
 )
 _VERSION: Final = re.compile(r"istio-([0-9]{1,3})\.([0-9]{1,3})")
+_LIKE_JSON: Final = re.compile(r'\{\s*"[^"%]*"\s*:|\{\s*\n')
 _MOST_CHARACTERS: Final = 1 << 20
 _GIVEN: Final = "--log-format"
 
@@ -52,6 +53,7 @@ def formats_of(format_string: str, where: str) -> tuple[LogFormat, ...]:
     template = json_template(format_string)
     try:
         if template is None:
+            _check_no_json(format_string)
             return (text_format(format_string, where),)
         as_json = json_format(template, where)
         one_line = "\n" not in format_string.removesuffix("\n")
@@ -102,6 +104,26 @@ def json_template(format_string: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return template if isinstance(template, dict) else None
+
+
+def _check_no_json(format_string: str) -> None:
+    """Refuse what is meant as JSON and is none; text that looks like it has an end, on one line."""
+    text = format_string.strip()
+    if not _LIKE_JSON.match(text):
+        return
+    try:
+        json.loads(text)
+    except RecursionError:
+        return
+    except json.JSONDecodeError as error:
+        has_end = error.pos < len(text) and not error.msg.startswith("Unterminated string")
+        if has_end and "\n" not in text:
+            return
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(
+            f"the log format begins like JSON and is none: {error.msg} at {place}",
+            hint="a format of JSON is one object, from its first bracket to its last",
+        ) from error
 
 
 def _of_version(name: str) -> LogFormat | None:

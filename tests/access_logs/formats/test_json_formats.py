@@ -15,6 +15,7 @@ from recommender.access_logs.formats import (
     log_format,
 )
 from recommender.access_logs.formats.json_format import json_format
+from recommender.access_logs.formats.text_format import TextFormat
 from recommender.errors import UsageError
 from tests.access_logs.formats.rendering import START, TRUE_VALUES, one, render, render_json
 
@@ -209,6 +210,43 @@ def test_a_format_that_is_no_text_is_refused(text: str) -> None:
         log_format(text)
 
 
+WHOLE = '{"t": "%START_TIME%", "c": {"d": "%UPSTREAM_CLUSTER%", "a": "%REQ(:AUTHORITY)%"}}'
+
+
+@pytest.mark.parametrize("end", ["}", '"}}', ')%"}}', '"%REQ(:AUTHORITY)%"}}'])
+def test_json_that_breaks_off_is_refused(end: str) -> None:
+    """As text it would be another format, which reads no line of JSON."""
+    text = WHOLE.removesuffix(end)
+
+    assert len(log_format(WHOLE)) == 2
+    for broken in (text, text + "\n"):
+        with pytest.raises(UsageError, match=r"begins like JSON and is none: .* at line 1"):
+            log_format(broken)
+
+
+@pytest.mark.parametrize(
+    "text", [WHOLE.replace(",", ",\n", 1)[:-1], WHOLE.replace(" ", "\n ", 1) + ","]
+)
+def test_what_is_wrong_in_json_of_several_lines_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match=r"begins like JSON and is none: .* at line 2"):
+        log_format(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(map(str, getattr(known_formats()["asm-text"], "tokens", ()))),
+        '{"t":"%START_TIME%","n":%RESPONSE_CODE%,"c":"%UPSTREAM_CLUSTER%"}',
+        '{"t":"%START_TIME%","c":"%UPSTREAM_CLUSTER%",}',
+        '{"t":"%START_TIME%"} %UPSTREAM_CLUSTER%',
+        "{'t':'%START_TIME%','c':'%UPSTREAM_CLUSTER%'",
+        "{%START_TIME% %UPSTREAM_CLUSTER%",
+    ],
+)
+def test_text_that_only_looks_like_json_is_a_format_of_text(text: str) -> None:
+    assert isinstance(log_format(text)[-1], TextFormat)
+
+
 def test_depth_without_end_is_refused() -> None:
     template: object = "%START_TIME% %UPSTREAM_CLUSTER%"
     for _ in range(50):
@@ -216,6 +254,8 @@ def test_depth_without_end_is_refused() -> None:
 
     with pytest.raises(UsageError, match="nested"):
         log_format(json.dumps(template))
+    with pytest.raises(UsageError, match="lacks %START_TIME%"):
+        log_format('{"a":' * 100_000 + "%PROTOCOL%")
 
 
 anything = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
