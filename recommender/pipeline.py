@@ -354,6 +354,8 @@ def _reporting(batches: Iterable[LogBatch], progress: Progress) -> Iterator[LogB
 def _check_lines(lines: LineCounts, settings: Settings) -> None:
     lost = [skipped for skipped in lines.skipped if skipped.reason not in OTHER_OUTPUT]
     most = max(lost or lines.skipped, key=lambda s: s.lines, default=None)
+    if lines.read == 0:
+        raise InputError("the logs are empty", hint=_LOG_HINT)
     if lines.used == 0:
         reason = f", most of them: {most.reason}" if most else ""
         raise InputError(

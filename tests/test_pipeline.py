@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,16 @@ def test_logs_are_read_in_the_format_of_the_mesh_or_in_the_one_that_is_given(
     for given in ("", "istio-text"):
         with pytest.raises(InputError, match="none of the 1 lines can be used"):
             hosts_in(tmp_path, "", given)
+
+
+@pytest.mark.parametrize("name", ["a.log", "b.log"])
+def test_empty_logs_are_called_empty(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.log").write_text("")
+    (tmp_path / "b.log").write_bytes(BOM_UTF8)
+    named = Sources((tmp_path / name,), (), source_pod=("shop", "web-1"))
+
+    with pytest.raises(InputError, match="the logs are empty"):
+        read_flows(named, Settings(), quiet)
 
 
 def test_a_format_of_the_mesh_that_lacks_what_is_needed_is_noted(tmp_path: Path) -> None:
