@@ -29,8 +29,8 @@ Bound = dict[str, list[tuple[int, ServiceAtPort]]]
 class ServiceIndex:
     """Find services of a listener by what a call names, and by where they listen.
 
-    Names are lower case; `by_name` has aliases too. `headless` are the names of Kubernetes services
-    whose pods have names below theirs.
+    Names are lower case; `by_name` has aliases too, `by_port` no ports of UDP. `headless` are the
+    names of Kubernetes services whose pods have names below theirs.
     """
 
     listener: EgressListener
@@ -53,7 +53,7 @@ class ServiceIndex:
                 self.headless.update(names)
             for address in chain(service.addresses, *service.addresses_in.values()):
                 self.by_address.setdefault(address, {})[place] = service
-            for port in service.ports:
+            for port in (p for p in service.ports if p.protocol is not Protocol.UDP):
                 self.by_port.setdefault(port.number, {})[place] = service
 
     def bound(self, proxy: Proxy, port: int) -> Bound:

@@ -53,5 +53,9 @@ def _may_merge(current: RegistryService, new: RegistryService) -> bool:
 def _joined(
     first: tuple[RegistryPort, ...], second: tuple[RegistryPort, ...]
 ) -> tuple[RegistryPort, ...]:
+    """Add the ports of new numbers: of several with one number the first."""
+    added: dict[int, RegistryPort] = {}
+    for port in second:
+        added.setdefault(port.number, port)
     known = {port.number for port in first}
-    return first + tuple(port for port in second if port.number not in known)
+    return first + tuple(port for number, port in added.items() if number not in known)

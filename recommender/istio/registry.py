@@ -114,9 +114,9 @@ class RegistryService:
         return self.resolution is Resolution.PASSTHROUGH and not self.addresses
 
     def port(self, number: int) -> RegistryPort | None:
-        """Return the port with this number, or None."""
+        """Return the first port with this number that is not UDP's, or None (`GetByPort`)."""
         for port in self.ports:  # a loop, since this decides the speed of large scopes
-            if port.number == number:
+            if port.number == number and port.protocol is not Protocol.UDP:
                 return port
         return None
 

@@ -256,7 +256,8 @@ def _imported(
     if not patterns.imports(service.hostname):
         return None
     if _limits_ports(listener):
-        port = service.port(listener.port or 0)
+        # The first of the number, also if it is UDP's (`serviceMatchingListenerPort`).
+        port = next((port for port in service.ports if port.number == listener.port), None)
         if port is None:
             return None
         service = replace(service, ports=(port,))

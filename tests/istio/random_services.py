@@ -121,7 +121,17 @@ def _service_ports(draw: Draw) -> list[dict[str, object]]:
         taken = {port["port"] for port in ports}
         number = draw.one([n for n, _ in PORTS if n not in taken])
         ports.append({"name": f"{draw.one(CONFLICTING)}-z", "port": number, "protocol": "TCP"})
-    return ports
+    return _with_udp(draw.of_requests(), ports)
+
+
+def _with_udp(draw: Draw, ports: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Let UDP have a port's number too, before or after it."""
+    if not draw.chance(10):
+        return ports
+    draw.used["port of UDP and of TCP"] += 1
+    place = draw.between(0, len(ports))
+    udp = {"name": "udp-q", "port": draw.one(ports)["port"], "protocol": "UDP"}
+    return [*ports[:place], udp, *ports[place:]]
 
 
 def _slices(draw: Draw, service: Object, pods: Iterable[Object]) -> list[Object]:
