@@ -280,6 +280,23 @@ def test_tcp_and_tls_routes_become_virtual_services() -> None:
     assert found["u"].matches == (RouteMatch(sni_hosts=("cart.shop.svc.cluster.local",)),)
 
 
+@pytest.mark.parametrize("backends", [[], [{"name": "echo", "port": 80, "weight": 0}]])
+def test_a_rule_without_a_backend_that_has_weight_refuses_tcp_and_is_nothing_for_tls(
+    backends: list[Object],
+) -> None:
+    rules = [{"backendRefs": backends}]
+    spec = {"parentRefs": [parent("cart", port=443)], "rules": rules}
+    kinds = ("TCPRoute", "TLSRoute", "HTTPRoute")
+    mesh = mesh_of_objects(*PARENTS, *(obj(GATEWAY_API, k, "r", spec=spec) for k in kinds))
+    found = {vs.routes[0].protocol: vs.routes[0] for vs in mesh.virtual_services}
+
+    refusing = (Destination("internal.cluster.local", "zero-weight", 65535, 0),)
+    assert found["tcp"].destinations == found["tls"].destinations == refusing
+    assert found["tcp"].matches == (RouteMatch(port=443),)
+    assert not found["tls"].matches
+    assert not found["http"].destinations
+
+
 def test_a_parent_that_does_not_exist_makes_nothing() -> None:
     route = obj(GATEWAY_API, "HTTPRoute", "r", spec=to_echo(parent("gone")))
 
