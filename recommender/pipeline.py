@@ -30,6 +30,7 @@ from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
+from recommender.mesh.topology import place_notes
 from recommender.recommendation import Recommendations, choose_namespaces, recommend
 from recommender.report import (
     DiscoveryReport,
@@ -242,6 +243,7 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         *admission_notes(mesh),
         *discovery_notes(mesh),
         *kubernetes_cluster_notes(mesh),
+        *place_notes(mesh),
         *_version_notes(mesh),
         *_configured_formats(mesh)[1],
     )

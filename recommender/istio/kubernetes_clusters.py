@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from recommender.istio.export_to import declared_export_to
-from recommender.mesh.objects import Labels, Mesh, MeshNote, ObjectMeta, Pod, Service
-
-CLUSTER_LABEL = "topology.istio.io/cluster"
-"""The label that istiod adds to a proxy's: the name of its Kubernetes cluster."""
+from recommender.mesh.objects import Labels, Mesh, MeshNote, Pod, Service
+from recommender.mesh.topology import CLUSTER_LABEL, asked_labels
 
 _DIFFERS = "differs between Kubernetes clusters: istiod takes what its own has, else the first"
 _BY_CHANCE = "differs between remote Kubernetes clusters: istiod takes the one that it met first"
@@ -37,19 +35,9 @@ def kubernetes_cluster_notes(mesh: Mesh) -> list[MeshNote]:
 
 def _asking_for_unknown(mesh: Mesh) -> Iterator[str]:
     """Name what chooses proxies by the name of a Kubernetes cluster that there is not."""
-    for kind, meta, labels in _asked_labels(mesh):
+    for kind, meta, labels in asked_labels(mesh):
         if labels.get(CLUSTER_LABEL, mesh.kubernetes_clusters[0]) not in mesh.kubernetes_clusters:
             yield f"{kind} {meta.namespace}/{meta.name}"
-
-
-def _asked_labels(mesh: Mesh) -> Iterator[tuple[str, ObjectMeta, Labels]]:
-    for vs in mesh.virtual_services:
-        matches = chain.from_iterable(route.matches for route in vs.routes)
-        yield from (("VirtualService", vs.meta, match.source_labels) for match in matches)
-    for rule in mesh.destination_rules:
-        yield "DestinationRule", rule.meta, rule.workload_selector or {}
-    for sidecar in mesh.sidecars:
-        yield "Sidecar", sidecar.meta, sidecar.workload_selector or {}
 
 
 def _of_differing_services(mesh: Mesh) -> Iterator[MeshNote]:

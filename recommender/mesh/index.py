@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from recommender.mesh.label_index import LabelIndex
 from recommender.mesh.objects import Labels, Mesh, Namespace, Pod, Service, Workload, WorkloadId
+from recommender.mesh.topology import Places
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -26,7 +27,7 @@ class MeshIndex:
     pod of one name, and its own copy of a workload: `workloads` holds the first of these, `copies`
     all. `pods_by_ip` leaves out pods in the host's network, whose address is not theirs alone, and
     pods that have ended, whose address may be another's by now. `labels` finds by namespace the
-    workloads whose pods, or a template, have some labels.
+    workloads whose pods, or a template, have some labels. `places` are where proxies may be.
     """
 
     mesh: Mesh
@@ -41,6 +42,7 @@ class MeshIndex:
     workloads_by_namespace: Mapping[str, tuple[Workload, ...]]
     workloads_by_name: Mapping[Key, tuple[WorkloadId, ...]]
     labels: Mapping[str, LabelIndex[WorkloadId]]
+    places: Places
 
 
 def index_mesh(mesh: Mesh) -> MeshIndex:
@@ -67,6 +69,7 @@ def index_mesh(mesh: Mesh) -> MeshIndex:
         workloads_by_namespace=_grouped(mesh.workloads, lambda w: w.id.namespace),
         workloads_by_name=_grouped(workloads, lambda id_: (id_.namespace, id_.name)),
         labels=_labels(copies, pods_by_workload),
+        places=Places.of(mesh),
     )
 
 

@@ -9,6 +9,7 @@ from itertools import chain, count
 
 from recommender.istio.call import is_bound
 from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
+from recommender.mesh.topology import tells_place
 from recommender.recommendation.model import Origin
 from recommender.recommendation.selectors import others_chosen
 from recommender.recommendation.views import View, is_own
@@ -82,6 +83,8 @@ def _obstacle(index: MeshIndex, workload: WorkloadId, hand_made: list[Sidecar]) 
     if len({sidecar.meta.name for sidecar in hand_made}) > 1:
         names = ", ".join(sorted({sidecar.meta.name for sidecar in hand_made}))
         return f"several select its pods ({names}), so none can be adopted"
+    if tells_place(hand_made[0].workload_selector or {}):
+        return "it selects pods by where they are, so it cannot be adopted"
     others = _others_selected(index, workload, hand_made[0])
     if others:
         named = ", ".join(map(str, others[:3]))

@@ -28,6 +28,8 @@ def unscoped(
             return LeftOut(id_, kind, "Istio ignores Sidecars there")
     if any(_INTERCEPTION in each and each[_INTERCEPTION] == "NONE" for each in annotations):
         return LeftOut(id_, "calls not captured", f"{_INTERCEPTION} is NONE")
+    if (logged or kinds) and not index.places.are_all:
+        return LeftOut(id_, "place unknown", "too many zones, nodes and networks to try decide")
     if logged or kinds:
         return None
     if pods or not any(proxy_to_come(copy, index) for copy in copies):

@@ -6,11 +6,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from recommender.istio.call import ProxyConfig, SharedHosts
-from recommender.istio.kubernetes_clusters import CLUSTER_LABEL, further_istiods
+from recommender.istio.kubernetes_clusters import further_istiods
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
 from recommender.istio.registry import build_registry
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, select_sidecar, sidecar_scope
 from recommender.mesh import EgressListener, Labels, MeshIndex, Pod, Sidecar, WorkloadId
+from recommender.mesh.topology import CLUSTER_LABEL
 from recommender.settings import ADOPTED_ANNOTATION, OWN_LABEL, OWN_LABEL_VALUE
 
 
@@ -182,17 +183,18 @@ def pod_labels(index: MeshIndex, workload: WorkloadId) -> list[Labels]:
 def proxy_labels(index: MeshIndex, workload: WorkloadId) -> list[tuple[str, Labels]]:
     """List the distinct labels by which istiod knows a workload's proxies.
 
-    Each comes with its Kubernetes cluster, whose name istiod adds (`setTopologyLabels`).
+    Each comes with its Kubernetes cluster. Of what istiod adds (`setTopologyLabels`) every value
+    counts that something asks for, and none: pods come and go anywhere.
     """
     found: dict[tuple[object, ...], tuple[str, Labels]] = {}
     for cluster, labels in _placed_labels(index, workload):
-        known = known_labels(cluster, labels)
-        found[(cluster, *sorted(known.items()))] = (cluster, known)
+        for known in index.places.labels_of(labels, cluster):
+            found[(cluster, *sorted(known.items()))] = (cluster, known)
     return list(found.values())
 
 
 def known_labels(cluster: str, labels: Labels) -> Labels:
-    """Return the labels by which istiod knows a proxy of a Kubernetes cluster."""
+    """Return the labels by which istiod knows a proxy of a Kubernetes cluster, wherever it is."""
     return {**labels, CLUSTER_LABEL: cluster} if cluster else labels
 
 

@@ -9,7 +9,6 @@ from ipaddress import ip_address, ip_network
 from itertools import chain
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
-from recommender.istio.kubernetes_clusters import CLUSTER_LABEL
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
@@ -20,6 +19,7 @@ from recommender.istio.sidecar_scope import (
     select_sidecar,
     sidecar_scope,
 )
+from recommender.mesh.topology import CLUSTER_LABEL
 from tests.istio.judge import JudgedCall, JudgedProxy
 from tests.istio.verdicts import EnvoyCluster, JudgedListener, JudgedService, Verdict
 from tests.istio.verdicts import Resolution as Judged

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from recommender.istio.kubernetes_clusters import CLUSTER_LABEL
 from recommender.istio.registry import build_registry
+from recommender.mesh.topology import CLUSTER_LABEL
 from tests.istio.conformance_case import CALLERS, Case, with_calls
 from tests.istio.judge import JudgedCall, JudgedProxy
 from tests.istio.random_draw import EXPORTS
