@@ -19,6 +19,7 @@ from recommender.mesh.objects import (
     Telemetry,
     VirtualService,
     WorkloadEntry,
+    WorkloadGroup,
 )
 
 IstioObject = (
@@ -26,6 +27,7 @@ IstioObject = (
     | DestinationRule
     | ServiceEntry
     | WorkloadEntry
+    | WorkloadGroup
     | Sidecar
     | Telemetry
     | AuthorizationPolicy
@@ -43,6 +45,7 @@ def istio_objects(mesh: Mesh) -> Iterator[tuple[str, ObjectMeta]]:
         mesh.destination_rules,
         mesh.service_entries,
         mesh.workload_entries,
+        mesh.workload_groups,
         mesh.sidecars,
         mesh.telemetries,
         mesh.authorization_policies,

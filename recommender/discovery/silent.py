@@ -119,6 +119,4 @@ def _is_of_another_mesh_config(note: MeshNote) -> bool:
 
 
 def _has_virtual_machines(mesh: Mesh) -> bool:
-    return any(map(is_virtual_machine, mesh.workload_entries)) or any(
-        each.kind == "WorkloadGroup" for each in mesh.edge_objects
-    )
+    return bool(mesh.workload_groups) or any(map(is_virtual_machine, mesh.workload_entries))

@@ -15,7 +15,7 @@ from typing import Final
 
 from recommender.discovery.contents import placed_namespaces
 from recommender.discovery.injected import injected_by_default
-from recommender.discovery.model import NamespaceNeed, NeedKind
+from recommender.discovery.model import NamespaceNeed
 from recommender.discovery.names import NamespacesOf, is_namespace_name
 from recommender.istio.proxy import MESH_GATEWAY
 from recommender.mesh import Labels, Mesh, MeshIndex
@@ -94,6 +94,8 @@ def _with_proxies(index: MeshIndex, graph: Graph) -> Found:
         if is_virtual_machine(entry):
             detail = f"virtual machine {entry.meta.name}"
             yield entry.meta.namespace, NamespaceNeed("proxy", detail)
+    for group in index.mesh.workload_groups:
+        yield group.meta.namespace, NamespaceNeed("proxy", f"WorkloadGroup {group.meta.name}")
 
 
 def _to_be_injected(index: MeshIndex) -> Found:
@@ -142,8 +144,7 @@ def _at_the_edge(mesh: Mesh) -> Found:
             detail = f"VirtualService {vs.meta.name} is bound to {', '.join(gateways)}"
             yield vs.meta.namespace, NamespaceNeed("gateway", detail)
     for each in mesh.edge_objects:
-        kind: NeedKind = "proxy" if each.kind == "WorkloadGroup" else "gateway"
-        yield each.meta.namespace, NamespaceNeed(kind, f"{each.kind} {each.meta.name}")
+        yield each.meta.namespace, NamespaceNeed("gateway", f"{each.kind} {each.meta.name}")
 
 
 def _not_told(mesh: Mesh) -> Found:

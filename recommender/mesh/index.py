@@ -27,7 +27,8 @@ class MeshIndex:
     pod of one name, and its own copy of a workload: `workloads` holds the first of these, `copies`
     all. `pods_by_ip` leaves out pods in the host's network, whose address is not theirs alone, and
     pods that have ended, whose address may be another's by now. `labels` finds by namespace the
-    workloads whose pods, or a template, have some labels. `places` are where proxies may be.
+    workloads whose pods, or a template, have some labels, and virtual machines that have them.
+    `places` are where proxies may be.
     """
 
     mesh: Mesh
@@ -68,16 +69,29 @@ def index_mesh(mesh: Mesh) -> MeshIndex:
         copies=copies,
         workloads_by_namespace=_grouped(mesh.workloads, lambda w: w.id.namespace),
         workloads_by_name=_grouped(workloads, lambda id_: (id_.namespace, id_.name)),
-        labels=_labels(copies, pods_by_workload),
+        labels=_labels(mesh, copies, pods_by_workload),
         places=Places.of(mesh),
     )
 
 
 def _labels(
-    copies: Mapping[WorkloadId, tuple[Workload, ...]], pods: Mapping[WorkloadId, tuple[Pod, ...]]
+    mesh: Mesh,
+    copies: Mapping[WorkloadId, tuple[Workload, ...]],
+    pods: Mapping[WorkloadId, tuple[Pod, ...]],
 ) -> Mapping[str, LabelIndex[WorkloadId]]:
-    """Index by namespace the labels of workloads: of their templates and their pods."""
+    """Index by namespace the labels of workloads, of their templates and their pods.
+
+    What stands for virtual machines has labels too, by which a Sidecar selects their proxies; a
+    WorkloadEntry does not always tell whether there is a proxy.
+    """
     found: dict[str, list[tuple[Labels, WorkloadId]]] = defaultdict(list)
+    for kind, machines in (
+        ("WorkloadEntry", mesh.workload_entries),
+        ("WorkloadGroup", mesh.workload_groups),
+    ):
+        for machine in machines:
+            name = WorkloadId(machine.meta.namespace, kind, machine.meta.name)
+            found[name.namespace].append((machine.labels, name))
     for id_, each in copies.items():
         templates = (copy.template_labels for copy in each)
         found[id_.namespace] += ((labels, id_) for labels in templates if labels is not None)

@@ -34,6 +34,7 @@ from recommender.mesh.objects import (
     Telemetry,
     VirtualService,
     WorkloadEntry,
+    WorkloadGroup,
 )
 from recommender.mesh.workloads import Controller, PodObject, resolve_workloads, versions_seen
 
@@ -109,6 +110,7 @@ def _mesh(
         peer_authentications=tuple(objects.of(PeerAuthentication)),
         request_authentications=tuple(objects.of(RequestAuthentication)),
         edge_objects=_edge_objects(objects, config),
+        workload_groups=tuple(objects.of(WorkloadGroup)),
         injection_webhooks=tuple(objects.of(InjectionWebhooks)),
         elsewhere=tuple(sorted(found.elsewhere, key=_place_elsewhere)),
         notes=tuple(sorted(notes)),

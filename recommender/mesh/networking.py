@@ -26,6 +26,7 @@ from recommender.mesh.objects import (
     Sidecar,
     VirtualService,
     WorkloadEntry,
+    WorkloadGroup,
 )
 from recommender.mesh.request_match import request_match
 from recommender.mesh.route_settings import route_settings
@@ -123,6 +124,22 @@ def workload_entry(meta: ObjectMeta, document: Fields) -> WorkloadEntry:
         _ports(spec),
         fields.text(spec, "serviceAccount"),
         fields.text(spec, "locality"),
+    )
+
+
+def workload_group(meta: ObjectMeta, document: Fields) -> WorkloadGroup:
+    """Convert a WorkloadGroup; the labels of its template come before those of its metadata.
+
+    Source: istio istioctl/pkg/workload/workload.go (`createMeshConfig`), which tells the proxy of a
+    virtual machine its labels; those count first (autoregistration `workloadEntryFromGroup`).
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    spec = fields.mapping(document, "spec")
+    metadata, template = fields.mapping(spec, "metadata"), fields.mapping(spec, "template")
+    return WorkloadGroup(
+        meta, {**fields.labels(metadata, "labels"), **fields.labels(template, "labels")}
     )
 
 

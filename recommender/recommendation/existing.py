@@ -97,7 +97,7 @@ def _obstacle(index: MeshIndex, workload: WorkloadId, hand_made: list[Sidecar]) 
 def _is_of_another(index: MeshIndex, workload: WorkloadId, sidecar: Sidecar) -> bool:
     """Tell whether a Sidecar bears the name of another workload that it selects."""
     others = _others_selected(index, workload, sidecar)
-    return any(other.name == sidecar.meta.name for other in others)
+    return any(other.name == sidecar.meta.name for other in others if other in index.workloads)
 
 
 def shadowed(selecting: Iterable[Sidecar], views: Iterable[View]) -> tuple[Sidecar, ...]:

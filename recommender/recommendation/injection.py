@@ -37,9 +37,9 @@ def virtual_machines(mesh: Mesh, namespace: str) -> Iterator[str]:
     for entry in mesh.workload_entries:
         if entry.meta.namespace == namespace and is_virtual_machine(entry):
             yield f"the virtual machine {namespace}/{entry.meta.name}"
-    for each in mesh.edge_objects:
-        if each.meta.namespace == namespace and each.kind == "WorkloadGroup":
-            yield f"the virtual machines of {namespace}/{each.meta.name}"
+    for group in mesh.workload_groups:
+        if group.meta.namespace == namespace:
+            yield f"the virtual machines of {namespace}/{group.meta.name}"
 
 
 def is_virtual_machine(entry: WorkloadEntry) -> bool:

@@ -60,8 +60,8 @@ class Selection:
 def select_pods(index: MeshIndex, workload: WorkloadId) -> Selection:
     """Find the labels for a workload's Sidecar.
 
-    The proof is over every pod of the namespace in the dump, with or without a proxy, and over
-    the templates of its workloads, of which some may have no pod now.
+    The proof is over every pod of the namespace in the dump, with or without a proxy, over the
+    templates of its workloads, of which some may have no pod now, and over virtual machines.
     """
     own = pod_labels(index, workload)
     shared = {key: value for key, value in _common(own).items() if not _is_volatile(key)}
@@ -110,7 +110,7 @@ def others_chosen(
 ) -> Iterator[tuple[WorkloadId, Labels]]:
     """Yield the labels that a selector chooses of a namespace's other workloads.
 
-    They are of templates and of pods.
+    They are of templates, of pods and of virtual machines.
     """
     near = index.labels.get(workload.namespace)
     for labels, other in near.chosen_by(selector) if near else ():

@@ -1,4 +1,4 @@
-"""Gateways, their routes, Ingresses and WorkloadGroups: of them only what they bind counts."""
+"""Gateways, their routes and Ingresses: of them only what they bind counts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ def edges(*objects: Object) -> list[tuple[str, str, tuple[str, ...], tuple[str, 
     return [(e.kind, e.meta.name, e.hosts, e.namespaces) for e in found]
 
 
-def test_gateways_and_workload_groups_count_by_being_there() -> None:
-    mesh = mesh_of_objects(
-        obj(NETWORKING, "Gateway", "g", spec={"servers": []}),
-        obj(NETWORKING, "WorkloadGroup", "vm", spec={}),
-    )
+def test_a_gateway_counts_by_being_there() -> None:
+    mesh = mesh_of_objects(obj(NETWORKING, "Gateway", "g", spec={"servers": []}))
 
-    assert mesh.edge_objects == (
-        EdgeObject(ObjectMeta("shop", "g"), "Gateway"),
-        EdgeObject(ObjectMeta("shop", "vm"), "WorkloadGroup"),
-    )
+    assert mesh.edge_objects == (EdgeObject(ObjectMeta("shop", "g"), "Gateway"),)
+    assert not notes_of(mesh, "plays no part")
+
+
+def test_a_workload_group_tells_the_labels_of_its_virtual_machines() -> None:
+    spec = {
+        "metadata": {"labels": {"app": "old", "tier": "x"}},
+        "template": {"labels": {"app": "new"}},
+    }
+    mesh = mesh_of_objects(obj(NETWORKING, "WorkloadGroup", "vm", spec=spec))
+
+    assert [group.labels for group in mesh.workload_groups] == [{"app": "new", "tier": "x"}]
     assert not notes_of(mesh, "plays no part")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mesh.helpers import obj
 from tests.recommendation.helpers import (
+    NETWORKING,
     decide,
     deployment,
     fqdn,
@@ -149,6 +151,18 @@ def test_an_own_sidecar_stays_with_the_workload_whose_name_it_bears() -> None:
     answer = decide([*both, service("cart"), own], calls)
 
     assert (of(answer, "web").name, of(answer, "api").name) == ("web", "api")
+
+
+def test_an_own_sidecar_is_updated_though_a_virtual_machine_bears_its_name() -> None:
+    """Under another name the old one would stay in force, as the older of two."""
+    pods = deployment("web", labels={"app": "web", "runs-on": "kubernetes"})
+    spec = {"address": "10.3.0.1", "labels": SELECTOR}
+    machine = obj(NETWORKING, "WorkloadEntry", "web", spec=spec)
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    answer = decide([*pods, service("cart"), machine, own], [CART])
+
+    assert (of(answer, "web").name, of(answer, "web").origin) == ("web", "own")
+    assert "runs-on" in of(answer, "web").selector
 
 
 def test_a_route_that_the_own_sidecar_hides_is_named_and_not_taken() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.mesh import index_mesh
 from recommender.recommendation.selectors import Selection, select_pods
 from tests.mesh.helpers import Object, mesh_of_objects, obj, pod
-from tests.recommendation.helpers import deployment
+from tests.recommendation.helpers import NETWORKING, deployment
 
 
 def selection_of(name: str, *objects: Object) -> Selection:
@@ -51,6 +52,30 @@ def test_a_workload_without_pods_now_is_not_selected_by_another() -> None:
     idle = deployment("idle", labels={"app": "web", "role": "idle"}, pods=0)
 
     assert "idle" in selection_of("web", *deployment("web"), *idle).problem
+
+
+MACHINES = [
+    obj(NETWORKING, "WorkloadEntry", "vm", spec={"address": "10.3.0.1", "labels": {"app": "web"}}),
+    obj(NETWORKING, "WorkloadGroup", "vm", spec={"metadata": {"labels": {"app": "web"}}}),
+]
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=["WorkloadEntry", "WorkloadGroup"])
+def test_a_virtual_machine_is_not_selected(machine: Object) -> None:
+    """Its proxy would be given the Sidecar too, and nothing is proved for it."""
+    kind = machine["kind"].lower()
+    elsewhere = {**machine, "metadata": {**machine["metadata"], "namespace": "other"}}
+
+    assert f"also select shop/{kind}/vm" in selection_of("web", *deployment("web"), machine).problem
+    assert selection_of("web", *deployment("web"), elsewhere).labels == {"app": "web"}
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=["WorkloadEntry", "WorkloadGroup"])
+def test_a_label_of_the_pods_tells_them_from_a_virtual_machine(machine: Object) -> None:
+    template = {"app": "web", "runs-on": "kubernetes"}
+    bare = pod("web", labels=template)
+
+    assert selection_of("web", bare, machine).labels == {"runs-on": "kubernetes"}
 
 
 def test_a_version_is_used_only_where_nothing_else_tells_apart_and_is_noted() -> None:

@@ -38,6 +38,7 @@ from recommender.mesh.objects.networking import (
     Sidecar,
     VirtualService,
     WorkloadEntry,
+    WorkloadGroup,
 )
 from recommender.mesh.objects.policies import (
     AuthorizationPolicy,
@@ -87,5 +88,6 @@ __all__ = [
     "VirtualService",
     "Workload",
     "WorkloadEntry",
+    "WorkloadGroup",
     "WorkloadId",
 ]

@@ -22,6 +22,7 @@ from recommender.mesh.objects.networking import (
     Sidecar,
     VirtualService,
     WorkloadEntry,
+    WorkloadGroup,
 )
 from recommender.mesh.objects.policies import (
     AuthorizationPolicy,
@@ -75,6 +76,7 @@ class Mesh:
     peer_authentications: tuple[PeerAuthentication, ...] = ()
     request_authentications: tuple[RequestAuthentication, ...] = ()
     edge_objects: tuple[EdgeObject, ...] = ()
+    workload_groups: tuple[WorkloadGroup, ...] = ()
     injection_webhooks: tuple[InjectionWebhooks, ...] = ()
     elsewhere: tuple[tuple[str, ObjectMeta], ...] = ()
     notes: tuple[MeshNote, ...] = ()

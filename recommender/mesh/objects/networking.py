@@ -47,6 +47,14 @@ class WorkloadEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadGroup:
+    """Describe an Istio WorkloadGroup by the labels of the virtual machines that it lets join."""
+
+    meta: ObjectMeta
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Describe where a VirtualService route sends a call; `host` as written.
 
@@ -127,9 +135,9 @@ class VirtualService:
 class EdgeObject:
     """Describe what brings calls into a mesh from outside, beside VirtualServices.
 
-    That is a Gateway or its ListenerSet, a route or an EnvoyFilter that is attached to one, an
-    Ingress, or a WorkloadGroup, which lets virtual machines join. `hosts` are the services that it
-    leads to; `namespaces` those of what else it names, such as a Gateway or a certificate.
+    That is a Gateway or its ListenerSet, a route or an EnvoyFilter that is attached to one, or an
+    Ingress. `hosts` are the services that it leads to; `namespaces` those of what else it names,
+    such as a Gateway or a certificate.
     """
 
     meta: ObjectMeta

@@ -1,0 +1,76 @@
+"""No call changes in istiod by the recommended Sidecars, in meshes that have something odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from recommender.istio.sidecar_scope import build_scope_rules
+from tests.istio.conformance_case import Case, ask_istiod
+from tests.istio.conformance_sidecars import Scoped, changed_calls, overlapping, recommend_for
+from tests.istio.judge import JudgedCall, JudgedProxy, require_go
+from tests.istio.verdicts import Verdict
+from tests.mesh.helpers import Object, obj, pod
+from tests.recommendation.helpers import NETWORKING, service
+
+CREATED = "2026-01-01T00:00:00Z"
+WEB = JudgedProxy("client", {"app": "web"}, "web-1", ("10.1.0.1",))
+MACHINE = JudgedProxy("client", {"app": "web"}, "vm-1", ("10.3.0.1",))
+A = service("a", "prod", port=80, ip="10.0.0.1")
+B = service("b", "prod", port=8080, ip="10.0.0.2")
+
+_Callers = Sequence[tuple[JudgedProxy, tuple[JudgedCall, ...]]]
+
+
+def call(
+    proxy: JudgedProxy, address: str, port: int, protocol: str = "http", host: str = ""
+) -> JudgedCall:
+    """Let a proxy's application make a call."""
+    who = (proxy.namespace, proxy.name, proxy.labels, proxy.ips)
+    return JudgedCall(*who, address=address, port=port, protocol=protocol, host=host)
+
+
+def pod_of(proxy: JudgedProxy) -> Object:
+    """Make the pod that a proxy is in."""
+    status = {"podIP": proxy.ips[0], "phase": "Running"}
+    labels = dict(proxy.labels)
+    return pod(proxy.name, namespace=proxy.namespace, labels=labels, status=status)
+
+
+def applied(
+    objects: Iterable[Object], callers: _Callers
+) -> tuple[Scoped, list[tuple[str, str]], list[Verdict]]:
+    """Recommend for callers from their logs and apply that; list the calls that change."""
+    require_go()
+    made = list(objects)
+    found: list[Any] = [each["metadata"] for each in made]
+    names = sorted({metadata["namespace"] for metadata in found} | {"istio-system"})
+    made += [obj("v1", "Namespace", name, "") for name in names]
+    made.append(obj("v1", "ConfigMap", "istio", "istio-system", data={"mesh": ""}))
+    aged = ({**o, "metadata": {"creationTimestamp": CREATED, **o["metadata"]}} for o in made)
+    case = Case("odd", tuple(aged), tuple(callers))
+    mesh = case.mesh()
+    (before,) = ask_istiod([case])
+    scoped = recommend_for(case, mesh, build_scope_rules(mesh), before)
+    (after,) = ask_istiod([scoped.after])
+    return scoped, changed_calls(scoped, before, after), after
+
+
+def hosts_of(scoped: Scoped, proxy: JudgedProxy) -> list[str] | None:
+    """List the hosts recommended for a proxy's workload, None without a recommendation."""
+    found = scoped.of_pod(proxy.namespace, proxy.name)
+    return None if found is None else [entry.host for entry in found.hosts]
+
+
+def test_a_virtual_machine_with_the_labels_of_pods_calls_as_before() -> None:
+    spec = {"address": MACHINE.ips[0], "labels": MACHINE.labels, "serviceAccount": "web"}
+    entry = obj(NETWORKING, "WorkloadEntry", "vm-1", "client", spec=spec)
+    callers = [
+        (WEB, (call(WEB, "10.0.0.1", 80, host="a.prod"),)),
+        (MACHINE, (call(MACHINE, "10.0.0.2", 8080, host="b.prod"),)),
+    ]
+    scoped, changed, after = applied([A, B, pod_of(WEB), entry], callers)
+
+    assert not changed
+    assert hosts_of(scoped, WEB) is None
+    assert not list(overlapping(scoped, after))
