@@ -19,11 +19,13 @@ from recommender.mesh.kinds import (
     GATEWAY_API_GATEWAY,
     OF_EACH_CLUSTER,
     OF_MANY,
+    OF_ONE_REVISION,
     Kinds,
     NamedObject,
 )
 from recommender.mesh.kubernetes_clusters import DIFFERS, ELSEWHERE, is_same_configuration, placed
 from recommender.mesh.objects import NO_TIME, MeshNote, ObjectMeta
+from recommender.mesh.revisions import REVISION, in_revision
 
 T = TypeVar("T", bound=NamedObject)
 _Identity = tuple[str, str, str, str]
@@ -119,6 +121,22 @@ class Objects:
     def of(self, kind: type[T]) -> list[T]:
         """List the objects of one kind."""
         return [item for item in self.objects if isinstance(item, kind)]
+
+    def seen_by(self, revision: str) -> Objects:
+        """Leave out what the istiod of a revision does not see."""
+        unseen = {id(each) for each in self.unseen_by(revision)}
+        return Objects([each for each in self.objects if id(each) not in unseen])
+
+    def unseen_by(self, revision: str) -> list[NamedObject]:
+        """List what the istiod of a revision does not see."""
+        labelled = (each for each in self.objects if isinstance(each, OF_ONE_REVISION))
+        return [each for each in labelled if not in_revision(each.meta.labels, revision)]
+
+    def revisions_named(self) -> tuple[str, ...]:
+        """List the revisions that labels name for which objects count."""
+        labelled = (each for each in self.objects if isinstance(each, OF_ONE_REVISION))
+        named = (each.meta.labels.get(REVISION) for each in labelled)
+        return tuple(sorted({name for name in named if name is not None}))
 
 
 def _place_of(document: Document, kind: str) -> str:

@@ -8,15 +8,24 @@ from typing import Final, Protocol
 
 from recommender.mesh import edge, kubernetes, networking, policies, webhooks
 from recommender.mesh.fields import Fields
-from recommender.mesh.gateway_api import gateway_route
+from recommender.mesh.gateway_api import GatewayRoute, gateway_route
 from recommender.mesh.mesh_config import MeshConfigMap, mesh_config_map
 from recommender.mesh.objects import (
+    AuthorizationPolicy,
+    DestinationRule,
     EndpointSlice,
+    EnvoyFilter,
     InjectionWebhooks,
     Namespace,
     Node,
     ObjectMeta,
+    PeerAuthentication,
+    RequestAuthentication,
     Service,
+    ServiceEntry,
+    Sidecar,
+    Telemetry,
+    VirtualService,
     WorkloadEntry,
 )
 from recommender.mesh.workloads import CONTROLLER_KINDS, Controller, PodObject, controller, pod
@@ -55,6 +64,20 @@ OF_EACH_CLUSTER: Final = (
     edge.IngressClass,
 )
 """What counts of every Kubernetes cluster, not only of the first."""
+OF_ONE_REVISION: Final = (
+    VirtualService,
+    DestinationRule,
+    ServiceEntry,
+    WorkloadEntry,
+    Sidecar,
+    EnvoyFilter,
+    Telemetry,
+    AuthorizationPolicy,
+    PeerAuthentication,
+    RequestAuthentication,
+    GatewayRoute,
+)
+"""What an istiod of another revision than that of its label does not see."""
 
 
 def kinds_that_count(cluster_domain: str) -> Kinds:

@@ -10,9 +10,9 @@ from recommender.mesh.collected import Collected, Objects, place
 from recommender.mesh.documents import read_documents
 from recommender.mesh.gateway_api import GatewayRoute, virtual_services_of_routes
 from recommender.mesh.istio_version import Version, istio_version
-from recommender.mesh.kinds import EXPECTED, kinds_that_count
+from recommender.mesh.kinds import EXPECTED, NamedObject, kinds_that_count
 from recommender.mesh.kubernetes_clusters import mesh_config_of, placed, sources_by_cluster
-from recommender.mesh.mesh_config import MeshConfigMap
+from recommender.mesh.mesh_config import MeshConfigMap, candidate_maps
 from recommender.mesh.objects import (
     AuthorizationPolicy,
     DestinationRule,
@@ -36,7 +36,14 @@ from recommender.mesh.objects import (
     WorkloadEntry,
     WorkloadGroup,
 )
-from recommender.mesh.workloads import Controller, PodObject, resolve_workloads, versions_seen
+from recommender.mesh.revisions import DEFAULT_REVISION, modelled_revision, revision_notes
+from recommender.mesh.workloads import (
+    Controller,
+    PodObject,
+    resolve_workloads,
+    revisions_seen,
+    versions_seen,
+)
 
 
 def load_mesh(
@@ -82,7 +89,10 @@ def _mesh(
     version: Version | None,
 ) -> Mesh:
     """Make a mesh of what was found in Kubernetes clusters, of which the first is istiod's own."""
-    objects = Objects(found.chosen())
+    every = Objects(found.chosen())
+    known = _revision(every, clusters[0], root_namespace)
+    revision = DEFAULT_REVISION if known is None else known
+    objects, unseen = every.seen_by(revision), list(map(_kind_and_meta, every.unseen_by(revision)))
     config, config_notes = mesh_config_of(objects.of(MeshConfigMap), clusters, root_namespace)
     pods, controllers = objects.of(PodObject), objects.of(Controller)
     version_notes: list[MeshNote] = []
@@ -90,6 +100,7 @@ def _mesh(
         version, version_notes = istio_version(versions_seen(pods, controllers))
     resolved, workloads = resolve_workloads(pods, controllers, clusters)
     notes = [*found.noted(), *config_notes, *version_notes, *_lacking(objects, clusters)]
+    notes += revision_notes(unseen, revision, assumed=known is None)
     return Mesh(
         config=config,
         cluster_domain=cluster_domain,
@@ -116,7 +127,22 @@ def _mesh(
         notes=tuple(sorted(notes)),
         kubernetes_clusters=clusters,
         nodes=tuple(objects.of(Node)),
+        revision=revision,
+        revisions_named=every.revisions_named(),
+        unseen=tuple(sorted(unseen, key=_place_elsewhere)),
     )
+
+
+def _revision(objects: Objects, home: str, root_namespace: str) -> str | None:
+    """Find the revision of istiod, None if nothing tells."""
+    maps = [m for m in objects.of(MeshConfigMap) if m.meta.kubernetes_cluster == home]
+    used = next(iter(candidate_maps(maps, root_namespace)), None)
+    proxies, istiods = revisions_seen(objects.of(PodObject), objects.of(Controller))
+    return modelled_revision(proxies, istiods, None if used is None else used.meta.name)
+
+
+def _kind_and_meta(each: NamedObject) -> tuple[str, ObjectMeta]:
+    return each.kind if isinstance(each, GatewayRoute) else type(each).__name__, each.meta
 
 
 def _virtual_services(objects: Objects, home: str, domain: str) -> tuple[VirtualService, ...]:

@@ -78,13 +78,7 @@ def read_mesh_config(
     `istio`, the default revision's, if it is there. A root namespace that is given overrides
     the one in the configuration.
     """
-    homes = [root_namespace, DEFAULT_ROOT_NAMESPACE] if root_namespace else [DEFAULT_ROOT_NAMESPACE]
-    candidates = sorted(
-        (m for m in maps if m.meta.namespace in homes),
-        key=lambda m: (homes.index(m.meta.namespace), m.meta.name),
-    )
-    # A managed Istio may live in a namespace of its own; what stands in the usual one comes first.
-    candidates = candidates or sorted(maps, key=lambda m: (m.meta.namespace, m.meta.name))
+    homes, candidates = _homes(root_namespace), candidate_maps(maps, root_namespace)
     notes = [MeshNote(ANOTHER, _named(other)) for other in candidates[1:]]
     if candidates and candidates[0].meta.namespace not in homes:
         notes.append(MeshNote("a MeshConfig outside istio-system was used", _named(candidates[0])))
@@ -96,6 +90,21 @@ def read_mesh_config(
     else:
         notes.append(MeshNote(LACKING, f"ConfigMap {homes[0]}/istio"))
     return _mesh_config({}, root_namespace), notes
+
+
+def candidate_maps(maps: Sequence[MeshConfigMap], root_namespace: str) -> list[MeshConfigMap]:
+    """Put the ConfigMaps that may hold the mesh's configuration in order; the first does."""
+    homes = _homes(root_namespace)
+    candidates = sorted(
+        (m for m in maps if m.meta.namespace in homes),
+        key=lambda m: (homes.index(m.meta.namespace), m.meta.name),
+    )
+    # A managed Istio may live in a namespace of its own; what stands in the usual one comes first.
+    return candidates or sorted(maps, key=lambda m: (m.meta.namespace, m.meta.name))
+
+
+def _homes(root_namespace: str) -> list[str]:
+    return [root_namespace, DEFAULT_ROOT_NAMESPACE] if root_namespace else [DEFAULT_ROOT_NAMESPACE]
 
 
 def is_assumed(notes: Iterable[MeshNote]) -> bool:

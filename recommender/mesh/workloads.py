@@ -17,6 +17,7 @@ from recommender.mesh.fields import Fields
 from recommender.mesh.istio_version import VersionEvidence, version_evidence
 from recommender.mesh.objects import Labels, ObjectMeta, Pod, ProxyKind, Workload, WorkloadId
 from recommender.mesh.proxies import injection, proxy_kind
+from recommender.mesh.revisions import istiod_revision, proxy_revision
 
 CONTROLLER_KINDS: Final = frozenset(
     (
@@ -60,6 +61,7 @@ class PodTemplate:
     host_network: bool
     service_account: str
     versions: VersionEvidence
+    istiod_revision: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ def _template(labels: Labels, annotations: Labels, spec: Fields) -> PodTemplate:
         host_network=fields.flag(spec, "hostNetwork") or False,
         service_account=fields.text(spec, "serviceAccountName") or "default",
         versions=version_evidence(labels, spec),
+        istiod_revision=istiod_revision(labels, spec),
     )
 
 
@@ -277,3 +280,14 @@ def versions_seen(
 ) -> list[VersionEvidence]:
     """Collect what pods and controllers tell of Istio's version."""
     return [*(p.template.versions for p in pods), *(c.template.versions for c in controllers)]
+
+
+def revisions_seen(
+    pods: Iterable[PodObject], controllers: Iterable[Controller]
+) -> tuple[set[str], set[str]]:
+    """Collect the revisions of the proxies that were injected, and those of istiods."""
+    each = list(pods)
+    proxies = {proxy_revision(p.meta.annotations) for p in each if p.template.proxy is not None}
+    templates = [*(p.template for p in each), *(c.template for c in controllers)]
+    istiods = {t.istiod_revision for t in templates if t.istiod_revision is not None}
+    return proxies - {""}, istiods

@@ -23,7 +23,7 @@ from recommender.recommendation.hosts import Proof, Prover
 from recommender.recommendation.injection import virtual_machines
 from recommender.recommendation.joint_proof import JointProof, NeedsByView
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
-from recommender.recommendation.left_out import left_alone, silent, unscoped
+from recommender.recommendation.left_out import left_alone, of_another_revision, silent, unscoped
 from recommender.recommendation.model import (
     LeftOut,
     NamespaceOption,
@@ -82,7 +82,7 @@ def recommend(
         build_guards(MeshExtensions(rules), index, settings),
         any(not edge["received"] for _, _, edge in graph.edges(data=True)),
     )
-    view_rules, taken = build_view_rules(rules), names_in_use(mesh.sidecars)
+    view_rules, taken = build_view_rules(rules), names_in_use(mesh)
     hidden = hidden_namespaces(mesh)
     answers: list[Recommendation | LeftOut] = []
     options: list[NamespaceOption] = []
@@ -214,6 +214,9 @@ class _Decider:
             return reason
         if not logged:
             return silent(id_, pods, received)
+        reason = of_another_revision(id_, pods, self.index.mesh)
+        if reason is not None:
+            return reason
         proxies = proxy_labels(self.index, id_)
         reason = self._unlogged(id_, [labels for _, labels in proxies])
         if reason is not None:

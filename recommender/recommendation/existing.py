@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from recommender.istio.call import is_bound
-from recommender.mesh import Labels, MeshIndex, Sidecar, WorkloadId
+from recommender.mesh import Labels, Mesh, MeshIndex, Sidecar, WorkloadId
 from recommender.mesh.topology import tells_place
 from recommender.recommendation.model import Origin
 from recommender.recommendation.selectors import others_chosen
@@ -110,12 +110,12 @@ def shadowed(selecting: Iterable[Sidecar], views: Iterable[View]) -> tuple[Sidec
     )
 
 
-def names_in_use(sidecars: Iterable[Sidecar]) -> Mapping[str, set[str]]:
-    """List the names of Sidecars made by hand in each namespace."""
+def names_in_use(mesh: Mesh) -> Mapping[str, set[str]]:
+    """List the names of Sidecars made by hand, or for another istiod, in each namespace."""
     found: dict[str, set[str]] = defaultdict(set)
-    for sidecar in sidecars:
-        if not is_own(sidecar):
-            found[sidecar.meta.namespace].add(sidecar.meta.name)
+    hand_made = [sidecar.meta for sidecar in mesh.sidecars if not is_own(sidecar)]
+    for meta in (*hand_made, *(meta for kind, meta in mesh.unseen if kind == "Sidecar")):
+        found[meta.namespace].add(meta.name)
     return found
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recommender.mesh import MeshIndex, Pod, WorkloadId
+from recommender.mesh import Mesh, MeshIndex, Pod, WorkloadId
+from recommender.mesh.revisions import (
+    DEFAULT_REVISION,
+    REVISION,
+    in_revision,
+    proxy_revision,
+)
 from recommender.recommendation.existing import Plan
 from recommender.recommendation.injection import proxy_to_come
 from recommender.recommendation.model import LeftOut
@@ -34,6 +40,19 @@ def unscoped(
         return None
     if pods or not any(proxy_to_come(copy, index) for copy in copies):
         return LeftOut(id_, "no proxy", "nothing to scope")
+    return None
+
+
+def of_another_revision(id_: WorkloadId, pods: Iterable[Pod], mesh: Mesh) -> LeftOut | None:
+    """Leave out a workload whose istiod sees other objects than the one that the model is of."""
+    modelled = mesh.revision or DEFAULT_REVISION
+    running = (pod for pod in pods if pod.proxy is not None and not pod.has_ended)
+    others = {proxy_revision(pod.meta.annotations) for pod in running} - {"", modelled}
+    for other in sorted(others):
+        named = [{REVISION: name} for name in mesh.revisions_named]
+        if any(in_revision(one, other) != in_revision(one, mesh.revision) for one in named):
+            detail = f"{other}: objects with the label {REVISION} tell it from {modelled}"
+            return LeftOut(id_, "another revision", detail)
     return None
 
 

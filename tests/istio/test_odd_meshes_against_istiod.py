@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from recommender.istio.sidecar_scope import build_scope_rules
@@ -11,7 +12,7 @@ from tests.istio.conformance_sidecars import Scoped, changed_calls, overlapping,
 from tests.istio.judge import JudgedCall, JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
 from tests.mesh.helpers import Object, obj, pod
-from tests.recommendation.helpers import NETWORKING, service
+from tests.recommendation.helpers import NETWORKING, service, service_entry
 
 CREATED = "2026-01-01T00:00:00Z"
 WEB = JudgedProxy("client", {"app": "web"}, "web-1", ("10.1.0.1",))
@@ -38,9 +39,12 @@ def pod_of(proxy: JudgedProxy) -> Object:
 
 
 def applied(
-    objects: Iterable[Object], callers: _Callers
+    objects: Iterable[Object], callers: _Callers, unseen: Iterable[Object] = ()
 ) -> tuple[Scoped, list[tuple[str, str]], list[Verdict]]:
-    """Recommend for callers from their logs and apply that; list the calls that change."""
+    """Recommend for callers from their logs and apply that; list the calls that change.
+
+    The dump has more than istiod sees: `unseen`.
+    """
     require_go()
     made = list(objects)
     found: list[Any] = [each["metadata"] for each in made]
@@ -49,7 +53,7 @@ def applied(
     made.append(obj("v1", "ConfigMap", "istio", "istio-system", data={"mesh": ""}))
     aged = ({**o, "metadata": {"creationTimestamp": CREATED, **o["metadata"]}} for o in made)
     case = Case("odd", tuple(aged), tuple(callers))
-    mesh = case.mesh()
+    mesh = replace(case, objects=(*case.objects, *unseen)).mesh()
     (before,) = ask_istiod([case])
     scoped = recommend_for(case, mesh, build_scope_rules(mesh), before)
     (after,) = ask_istiod([scoped.after])
@@ -74,3 +78,17 @@ def test_a_virtual_machine_with_the_labels_of_pods_calls_as_before() -> None:
     assert not changed
     assert hosts_of(scoped, WEB) is None
     assert not list(overlapping(scoped, after))
+
+
+def test_a_host_that_only_another_revision_has_a_service_entry_of_in_that_namespace() -> None:
+    """With the one that istiod does not see, the host would be looked for where it is not."""
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    endpoints = [{"address": "10.8.0.1"}]
+    spec = {"resolution": "STATIC", "endpoints": endpoints, "ports": ports}
+    seen, unseen = (service_entry("api", ns, ["api.ext"], **spec) for ns in ("bbb", "aaa"))
+    unseen["metadata"] |= {"labels": {"istio.io/rev": "canary"}, "creationTimestamp": CREATED}
+    callers = [(WEB, (call(WEB, "10.9.9.9", 80, host="api.ext"),))]
+    scoped, changed, _ = applied([A, pod_of(WEB), seen], callers, [unseen])
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == ["bbb/api.ext"]

@@ -194,7 +194,14 @@ def test_an_object_that_would_be_refused_is_left_out_with_a_note(
 
     assert [where.split(" (")[0] for where in notes_of(mesh, "left out")] == [f"{kind} shop/bad"]
     assert [s.meta.name for s in mesh.services] == ["good"]
-    others = {"config", "cluster_domain", "istio_version", "kubernetes_clusters", "notes"}
+    others = {
+        "config",
+        "cluster_domain",
+        "istio_version",
+        "kubernetes_clusters",
+        "notes",
+        "revision",
+    }
     kinds = set(Mesh.__dataclass_fields__) - others
     assert [kind for kind in sorted(kinds) if getattr(mesh, kind)] == ["services"]
 

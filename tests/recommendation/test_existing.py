@@ -13,6 +13,7 @@ from tests.recommendation.helpers import (
     hosts,
     http_call,
     left_out,
+    mesh_config,
     notes,
     of,
     pod_name,
@@ -203,6 +204,14 @@ def test_a_name_in_use_is_not_taken() -> None:
     other = sidecar("web", hosts=["./*"], selector={"app": "nobody"})
 
     assert of(decide([*MESH, other], [CART]), "web").name == "web-deployment"
+
+
+def test_the_name_of_a_sidecar_for_another_istiod_is_not_taken() -> None:
+    """Applied under that name, the new one would take the place of the other."""
+    other = sidecar("web", hosts=["./*"], selector=SELECTOR)
+    other["metadata"] |= {"labels": {"istio.io/rev": "canary"}}
+
+    assert of(decide([*MESH, mesh_config(""), other], [CART]), "web").name == "web-deployment"
 
 
 @pytest.mark.parametrize("kind", ["gateway", "no proxy"])

@@ -55,6 +55,8 @@ class Mesh:
     configures istiod. Of namespaces, nodes, workloads, pods, services, endpoint slices and workload
     entries each Kubernetes cluster may have its own of one name, in this order. `elsewhere` names
     what would configure istiod if it were in the first: the kind of each object, and its metadata.
+    `revision` is istiod's own, empty if it sees the objects of all; `revisions_named` are those
+    that some object is labelled for, `unseen` names, as `elsewhere`, what istiod does not see then.
     """
 
     config: MeshConfig = field(default_factory=MeshConfig)
@@ -82,3 +84,6 @@ class Mesh:
     notes: tuple[MeshNote, ...] = ()
     kubernetes_clusters: tuple[str, ...] = ("",)
     nodes: tuple[Node, ...] = ()
+    revision: str = ""
+    revisions_named: tuple[str, ...] = ()
+    unseen: tuple[tuple[str, ObjectMeta], ...] = ()
