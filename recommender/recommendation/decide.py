@@ -17,7 +17,14 @@ from recommender.istio.telemetry import OutboundLogging
 from recommender.istio.validation import egress_host_problem
 from recommender.mesh import Labels, Mesh, MeshIndex, Workload, WorkloadId, index_mesh
 from recommender.recommendation.entries import recommended_hosts
-from recommender.recommendation.existing import Plan, names_for, names_in_use, plan, shadowed
+from recommender.recommendation.existing import (
+    Plan,
+    earlier_in_force,
+    names_for,
+    names_in_use,
+    plan,
+    shadowed,
+)
 from recommender.recommendation.guards import Guards, build_guards
 from recommender.recommendation.hosts import Proof, Prover
 from recommender.recommendation.injection import virtual_machines
@@ -30,6 +37,7 @@ from recommender.recommendation.model import (
     Note,
     Recommendation,
     Recommendations,
+    earlier_sidecar,
 )
 from recommender.recommendation.namespace_wide import Member, Namespace, namespace_option
 from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
@@ -95,7 +103,8 @@ def recommend(
             else decider.decide(index.workloads[id_])
             for id_ in ids
         ]
-        answers += found
+        written = {answer.name for answer in found if isinstance(answer, Recommendation)}
+        answers += (decider.told_of_earlier(answer, written) for answer in found)
         if decider.members:
             silent_ones = [answer for answer in found if isinstance(answer, LeftOut)]
             options.append(decider.namespace_option(silent_ones))
@@ -151,6 +160,16 @@ class _Decider:
                 received=self._only_received(workload.id),
             )
         return answer
+
+    def told_of_earlier(
+        self, answer: Recommendation | LeftOut, written: set[str]
+    ) -> Recommendation | LeftOut:
+        """Note the Sidecars of earlier runs that stay in force before one recommended now."""
+        if isinstance(answer, LeftOut):
+            return answer
+        found = earlier_in_force(self.rules, answer, self._labels(answer.workload), written)
+        notes = {earlier_sidecar(f"{answer.namespace}/{sidecar.meta.name}") for sidecar in found}
+        return replace(answer, notes=tuple(sorted({*answer.notes, *notes})))
 
     def namespace_option(self, left_out: list[LeftOut]) -> NamespaceOption:
         """Try one Sidecar for the workloads of the namespace, of which some are left out."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 
 from recommender.istio.call import is_bound
+from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, Mesh, MeshIndex, Sidecar, WorkloadId
 from recommender.mesh.topology import tells_place
-from recommender.recommendation.model import Origin
+from recommender.recommendation.model import Origin, Recommendation
 from recommender.recommendation.selectors import others_chosen
 from recommender.recommendation.views import View, is_own
 from recommender.settings import ADOPTED_ANNOTATION
@@ -108,6 +109,30 @@ def shadowed(selecting: Iterable[Sidecar], views: Iterable[View]) -> tuple[Sidec
         for s in selecting
         if s.workload_selector is not None and (s.meta.namespace, s.meta.name) not in in_force
     )
+
+
+def earlier_in_force(
+    rules: ScopeRules, made: Recommendation, labels: Iterable[Labels], written: Container[str]
+) -> tuple[Sidecar, ...]:
+    """List the Sidecars of earlier runs that would apply to pods instead of the one just made.
+
+    They choose these labels and are older, and no Sidecar that is `written` takes their place. One
+    that is new is the youngest; one that is there keeps its age.
+    """
+    found = {
+        sidecar.meta.name: sidecar
+        for each in labels
+        for sidecar in rules.sidecars.selecting(made.namespace, each)
+        if is_own(sidecar) and sidecar.workload_selector is not None
+        if sidecar.meta.name not in written
+    }
+    place = (made.namespace, made.name)
+    there = [
+        s.meta.age
+        for s in (rules.mesh.sidecars if found else ())
+        if (s.meta.namespace, s.meta.name) == place
+    ]
+    return tuple(s for _, s in sorted(found.items()) if not there or s.meta.age < there[0])
 
 
 def names_in_use(mesh: Mesh) -> Mapping[str, set[str]]:

@@ -62,6 +62,11 @@ class Note:
     detail: str
 
 
+def earlier_sidecar(name: str) -> Note:
+    """Note that a Sidecar of an earlier run comes before the one that is recommended."""
+    return Note("earlier Sidecar", f"{name} applies instead until you delete it")
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
     """Recommend one Sidecar for one workload.

@@ -23,6 +23,7 @@ from recommender.recommendation.model import (
     Recommendation,
     Recommendations,
     RecommendedHost,
+    earlier_sidecar,
 )
 from recommender.recommendation.needs import CallNeeds, HostNeed
 from recommender.recommendation.views import View, is_own
@@ -144,7 +145,7 @@ def _shared(recommendation: Recommendation, sidecar: NamespaceSidecar) -> Recomm
     )
     notes = {*recommendation.notes, Note("namespace-wide", detail)}
     for earlier in sidecar.earlier.get(recommendation.workload, ()):
-        notes.add(Note("earlier Sidecar", f"{earlier} applies instead until you delete it"))
+        notes.add(earlier_sidecar(earlier))
     return replace(
         recommendation,
         name=sidecar.name,

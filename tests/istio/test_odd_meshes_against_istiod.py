@@ -12,7 +12,7 @@ from tests.istio.conformance_sidecars import Scoped, changed_calls, overlapping,
 from tests.istio.judge import JudgedCall, JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
 from tests.mesh.helpers import Object, obj, pod
-from tests.recommendation.helpers import NETWORKING, service, service_entry
+from tests.recommendation.helpers import NETWORKING, service, service_entry, sidecar
 
 CREATED = "2026-01-01T00:00:00Z"
 WEB = JudgedProxy("client", {"app": "web"}, "web-1", ("10.1.0.1",))
@@ -92,3 +92,19 @@ def test_a_host_that_only_another_revision_has_a_service_entry_of_in_that_namesp
 
     assert not changed
     assert hosts_of(scoped, WEB) == ["bbb/api.ext"]
+
+
+def test_an_earlier_sidecar_that_istiod_still_applies_is_told() -> None:
+    """It was made for the pods of `web` when only these had the label, and they logged nothing."""
+    canary = JudgedProxy("client", {"app": "web", "track": "canary"}, "canary-1", ("10.1.0.2",))
+    stable = JudgedProxy("client", {"app": "web", "track": "stable"}, "web-1", ("10.1.0.1",))
+    tcp = service("db", "prod", port=5432, port_name="tcp", ip="10.0.0.3")
+    old = sidecar("web-1", "client", hosts=["~/*"], selector={"app": "web"}, own=True)
+    callers = [(canary, (call(canary, "10.0.0.3", 5432, "tcp"),))]
+    scoped, changed, after = applied([tcp, pod_of(canary), pod_of(stable), old], callers)
+    found = scoped.of_pod("client", "canary-1")
+
+    assert not changed
+    assert after[0].sidecar == "client/web-1"
+    assert found is not None
+    assert "earlier Sidecar" in {note.name for note in found.notes}

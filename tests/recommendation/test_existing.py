@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mesh.helpers import obj
+from tests.mesh.helpers import Object, obj, pod
 from tests.recommendation.helpers import (
     NETWORKING,
     decide,
@@ -164,6 +164,44 @@ def test_an_own_sidecar_is_updated_though_a_virtual_machine_bears_its_name() -> 
 
     assert (of(answer, "web").name, of(answer, "web").origin) == ("web", "own")
     assert "runs-on" in of(answer, "web").selector
+
+
+def canary_beside(*, labels: dict[str, str]) -> list[Object]:
+    """Make a canary that the Sidecar of `web` selects too, made when there was no canary."""
+    canary = pod("canary", labels={"app": "web", "track": "canary"})
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    return [*deployment("web", labels=labels), canary, service("cart"), own]
+
+
+CANARY_CALL = http_call("shop/canary", "cart", fqdn("cart.shop"))
+
+
+def test_an_older_own_sidecar_that_stays_in_force_is_noted() -> None:
+    """Its workload logged nothing, so it is not written anew, with a selector for it alone."""
+    answer = decide(canary_beside(labels={"app": "web", "track": "stable"}), [CANARY_CALL])
+
+    assert of(answer, "canary").name == "canary"
+    details = [n.detail for n in of(answer, "canary").notes if n.name == "earlier Sidecar"]
+    assert details == ["shop/web applies instead until you delete it"]
+
+
+def test_an_older_own_sidecar_that_is_written_anew_gives_way() -> None:
+    """Its selector is for its workload alone then."""
+    objects = canary_beside(labels={"app": "web", "track": "stable"})
+    answer = decide(objects, [CANARY_CALL, CART])
+
+    assert of(answer, "web").selector == {"app": "web", "track": "stable"}
+    assert "earlier Sidecar" not in notes(answer, "canary")
+
+
+def test_a_younger_own_sidecar_does_not_come_before_one_that_is_updated() -> None:
+    made = [
+        sidecar(name, hosts=["other/x.y"], selector=SELECTOR, own=True) for name in ("web", "old")
+    ]
+    for each, year in zip(made, (2025, 2026), strict=True):
+        each["metadata"]["creationTimestamp"] = f"{year}-01-01T00:00:00Z"
+
+    assert "earlier Sidecar" not in notes(decide([*MESH, *made], [CART]), "web")
 
 
 def test_a_route_that_the_own_sidecar_hides_is_named_and_not_taken() -> None:
