@@ -29,6 +29,7 @@ from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import VirtualService
 from recommender.recommendation.kubernetes_clusters import address_and_authority, valid_address
 from recommender.recommendation.model import HostReason, Note, ReasonKind
+from recommender.recommendation.uninspected import perhaps_http
 from recommender.recommendation.views import View, is_own
 from recommender.service_graph import Call
 
@@ -69,6 +70,8 @@ class CallNeeds:
 def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     """Work out what a call needs in a view."""
     outbound = outbound_call(call, rules.registry, view.proxy)
+    if is_own(view.sidecar):
+        outbound = perhaps_http(call, outbound, view, view.baseline)
     config, notes = _what_must_stay(call, outbound, view)
     # A real listener that takes the call comes before the guess that its pod is gone.
     plain = replace(outbound, headless_host=None)
@@ -302,7 +305,7 @@ def _unrouted(call: Call, outbound: OutboundCall, baseline: Resolution, view: Vi
     """Name a destination that has no route, before and after; say so if the mesh knows it."""
     target = call.authority or call.server_name or call.address or "an unnamed destination"
     fate = f"{target} {baseline.fate.value}, before and after"
-    known = resolve_call(view.unscoped, outbound)
+    known = resolve_call(view.unscoped, perhaps_http(call, outbound, view, view.unscoped))
     if known.service is not None and known.fate is Fate.ROUTED:
         entry = service_host(known.service)
         return Note("out of scope", f"{fate}; the mesh has {entry}, pin it to route the call")

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from recommender.istio.sidecar_scope import build_scope_rules
 from tests.istio.conformance_case import Case, ask_istiod
 from tests.istio.conformance_sidecars import Scoped, changed_calls, overlapping, recommend_for
 from tests.istio.judge import JudgedCall, JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
 from tests.mesh.helpers import Object, obj, pod
-from tests.recommendation.helpers import NETWORKING, service, service_entry, sidecar
+from tests.recommendation.helpers import NETWORKING, fqdn, service, service_entry, sidecar
 
 CREATED = "2026-01-01T00:00:00Z"
 WEB = JudgedProxy("client", {"app": "web"}, "web-1", ("10.1.0.1",))
@@ -108,3 +110,20 @@ def test_an_earlier_sidecar_that_istiod_still_applies_is_told() -> None:
     assert after[0].sidecar == "client/web-1"
     assert found is not None
     assert "earlier Sidecar" in {note.name for note in found.notes}
+
+
+@pytest.mark.parametrize(
+    ("port_name", "protocol"),
+    [("http", "http"), ("grpc", "http2"), ("tcp", "tcp"), ("x", "http"), ("https", "tls")],
+)
+def test_a_call_that_an_earlier_sidecar_misses_is_routed_again(
+    port_name: str, protocol: str
+) -> None:
+    a = service("a", "prod", port=80, port_name=port_name, ip="10.0.0.1")
+    lacking = [f"prod/{fqdn('b.prod')}"]
+    own = sidecar("web-1", "client", hosts=lacking, selector={"app": "web"}, own=True)
+    made = call(WEB, "10.0.0.1", 80, protocol, host="a.prod" if "http" in protocol else "")
+    scoped, _, (after,) = applied([a, B, pod_of(WEB), own], [(WEB, (made,))])
+
+    assert hosts_of(scoped, WEB) == [f"prod/{fqdn('a.prod')}"]
+    assert [c.name for c in after.calls[0].clusters] == [f"outbound|80||{fqdn('a.prod')}"]

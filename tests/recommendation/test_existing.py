@@ -7,9 +7,11 @@ import pytest
 from tests.mesh.helpers import Object, obj, pod
 from tests.recommendation.helpers import (
     NETWORKING,
+    Flow,
     decide,
     deployment,
     fqdn,
+    headless,
     hosts,
     http_call,
     left_out,
@@ -21,6 +23,7 @@ from tests.recommendation.helpers import (
     route_to,
     service,
     sidecar,
+    tcp_call,
     virtual_service,
 )
 
@@ -87,6 +90,79 @@ def test_a_call_that_the_own_sidecar_misses_is_learnt() -> None:
 
     assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
     assert notes(answer, "web") == {"missed call"}
+
+
+def bytes_to(address: str, port: int = 8080) -> Flow:
+    """Make the flow of a call that met no listener: its log says TCP, whatever was sent."""
+    return tcp_call(WEB, address, port, cluster="PassthroughCluster")
+
+
+@pytest.mark.parametrize("port_name", ["http", "grpc", "http2", "tcp", "x"])
+def test_a_missed_call_is_learnt_though_its_log_tells_no_protocol(port_name: str) -> None:
+    """Without an HTTP service at its port there is no listener that would look."""
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    cart = service("cart", port_name=port_name)
+    answer = decide([*deployment("web"), cart, own], [bytes_to("10.96.0.1")])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+    assert notes(answer, "web") == {"missed call"}
+
+
+@pytest.mark.parametrize("port_name", ["http", "x"])
+def test_the_route_of_a_missed_call_is_learnt_with_it(port_name: str) -> None:
+    """It decides if the bytes were a request; hidden now, it would stay so."""
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    cart = service("cart", port_name=port_name)
+    route = virtual_service(
+        "cart", "other", hosts=[fqdn("cart.shop")], http=[route_to(fqdn("cart.shop"), timeout="3s")]
+    )
+    answer = decide([*deployment("web"), cart, route, own], [bytes_to("10.96.0.1")])
+
+    assert f"other/{fqdn('cart.shop')}" in hosts(answer, "web")
+
+
+def test_a_missed_call_to_a_pod_of_a_headless_service_is_learnt() -> None:
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    cart = headless("cart", port=9000, port_name="grpc")
+    endpoint = {"addresses": ["10.244.7.1"], "conditions": {"ready": True}}
+    part = obj(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "cart-1",
+        labels={"kubernetes.io/service-name": "cart"},
+        ports=[{"name": "grpc", "port": 9000}],
+        endpoints=[endpoint],
+    )
+    answer = decide([*deployment("web"), cart, part, own], [bytes_to("10.244.7.1", 9000)])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+    assert notes(answer, "web") == {"missed call"}
+
+
+@pytest.mark.parametrize("address", ["10.96.0.9", "10.244.7.9"])
+def test_bytes_to_nobodys_address_are_no_missed_call(address: str) -> None:
+    own = sidecar("web", hosts=["other/x.y"], selector=SELECTOR, own=True)
+    answer = decide([*MESH, own], [bytes_to(address)])
+
+    assert hosts(answer, "web") == ["~/*"]
+    assert notes(answer, "web") == {"unknown destination"}
+
+
+def test_bytes_at_the_listener_of_http_are_no_request() -> None:
+    """It looked into them: today's Sidecar has another HTTP service at the port."""
+    mate = service("mate", "other", ip="10.96.0.2")
+    own = sidecar("web", hosts=["other/*"], selector=SELECTOR, own=True)
+    answer = decide([*MESH, mate, own], [bytes_to("10.96.0.1")])
+
+    assert hosts(answer, "web") == ["~/*"]
+
+
+def test_a_request_that_a_hand_made_sidecar_lets_pass_is_told_to_be_out_of_scope() -> None:
+    default = sidecar("default", hosts=["other/*"])
+    answer = decide([*MESH, default], [bytes_to("10.96.0.1")])
+
+    assert hosts(answer, "web") == ["~/*"]
+    assert notes(answer, "web") == {"out of scope"}
 
 
 def test_recommending_again_with_the_own_sidecar_applied_gives_the_same() -> None:
