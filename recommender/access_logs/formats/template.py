@@ -204,7 +204,7 @@ class Template:
 
         Also tell in which texts one of these might stand later, too.
         """
-        head = self._pattern(".*?", self._last_wanted() + 1, before=True)
+        head = self._pattern("*?", self._last_wanted() + 1, before=True)
         right = _found(text, f"(?P<tail>{_pattern(self.segments[-1])})$")
         # A line of another format mostly ends otherwise, and is looked at no more.
         text = _where(text, right["tail"].is_not_null())
@@ -233,8 +233,8 @@ class Template:
 
     def _read_both_ways(self, text: pl.Series) -> pl.DataFrame:
         """Read each segment where it can stand first and where it can stand last."""
-        early = _found(text, f"^{self._pattern('.*?', before=True)}$")
-        late = _found(text, f"^{self._pattern('.*', before=True)}$").select(
+        early = _found(text, f"^{self._pattern('*?', before=True)}$")
+        late = _found(text, f"^{self._pattern('*', before=True)}$").select(
             pl.col(f"before{place}").alias(f"late{place}") for place in range(1, len(self.segments))
         )
         frame = pl.concat([early, late], how="horizontal")
@@ -267,12 +267,16 @@ class Template:
             ),
         )
 
-    def _pattern(self, opened: str = "", end: int | None = None, *, before: bool = False) -> str:
-        """Make the pattern of some segments, with groups `before1` ... for what precedes them."""
+    def _pattern(self, often: str = "", end: int | None = None, *, before: bool = False) -> str:
+        """Make the pattern of some segments, with groups `before1` ... for what precedes them.
+
+        Open values are as short as can be if `often` is `*?`, as long if it is `*`.
+        """
         pattern = _pattern(self.segments[0])
         for place, segment in enumerate(self.segments[1:end], start=1):
-            column = self.opens[place - 1].column
-            pattern += f"(?P<{column}>{opened})" if column else opened
+            value = self.opens[place - 1]
+            text = value.signs.signs + often
+            pattern += f"(?P<{value.column}>{text})" if value.column else text
             if before:
                 pattern = f"(?P<before{place}>{pattern})"
             pattern += _pattern(segment)
