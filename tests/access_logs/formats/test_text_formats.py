@@ -126,6 +126,13 @@ def test_a_field_of_the_caller_needs_no_quotes_where_words_follow(agent: str) ->
     assert (found["upstream_cluster"], found["authority"]) == (CLUSTER, "reviews:9080")
 
 
+def test_what_an_operator_cannot_print_is_no_value_of_it() -> None:
+    custom = "{%UPSTREAM_CLUSTER_RAW%|%START_TIME% %REQ(USER-AGENT)%"
+
+    assert read(custom, line(custom, user_agent="a"))["upstream_cluster"] == CLUSTER
+    assert read(custom, f'{{"log":"{{outbound|80||a|{START} a"}}')["reason"] is not None
+
+
 def test_words_before_a_name_that_may_hold_spaces_are_where_only_one_place_is() -> None:
     custom = "%START_TIME% %REQ(USER-AGENT)% %UPSTREAM_CLUSTER_RAW% %ROUTE_NAME%"
 
