@@ -255,12 +255,10 @@ def _imported(
 ) -> RegistryService | None:
     if not patterns.imports(service.hostname):
         return None
-    if _limits_ports(listener):
-        # The first of the number, also if it is UDP's (`serviceMatchingListenerPort`).
-        port = next((port for port in service.ports if port.number == listener.port), None)
-        if port is None:
-            return None
-        service = replace(service, ports=(port,))
+    limited = _limited(service, listener) if _limits_ports(listener) else service
+    if limited is None:
+        return None
+    service = limited
     if service.aliases:
         kept = tuple(a for a in service.aliases if patterns.imports(a.hostname))
         service = service if kept == service.aliases else replace(service, aliases=kept)
@@ -270,6 +268,15 @@ def _imported(
 def _limits_ports(listener: EgressListener) -> bool:
     """Tell whether a listener's own port is the only one it takes of a service."""
     return bool(listener.port) and (listener.port_protocol or "").upper() != "HTTP_PROXY"
+
+
+def _limited(service: RegistryService, listener: EgressListener) -> RegistryService | None:
+    """Limit a service to a listener's port: the first of the number, be it UDP's.
+
+    Source: `serviceMatchingListenerPort`.
+    """
+    port = next((port for port in service.ports if port.number == listener.port), None)
+    return None if port is None else replace(service, ports=(port,))
 
 
 def _select_virtual_services(
@@ -344,10 +351,11 @@ def _pulled_in(
     service = by_namespace.get(namespace) or _best_visible(rules, by_namespace.values(), namespace)
     if service is None:
         return None
-    wanted = {listener.port} if _limits_ports(listener) else ports
-    if 0 in wanted:
+    if _limits_ports(listener):
+        return _limited(service, listener)
+    if 0 in ports:
         return service
-    kept = tuple(port for port in service.ports if port.number in wanted)
+    kept = tuple(port for port in service.ports if port.number in ports)
     return replace(service, ports=kept) if kept else None
 
 
