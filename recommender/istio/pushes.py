@@ -36,7 +36,7 @@ _NAMESPACED_KINDS: Final = frozenset(
     )
 )
 _NEVER: Final = frozenset(("Address", "Gateway"))
-_SCOPED_PEER_AUTHENTICATION: Final = (1, 30)
+SCOPED_PEER_AUTHENTICATION: Final = (1, 30)
 
 
 class ConfigKey(NamedTuple):
@@ -112,7 +112,7 @@ def _peer_authentications(rules: ScopeRules, scope: SidecarScope) -> Iterator[Pe
 
     Of several for a whole namespace, the oldest is the only one that counts from then on.
     """
-    is_scoped = rules.version >= _SCOPED_PEER_AUTHENTICATION
+    is_scoped = rules.version >= SCOPED_PEER_AUTHENTICATION
     homes = {scope.namespace, rules.root_namespace}
     if is_scoped:
         homes |= {service.namespace for service in scope.services.values()}

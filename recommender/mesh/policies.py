@@ -1,9 +1,9 @@
 """Convert Telemetry, EnvoyFilter, and the policies of AuthorizationPolicy and its like.
 
-All can name a service unseen in logs but a PeerAuthentication, which decides only pushes. One with
-`targetRefs` is attached to Gateways, waypoints or their Services and never acts in a sidecar
-(istio model/policyattachment.go `ShouldAttachPolicy`): it converts to None, or to an object of the
-edge if it names services.
+All can name a service unseen in logs but a PeerAuthentication, which decides about pushes, and
+about mTLS to the pods of its namespace. One with `targetRefs` is attached to Gateways, waypoints or
+their Services and never acts in a sidecar (istio model/policyattachment.go `ShouldAttachPolicy`):
+it converts to None, or to an object of the edge if it names services.
 """
 
 from __future__ import annotations

@@ -307,6 +307,7 @@ class _Decider:
         for view, needs in by_view:
             kept, doubts = self.guards.of(id_, labels, view)
             more, unseen = needs_of_received(unlogged, view)
+            kept += self.guards.policies.needs(view, needs, [*kept, *more])
             proof = self.prover.prove(view, needs, [*kept, *more])
             hosts += proof.hosts
             unproved += proof.unproved

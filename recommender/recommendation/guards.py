@@ -13,17 +13,22 @@ from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
 from recommender.mesh.label_index import SelectorIndex, selectors_by
 from recommender.recommendation.model import HostReason, Note
 from recommender.recommendation.needs import HostNeed, host_entry, service_host
+from recommender.recommendation.peer_authentications import EndpointPolicies
 from recommender.recommendation.views import View
 from recommender.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Keep hosts in a mesh; `own_hostnames` finds by namespace whose endpoints some pods are."""
+    """Keep hosts in a mesh; `own_hostnames` finds by namespace whose endpoints some pods are.
+
+    `policies` keep what is asked for by the calls that are known.
+    """
 
     extensions: MeshExtensions
     settings: Settings
     own_hostnames: Mapping[str, SelectorIndex[str]]
+    policies: EndpointPolicies
 
     def of(
         self, workload: WorkloadId, labels: Iterable[Labels], view: View
@@ -89,7 +94,7 @@ class Guards:
 def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:
     """Prepare the guards of a mesh."""
     selectors = selectors_by(endpoint_selectors(extensions.rules, index.mesh))
-    return Guards(extensions, settings, selectors)
+    return Guards(extensions, settings, selectors, EndpointPolicies.of(extensions.rules))
 
 
 def endpoint_selectors(rules: ScopeRules, mesh: Mesh) -> Iterator[tuple[str, Labels, str]]:

@@ -15,7 +15,14 @@ from recommender.recommendation.views import View
 
 NeedsByView = Sequence[tuple[View, list[CallNeeds]]]
 """What the calls of a workload need, for each view that its proxies have."""
-_GUARDS = {"own service", "provider", "egress proxy", "pinned", "received"}
+_GUARDS = {
+    "own service",
+    "provider",
+    "egress proxy",
+    "peer authentication",
+    "pinned",
+    "received",
+}
 _DROPPABLE = {
     "virtual service",
     "destination",

@@ -26,6 +26,7 @@ ReasonKind = Literal[
     "own service",
     "provider",
     "egress proxy",
+    "peer authentication",
     "pinned",
     "nothing called",
 ]

@@ -34,7 +34,15 @@ from tests.mesh.helpers import Object
 from tests.recommendation.helpers import NOON, Flow, decide_for, received
 
 GUARDS = frozenset(
-    {"own service", "provider", "egress proxy", "pinned", "possible", "nothing called"}
+    {
+        "own service",
+        "provider",
+        "egress proxy",
+        "peer authentication",
+        "pinned",
+        "possible",
+        "nothing called",
+    }
 )
 """The reasons to keep a host that no observed call asks for."""
 
