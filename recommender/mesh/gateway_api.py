@@ -179,18 +179,36 @@ def _per_parent(
     meta, protocol = route.meta, _PROTOCOLS[route.kind]
     count = 0
     for parent in route.parents:
-        for host in parent_hosts.get((parent.kind, parent.namespace, parent.name), ()):
+        hosts = parent_hosts.get((parent.kind, parent.namespace, parent.name), ())
+        for host in hosts:
             name = f"{meta.name}~{protocol}~{count}~{_GATEWAY_NAME}"
             if protocol == "http":
                 port = "" if parent.port is None else f"{parent.port}~"
                 name = f"{meta.namespace}~{port}{host}"
-            routes = tuple(_at_parent(r, route, parent, host) for r in route.routes)
+            names = _server_names(route.hostnames or hosts, host)
+            routes = tuple(_at_parent(r, parent, names) for r in route.routes)
             yield name, VirtualService(meta, (host,), ("mesh",), routes, gateway_api=True)
             count += 1
 
 
-def _at_parent(route: Route, owner: GatewayRoute, parent: RouteParent, host: str) -> Route:
-    """Limit a route to its parent's port; a TLS route without host names takes the parent's.
+def _server_names(names: tuple[str, ...], host: str) -> tuple[str, ...]:
+    """List the names for which a TLS route takes a connection to one host of its parent.
+
+    Of several those that the host matches: where it matches none, the route takes every connection
+    (`augmentTLSPortMatch`, `compatibleRoutesForHost`).
+    """
+    if len(names) < 2:
+        return names
+    return tuple(name for name in names if _covers(name, host) or _covers(host, name))
+
+
+def _covers(pattern: str, name: str) -> bool:
+    is_wild = pattern.startswith("*")
+    return pattern == name or (is_wild and name.removeprefix("*").endswith(pattern[1:]))
+
+
+def _at_parent(route: Route, parent: RouteParent, server_names: tuple[str, ...]) -> Route:
+    """Limit a route to its parent's port, a TLS route to server names.
 
     One that refuses has no match, so that no connection takes it (`convertTLSRoute`).
     """
@@ -198,7 +216,7 @@ def _at_parent(route: Route, owner: GatewayRoute, parent: RouteParent, host: str
     if route.protocol == "tls":
         if route.destinations == (_REFUSING,):
             return route
-        matches = (RouteMatch(sni_hosts=owner.hostnames or (host,)),)
+        matches = (RouteMatch(sni_hosts=server_names),)
     if parent.port is not None:
         matches = tuple(replace(match, port=parent.port) for match in matches or (RouteMatch(),))
     return replace(route, matches=matches)

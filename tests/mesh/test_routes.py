@@ -280,6 +280,23 @@ def test_tcp_and_tls_routes_become_virtual_services() -> None:
     assert found["u"].matches == (RouteMatch(sni_hosts=("cart.shop.svc.cluster.local",)),)
 
 
+def test_of_several_host_names_of_a_tls_route_those_count_that_the_parent_s_matches() -> None:
+    def names(*hostnames: str, ref: Object) -> list[tuple[str, ...]]:
+        route = obj(GATEWAY_API, "TLSRoute", "r", spec=to_echo(ref, hostnames=list(hostnames)))
+        spec = {"hosts": ["a.ex", "*.b.ex"]}
+        entry = obj("networking.istio.io/v1", "ServiceEntry", "ext", spec=spec)
+        found = mesh_of_objects(*PARENTS, entry, route).virtual_services
+        return [vs.routes[0].matches[0].sni_hosts for vs in found]
+
+    entry: Object = {"group": "networking.istio.io", "kind": "ServiceEntry", "name": "ext"}
+    service = parent("cart")
+    assert names("one.ex", "two.ex", ref=service) == [()]
+    assert names("one.ex", ref=service) == [("one.ex",)]
+    assert names("*.cluster.local", "two.ex", ref=service) == [("*.cluster.local",)]
+    assert names(ref=entry) == [("a.ex",), ("*.b.ex",)]
+    assert names("*.ex", "c.b.ex", ref=entry) == [("*.ex",), ("*.ex", "c.b.ex")]
+
+
 @pytest.mark.parametrize("backends", [[], [{"name": "echo", "port": 80, "weight": 0}]])
 def test_a_rule_without_a_backend_that_has_weight_refuses_tcp_and_is_nothing_for_tls(
     backends: list[Object],
