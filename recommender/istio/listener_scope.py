@@ -1,6 +1,6 @@
 """What one egress listener imports, and how to find it there.
 
-Source: istio model/sidecar.go (`IstioEgressListenerWrapper`, `getConfigsForHost`).
+Source: istio model/sidecar.go (`IstioEgressListenerWrapper`).
 """
 
 from __future__ import annotations
@@ -179,12 +179,17 @@ class ListenerScope:
         return [at for _, at in found]
 
     def places_for(self, name: str) -> set[int]:
-        """Find the VirtualServices with a host that overlaps a name (`getConfigsForHost`)."""
+        """Find the VirtualServices with a host that overlaps a name, whatever the case."""
         return self.index().virtual_services.overlapping(name.lower())
 
     def virtual_services_for(self, name: str) -> list[VirtualService]:
-        """List the VirtualServices with a host that overlaps a name, in order."""
-        return [self.virtual_services[place] for place in sorted(self.places_for(name))]
+        """List the VirtualServices with a host that overlaps a name, in order.
+
+        Case counts, as it does not for routes of HTTP. Source: networking/core/tls.go
+        `getConfigsForHost`.
+        """
+        near = (self.virtual_services[place] for place in sorted(self.places_for(name)))
+        return [vs for vs in near if any(overlaps(host, name) for host in vs.hosts)]
 
 
 def _together(found: Iterable[dict[int, RegistryService] | None]) -> dict[int, RegistryService]:
