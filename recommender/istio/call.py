@@ -34,7 +34,7 @@ from recommender.istio.virtual_hosts import (
     virtual_hosts,
     what_decides,
 )
-from recommender.mesh.objects import EgressListener, Labels, VirtualService
+from recommender.mesh.objects import UNKNOWN_SERVICE, EgressListener, Labels, VirtualService
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
 
@@ -382,6 +382,8 @@ def _service_behind(config: ProxyConfig, cluster: str) -> ServiceKey | None:
 
     One resolved by DNS has none without an endpoint (networking/core `buildCluster`).
     """
+    if cluster == UNKNOWN_SERVICE:
+        return None
     _, port, subset, host = cluster.split("|", 3)
     service = config.scope.services.get(host)
     if service is None or service.alias_for is not None or service.port(int(port)) is None:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from recommender.istio.proxy import Proxy, matches_source
 from recommender.istio.registry import RegistryService
 from recommender.istio.route_match import Request, is_catch_all, matches_request
-from recommender.mesh.objects import Destination, Route, RouteMatch, VirtualService
+from recommender.mesh.objects import (
+    UNKNOWN_SERVICE,
+    Destination,
+    Route,
+    RouteMatch,
+    VirtualService,
+)
 from recommender.mesh.request_match import ANY_REQUEST, RequestMatch
 from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings
 
@@ -113,6 +119,8 @@ def _http_clusters(destinations: Iterable[Destination], port: int, lookup: Looku
 
 def _cluster(destination: Destination, port: int, service: RegistryService | None) -> str:
     """Name a cluster; without a port of its own it has the service's only one or the listener's."""
+    if destination.host == UNKNOWN_SERVICE:
+        return UNKNOWN_SERVICE
     host = (service.alias_for if service else None) or destination.host
     if destination.port is None and service is not None and len(service.ports) == 1:
         port = service.ports[0].number

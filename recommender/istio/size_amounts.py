@@ -27,7 +27,7 @@ from recommender.istio.proxy import DYNAMIC_DNS, REGISTRY_ONLY
 from recommender.istio.routes import BuiltRoute
 from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost
-from recommender.mesh.objects import VirtualService
+from recommender.mesh.objects import UNKNOWN_SERVICE, VirtualService
 from recommender.mesh.route_settings import NO_SETTINGS, Retries, RouteSettings
 
 _STATIC_CLUSTERS = 3  # BlackHoleCluster, PassthroughCluster, InboundPassthroughCluster
@@ -278,7 +278,7 @@ def _add_route(found: Counter[str], route: BuiltRoute, default_retries: Retries 
     found["split_cluster"] += len(clusters) if len(clusters) > 1 else 0
     found["mirror"] += len(route.mirrors)
     found["route_cluster_byte"] += sum(map(len, (*clusters, *route.mirrors)))
-    if len(clusters) == 1:
+    if len(clusters) == 1 and clusters[0] != UNKNOWN_SERVICE:
         _, port, _, host = clusters[0].split("|", 3)
         found["operation_byte"] += len(host) + len(port)
     if clusters:

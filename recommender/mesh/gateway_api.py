@@ -18,6 +18,7 @@ from recommender.mesh.authority_headers import filter_authorities
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.objects import (
     NO_TIME,
+    UNKNOWN_SERVICE,
     Destination,
     ObjectMeta,
     Route,
@@ -267,6 +268,8 @@ def _parent(entry: Fields, namespace: str) -> RouteParent | None:
 def _rule(rule: Fields, kind: str, meta: ObjectMeta, domain: str) -> Route:
     """Convert a rule; backends without weight get no traffic and are left out.
 
+    Those of a kind that is no host of the mesh get theirs all the same (`buildDestination`).
+
     Without any other a tcp or tls rule refuses connections (`convertTCPRoute`), an http rule
     answers by itself.
     """
@@ -274,8 +277,8 @@ def _rule(rule: Fields, kind: str, meta: ObjectMeta, domain: str) -> Route:
 
     def backend(entry: Fields) -> Destination | None:
         weight = _weight(entry)
-        found = _backend(entry, meta, domain) if weight else None
-        return found and replace(found, weight=weight)
+        found = _backend(entry, meta, domain) or Destination(UNKNOWN_SERVICE)
+        return replace(found, weight=weight) if weight else None
 
     matches: tuple[RouteMatch, ...] = ()
     mirrors: list[Destination] = []

@@ -215,7 +215,7 @@ def _absent(call: Call, config: ProxyConfig) -> tuple[list[HostNeed], Note]:
 
 def _goes(resolution: Resolution) -> str:
     if resolution.fate is Fate.ROUTED and resolution.clusters:
-        return f"goes to {', '.join(sorted({n.split('|', 3)[3] for n, _ in resolution.clusters}))}"
+        return f"goes to {', '.join(sorted({n.split('|', 3)[-1] for n, _ in resolution.clusters}))}"
     return resolution.fate.value
 
 

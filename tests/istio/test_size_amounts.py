@@ -127,6 +127,16 @@ def test_a_destination_may_have_any_text_for_its_host() -> None:
     assert routed({"route": [{"destination": {"host": "a|b|c"}}]})["route"] == 1
 
 
+def test_a_route_to_a_backend_of_another_kind_is_counted() -> None:
+    backend = {"group": "example.com", "kind": "Other", "name": "x"}
+    parent = {"group": "", "kind": "Service", "name": "web"}
+    spec = {"parentRefs": [parent], "rules": [{"backendRefs": [backend]}]}
+    route = obj("gateway.networking.k8s.io/v1", "HTTPRoute", "r", "b", spec=spec)
+    found = amounts(service("web", "b"), route).rds
+
+    assert (found["route"], found["route_cluster_byte"]) == (1, len("UnknownService"))
+
+
 def test_a_route_that_answers_by_itself_has_nothing_for_a_destination() -> None:
     """A delegate may have it from its root beside what does not go together in one route."""
     settings = {"rewrite": {"uri": "/y"}, "retries": {}, "headers": {"request": {"remove": ["x"]}}}

@@ -240,6 +240,7 @@ def test_backends_mirrors_and_rewrites_are_kept() -> None:
                 Destination("far.web.svc.cluster.local", port=80, weight=1),
                 Destination("api.example", weight=1),
                 Destination("imp.shop.svc.cluster.local", weight=1),
+                Destination("UnknownService", weight=1),
             ),
             mirrors=(Destination("m.shop.svc.cluster.local", port=1),),
             rewrite_authority="x.example",

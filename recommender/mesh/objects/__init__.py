@@ -28,6 +28,7 @@ from recommender.mesh.objects.mesh_config import (
 )
 from recommender.mesh.objects.meta import NO_TIME, Labels, LabelSelector, ObjectMeta
 from recommender.mesh.objects.networking import (
+    UNKNOWN_SERVICE,
     Destination,
     DestinationRule,
     EdgeObject,
@@ -51,6 +52,7 @@ from recommender.mesh.objects.policies import (
 
 __all__ = [
     "NO_TIME",
+    "UNKNOWN_SERVICE",
     "AccessLogFormat",
     "AuthorizationPolicy",
     "Destination",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from recommender.mesh.objects.kubernetes import Endpoint, ServicePort
 from recommender.mesh.objects.meta import Labels, ObjectMeta
@@ -44,6 +44,10 @@ class WorkloadEntry:
     ports: Mapping[str, int] = field(default_factory=dict)
     service_account: str = ""
     locality: str = ""
+
+
+UNKNOWN_SERVICE: Final = "UnknownService"
+"""The host of a backend that is none, and the name of its cluster (`GetDestinationCluster`)."""
 
 
 @dataclass(frozen=True, slots=True)
