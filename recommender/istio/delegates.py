@@ -16,7 +16,7 @@ from recommender.mesh.route_settings import NO_SETTINGS, RouteSettings
 _HANDED_ON = ("fault", "cors_policy", "headers", "rewrite", "retries", "direct_response")
 """The settings of a root's route that count where the delegate's has none (`mergeHTTPRoute`).
 
-`timeout` and `mirrorPercentage` are handed on too, but hardly add to the size.
+`timeout` is handed on too, but hardly adds to the size.
 """
 
 
@@ -38,11 +38,18 @@ def _merged_route(outer: Route, inner: Route) -> Route:
     """Merge all but the matches: what the delegate lacks is the root's."""
     rewrite, headers = inner.rewrite_authority, inner.header_authorities
     mirrors, has_mirror = _mirrors(outer, inner)
+    (percentage, percent), (outer_percentage, outer_percent) = (
+        each.mirror_is_off for each in (inner, outer)
+    )
     return replace(
         inner,
         name="-".join(filter(None, (outer.name, inner.name))),
         mirrors=mirrors,
         has_mirror=has_mirror,
+        mirror_is_off=(
+            outer_percentage if percentage is None else percentage,
+            outer_percent if percent is None else percent,
+        ),
         rewrite_authority=outer.rewrite_authority if rewrite is None else rewrite,
         header_authorities=outer.header_authorities if headers is None else headers,
         settings=_merged_settings(outer.settings, inner.settings),

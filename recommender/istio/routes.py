@@ -105,7 +105,7 @@ def _http_route(route: Route, match: RouteMatch, port: int, lookup: Lookup) -> B
         name,
         tuple(_http_clusters(chosen, port, lookup)),
         # A route that answers by itself has no upstream to mirror.
-        tuple(_http_clusters(route.mirrors, port, lookup)) if chosen else (),
+        tuple(_http_clusters(route.used_mirrors, port, lookup)) if chosen else (),
         match.request,
         route.settings,
     )

@@ -286,9 +286,10 @@ def _rule(rule: Fields, kind: str, meta: ObjectMeta, domain: str) -> Route:
     if protocol == "http":
         matches = tuple(_http_match(match, kind) for match in fields.mappings(rule, "matches"))
         for filter_ in fields.mappings(rule, "filters"):
-            mirror = fields.mapping(fields.mapping(filter_, "requestMirror"), "backendRef")
-            found = _backend(mirror, meta, domain) if mirror else None
-            mirrors += [found] if found else []
+            mirror = fields.mapping(filter_, "requestMirror")
+            backend_ref = fields.mapping(mirror, "backendRef")
+            found = _backend(backend_ref, meta, domain) if backend_ref else None
+            mirrors += [replace(found, weight=_mirror_weight(mirror))] if found else []
             rewrite = fields.mapping(filter_, "urlRewrite")
             authority = fields.text(rewrite, "hostname") or authority
     destinations = tuple(d for d in fields.each(rule, "backendRefs", backend) if d)
@@ -308,6 +309,14 @@ def _rule(rule: Fields, kind: str, meta: ObjectMeta, domain: str) -> Route:
             for each in filter_authorities(fields.mappings(entry, "filters"))
         ),
     )
+
+
+def _mirror_weight(mirror: Fields) -> int | None:
+    """Return 0 for a mirror that gets nothing (`createMirrorFilter`)."""
+    fraction = fields.optional_mapping(mirror, "fraction")
+    if fraction is not None:
+        return None if fields.integer(fraction, "numerator") else 0
+    return 0 if fields.integer(mirror, "percent") == 0 else None
 
 
 def _weight(backend: Fields) -> int:

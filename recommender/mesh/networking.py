@@ -166,6 +166,7 @@ def _http_route(entry: Fields, namespace: str) -> Route:
     delegate = fields.optional_mapping(entry, "delegate")
     mirror = fields.optional_mapping(entry, "mirror")
     mirrors = [] if mirror is None else [_destination(mirror)]
+    older = fields.integer(entry, "mirrorPercent")
     rewrite = fields.optional_mapping(entry, "rewrite")
     headers = fields.optional_mapping(entry, "headers")
     return Route(
@@ -173,8 +174,12 @@ def _http_route(entry: Fields, namespace: str) -> Route:
         name=fields.text(entry, "name"),
         matches=fields.each(entry, "match", _match),
         destinations=fields.each(entry, "route", _route_destination),
-        mirrors=(*mirrors, *fields.each(entry, "mirrors", _route_destination)),
+        mirrors=(*mirrors, *fields.each(entry, "mirrors", _mirror)),
         has_mirror=mirror is not None,
+        mirror_is_off=(
+            _is_zero(entry, "mirrorPercentage"),
+            None if older is None else not older,
+        ),
         delegate=None
         if delegate is None
         else (
@@ -216,6 +221,17 @@ def _match(entry: Fields) -> RouteMatch:
 def _route_destination(entry: Fields) -> Destination:
     found = _destination(fields.mapping(entry, "destination"))
     return replace(found, weight=fields.integer(entry, "weight"))
+
+
+def _mirror(entry: Fields) -> Destination:
+    found = _destination(fields.mapping(entry, "destination"))
+    return replace(found, weight=0 if _is_zero(entry, "percentage") else None)
+
+
+def _is_zero(entry: Fields, name: str) -> bool | None:
+    """Tell whether a percentage is nothing, None where there is none."""
+    percentage = fields.optional_mapping(entry, name)
+    return None if percentage is None else not percentage.get("value")
 
 
 def _destination(entry: Fields) -> Destination:

@@ -62,7 +62,7 @@ class WorkloadGroup:
 class Destination:
     """Describe where a VirtualService route sends a call; `host` as written.
 
-    `weight` is None for a mirror, and where none is written.
+    `weight` is None where none is written, and for a mirror, but 0 for one that gets nothing.
     """
 
     host: str
@@ -97,7 +97,9 @@ class Route:
     `rewrite_authority` what the route puts in place of the caller's authority, empty for a rewrite
     of the path alone; `header_authorities` those that its headers put there, None without headers,
     and `destination_authorities` those that the headers of destinations do. `has_mirror` tells that
-    the first of the mirrors is the field `mirror`, `settings` what else an http route does.
+    the first of the mirrors is the field `mirror`; `mirror_is_off` that it gets nothing, by
+    `mirrorPercentage` or else the older `mirrorPercent`, None for one that is not written.
+    `settings` is what else an http route does.
     """
 
     protocol: Literal["http", "tcp", "tls"]
@@ -106,11 +108,19 @@ class Route:
     destinations: tuple[Destination, ...] = ()
     mirrors: tuple[Destination, ...] = ()
     has_mirror: bool = False
+    mirror_is_off: tuple[bool | None, bool | None] = (None, None)
     delegate: tuple[str, str] | None = None
     rewrite_authority: str | None = None
     header_authorities: tuple[str, ...] | None = None
     destination_authorities: tuple[str, ...] = ()
     settings: RouteSettings = NO_SETTINGS
+
+    @property
+    def used_mirrors(self) -> tuple[Destination, ...]:
+        """List the mirrors that get anything (`MirrorPercent`, `MirrorPercentByPolicy`)."""
+        is_off = next((off for off in self.mirror_is_off if off is not None), False)
+        used = [mirror for mirror in self.mirrors if mirror.weight != 0]
+        return tuple(used[1:] if self.has_mirror and is_off else used)
 
     @property
     def authorities(self) -> tuple[str, ...]:
