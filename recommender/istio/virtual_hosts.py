@@ -285,11 +285,13 @@ def separated(
 class MostSpecific:
     """Tell which VirtualService has the most specific host for a service.
 
+    Services are known by their host names as they are written, but looked up in lower case.
     Source: model/sidecar.go `computeWildcardHostVirtualServiceIndex`.
     """
 
     exact: Mapping[str, VirtualService]
     wildcard: tuple[tuple[str, VirtualService], ...]
+    hostnames: AbstractSet[str]
 
     @classmethod
     def of(cls, listener: ListenerScope) -> MostSpecific:
@@ -300,10 +302,13 @@ class MostSpecific:
             for host in vs.hosts:
                 (wildcard if is_wildcard(host) else exact).setdefault(host, vs)
         ordered = sorted(wildcard.items(), key=lambda item: (-len(item[0]), item[0]))
-        return cls(exact, tuple(ordered))
+        hostnames = frozenset(s.hostname for s in listener.services if wildcard)
+        return cls(exact, tuple(ordered), hostnames)
 
     def decides(self, vs: VirtualService, hostname: str) -> bool:
-        """Tell whether `vs` is the one for a service's host name."""
+        """Tell whether `vs`, which has a wildcard, is the one for a service's host name."""
+        if hostname not in self.hostnames:
+            return False
         found = None if is_wildcard(hostname) else self.exact.get(hostname)
         if found is None:
             found = next((v for p, v in self.wildcard if is_subset(hostname, p)), None)
