@@ -12,6 +12,7 @@ from recommender.mesh.objects import (
     DestinationRule,
     EdgeObject,
     EnvoyFilter,
+    Extension,
     PeerAuthentication,
     RequestAuthentication,
     ServiceEntry,
@@ -34,6 +35,7 @@ IstioObject = (
     | PeerAuthentication
     | RequestAuthentication
     | EnvoyFilter
+    | Extension
     | EdgeObject
 )
 
@@ -52,6 +54,7 @@ def istio_objects(mesh: Mesh) -> Iterator[tuple[str, ObjectMeta]]:
         mesh.peer_authentications,
         mesh.request_authentications,
         mesh.envoy_filters,
+        mesh.extensions,
         mesh.edge_objects,
     )
     for group in groups:
@@ -60,7 +63,7 @@ def istio_objects(mesh: Mesh) -> Iterator[tuple[str, ObjectMeta]]:
 
 
 def _kind(each: IstioObject) -> str:
-    if isinstance(each, EdgeObject):
+    if isinstance(each, EdgeObject | Extension):
         return each.kind
     is_route = isinstance(each, VirtualService) and each.gateway_api
     return "Gateway API route" if is_route else type(each).__name__

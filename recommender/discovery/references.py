@@ -11,6 +11,7 @@ from recommender.discovery.names import NamespacesOf
 from recommender.istio.host_names import expand_short_name
 from recommender.istio.proxy import outbound_traffic_policy
 from recommender.mesh import Mesh, Sidecar, VirtualService
+from recommender.mesh.objects import EnvoyFilter, Extension
 
 Found = tuple[str, NamespaceNeed]
 
@@ -55,11 +56,12 @@ def _all(mesh: Mesh, names: NamespacesOf) -> Iterator[_Reference]:
         pods = {endpoint.pod[0] for endpoint in part.endpoints if endpoint.pod}
         detail = f"endpoints of Service {part.meta.namespace}/{part.service}"
         yield part.meta.namespace, "endpoint", detail, pods
-    for envoy_filter in mesh.envoy_filters:
-        hosts = (cluster.split("|", 3)[-1] for cluster in envoy_filter.clusters)
-        detail = f"EnvoyFilter {envoy_filter.meta.namespace}/{envoy_filter.meta.name}"
+    extensions: list[EnvoyFilter | Extension] = [*mesh.envoy_filters, *mesh.extensions]
+    for extension in extensions:
+        hosts = (cluster.split("|", 3)[-1] for cluster in extension.clusters)
+        detail = f"{extension.kind} {extension.meta.namespace}/{extension.meta.name}"
         named = {namespace for host in hosts for namespace in names.of_host(host)}
-        yield envoy_filter.meta.namespace, "provider", detail, named
+        yield extension.meta.namespace, "provider", detail, named
     # Where istiod lets Envoy fetch keys, that takes the Envoy cluster of a service of the mesh.
     for request in mesh.request_authentications:
         detail = f"RequestAuthentication {request.meta.namespace}/{request.meta.name}"

@@ -1,4 +1,4 @@
-"""What attaches to proxies by label beside Sidecars: Telemetries, policies, EnvoyFilters."""
+"""What attaches to proxies by label beside Sidecars: Telemetries, policies, filters, extensions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from recommender.mesh.label_index import SelectorIndex, selectors_by
-from recommender.mesh.objects import EnvoyFilter, Labels, Mesh, Telemetry
+from recommender.mesh.objects import EnvoyFilter, Extension, Labels, Mesh, Telemetry
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ class Attachments:
     selecting: _ByNamespace[Telemetry]
     authorizers: _ByNamespace[str]
     envoy_filters: _ByNamespace[EnvoyFilter]
+    extensions: _ByNamespace[Extension]
 
     def telemetries(self, namespace: str, labels: Labels) -> list[Telemetry]:
         """List the root namespace's Telemetry, the namespace's own, then all that select the pod.
@@ -46,11 +47,20 @@ class Attachments:
         """List the EnvoyFilters that apply to a proxy, by namespace and name."""
         return self._applying(self.envoy_filters, namespace, labels)
 
+    def extensions_of(self, namespace: str, labels: Labels) -> list[Extension]:
+        """List the WasmPlugins and TrafficExtensions that apply to a proxy.
+
+        Source: istio model/push_context.go `TrafficExtensionsByListenerInfo`, which has both.
+        """
+        return self._applying(self.extensions, namespace, labels)
+
     def signature(self, namespace: str, labels: Labels) -> tuple[int, ...]:
         """Return what proxies have in common to which the same is attached."""
         telemetries = self.telemetries(namespace, labels)
         policies = self.authorizers_of(namespace, labels)
-        return tuple(map(id, (*telemetries, *policies, *self.envoy_filters_of(namespace, labels))))
+        filters = self.envoy_filters_of(namespace, labels)
+        extensions = self.extensions_of(namespace, labels)
+        return tuple(map(id, (*telemetries, *policies, *filters, *extensions)))
 
     def _applying(self, objects: _ByNamespace[T], namespace: str, labels: Labels) -> list[T]:
         homes = sorted({self.root_namespace, namespace})
@@ -76,4 +86,5 @@ def build_attachments(mesh: Mesh) -> Attachments:
             if p.provider
         ),
         selectors_by((f.meta.namespace, f.workload_selector, f) for f in mesh.envoy_filters),
+        selectors_by((e.meta.namespace, e.selector, e) for e in mesh.extensions),
     )

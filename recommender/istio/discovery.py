@@ -114,6 +114,7 @@ def without_namespaces(mesh: Mesh, hidden: Collection[PlacedNamespace]) -> Mesh:
         telemetries=seen(mesh.telemetries),
         authorization_policies=seen(mesh.authorization_policies),
         envoy_filters=seen(mesh.envoy_filters),
+        extensions=seen(mesh.extensions),
         peer_authentications=seen(mesh.peer_authentications),
         request_authentications=seen(mesh.request_authentications),
     )

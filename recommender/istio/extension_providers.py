@@ -1,4 +1,4 @@
-"""Which services a proxy needs that no access log shows: extension providers, EnvoyFilters.
+"""Which services a proxy needs that no access log shows: of extension providers and extensions.
 
 istiod looks these services up in the whole registry, not in the proxy's scope; out of scope the
 reference dangles (istio#53701). Source: istio model/telemetry_logging.go
@@ -18,20 +18,20 @@ from recommender.istio.telemetry import (
     outbound_logging,
     tracing_providers,
 )
-from recommender.mesh.objects import ExtensionProvider, Labels
+from recommender.mesh.objects import EnvoyFilter, Extension, ExtensionProvider, Labels
 
 
 def provider_services(
     rules: ScopeRules, namespace: str, labels: Labels
 ) -> dict[ServiceKey, tuple[str, ...]]:
-    """Map each service that an applicable provider or EnvoyFilter names to the reasons."""
+    """Map each service that an applicable provider, filter or extension names to the reasons."""
     found: dict[ServiceKey, list[str]] = {}
     providers = {p.name: p for p in rules.mesh.config.extension_providers}
     for use, name in sorted(_providers_in_use(rules, namespace, labels)):
         key = lookup_service(rules.registry, providers[name]) if name in providers else None
         if key is not None:
             found.setdefault(key, []).append(f"{use} provider {name}")
-    for key, reason in _envoy_filter_services(rules, namespace, labels):
+    for key, reason in _services_by_cluster(rules, namespace, labels):
         found.setdefault(key, []).append(reason)
     return {key: tuple(dict.fromkeys(reasons)) for key, reasons in sorted(found.items())}
 
@@ -60,9 +60,9 @@ def provider_gaps(rules: ScopeRules, namespace: str, labels: Labels) -> Provider
         home, slash, hostname = providers[name].service.rpartition("/")
         if hostname and hostname not in rules.registry.by_hostname:
             absent[home if slash else "*", hostname] = f"{use} provider {name}"
-    for envoy_filter, hostname in _named_by_envoy_filters(rules, namespace, labels):
+    for name, hostname in _named_by_cluster(rules, namespace, labels):
         if hostname not in rules.registry.by_hostname:
-            absent["*", hostname] = envoy_filter
+            absent["*", hostname] = name
     return ProviderGaps(tuple(unknown), absent)
 
 
@@ -115,19 +115,22 @@ def _providers_in_use(
         yield "ext_authz", name
 
 
-def _envoy_filter_services(
+def _services_by_cluster(
     rules: ScopeRules, namespace: str, labels: Labels
 ) -> Iterator[tuple[ServiceKey, str]]:
-    for name, hostname in _named_by_envoy_filters(rules, namespace, labels):
+    for name, hostname in _named_by_cluster(rules, namespace, labels):
         for owner in rules.registry.by_hostname.get(hostname, {}):
             yield ServiceKey(owner, hostname), name
 
 
-def _named_by_envoy_filters(
+def _named_by_cluster(
     rules: ScopeRules, namespace: str, labels: Labels
 ) -> Iterator[tuple[str, str]]:
-    """Yield each EnvoyFilter that applies with every host whose cluster it names."""
-    for envoy_filter in rules.attachments.envoy_filters_of(namespace, labels):
-        meta = envoy_filter.meta
-        for cluster in envoy_filter.clusters:
-            yield f"EnvoyFilter {meta.namespace}/{meta.name}", cluster.split("|", 3)[-1]
+    """Yield each EnvoyFilter and extension that applies with every host whose cluster it names."""
+    attached = rules.attachments
+    filters = attached.envoy_filters_of(namespace, labels)
+    found: list[EnvoyFilter | Extension] = [*filters, *attached.extensions_of(namespace, labels)]
+    for each in found:
+        name = f"{each.kind} {each.meta.namespace}/{each.meta.name}"
+        for cluster in each.clusters:
+            yield name, cluster.split("|", 3)[-1]

@@ -15,6 +15,7 @@ from recommender.mesh.objects import (
     DestinationRule,
     EndpointSlice,
     EnvoyFilter,
+    Extension,
     InjectionWebhooks,
     Namespace,
     Node,
@@ -71,6 +72,7 @@ OF_ONE_REVISION: Final = (
     WorkloadEntry,
     Sidecar,
     EnvoyFilter,
+    Extension,
     Telemetry,
     AuthorizationPolicy,
     PeerAuthentication,
@@ -96,6 +98,10 @@ def kinds_that_count(cluster_domain: str) -> Kinds:
         (istio, "WorkloadEntry"): networking.workload_entry,
         (istio, "Sidecar"): networking.sidecar,
         (istio, "EnvoyFilter"): policies.envoy_filter,
+        ("extensions.istio.io", "WasmPlugin"): partial(policies.extension, kind="WasmPlugin"),
+        ("extensions.istio.io", "TrafficExtension"): partial(
+            policies.extension, kind="TrafficExtension"
+        ),
         ("telemetry.istio.io", "Telemetry"): policies.telemetry,
         ("security.istio.io", "AuthorizationPolicy"): policies.authorization_policy,
         ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,

@@ -19,6 +19,7 @@ from recommender.mesh.objects import (
     EdgeObject,
     EndpointSlice,
     EnvoyFilter,
+    Extension,
     InjectionWebhooks,
     Mesh,
     MeshConfig,
@@ -118,6 +119,7 @@ def _mesh(
         telemetries=tuple(objects.of(Telemetry)),
         authorization_policies=tuple(objects.of(AuthorizationPolicy)),
         envoy_filters=tuple(objects.of(EnvoyFilter)),
+        extensions=tuple(objects.of(Extension)),
         peer_authentications=tuple(objects.of(PeerAuthentication)),
         request_authentications=tuple(objects.of(RequestAuthentication)),
         edge_objects=_edge_objects(objects, config),
@@ -142,7 +144,9 @@ def _revision(objects: Objects, home: str, root_namespace: str) -> str | None:
 
 
 def _kind_and_meta(each: NamedObject) -> tuple[str, ObjectMeta]:
-    return each.kind if isinstance(each, GatewayRoute) else type(each).__name__, each.meta
+    if isinstance(each, GatewayRoute | Extension):
+        return each.kind, each.meta
+    return type(each).__name__, each.meta
 
 
 def _virtual_services(objects: Objects, home: str, domain: str) -> tuple[VirtualService, ...]:

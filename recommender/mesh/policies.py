@@ -1,4 +1,4 @@
-"""Convert Telemetry, EnvoyFilter, and the policies of AuthorizationPolicy and its like.
+"""Convert Telemetry, EnvoyFilter, extensions, and policies of AuthorizationPolicy and its like.
 
 All can name a service unseen in logs but a PeerAuthentication, which decides about pushes, and
 about mTLS to the pods of its namespace. One with `targetRefs` is attached to Gateways, waypoints or
@@ -9,6 +9,7 @@ it converts to None, or to an object of the edge if it names services.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from recommender.mesh.objects import (
     AuthorizationPolicy,
     EdgeObject,
     EnvoyFilter,
+    Extension,
     Labels,
     ObjectMeta,
     PeerAuthentication,
@@ -73,13 +75,34 @@ def envoy_filter(meta: ObjectMeta, document: Fields) -> EnvoyFilter | EdgeObject
     """
     spec = fields.mapping(document, "spec")
     selector = fields.mapping(spec, "workloadSelector")
-    patches = fields.mappings(spec, "configPatches")
-    texts = (text for text in fields.values_within(patches) if isinstance(text, str))
-    clusters = sorted({name for text in texts for name in _CLUSTER.findall(text)})
+    clusters = _clusters_within(fields.mappings(spec, "configPatches"))
     if _is_targeted(spec):
-        hosts = {cluster.split("|", 3)[-1] for cluster in clusters}
-        return EdgeObject(meta, "EnvoyFilter", tuple(sorted(hosts)))
-    return EnvoyFilter(meta, fields.labels(selector, "labels"), tuple(clusters))
+        return EdgeObject(meta, "EnvoyFilter", _hosts_of(clusters))
+    return EnvoyFilter(meta, fields.labels(selector, "labels"), clusters)
+
+
+def extension(meta: ObjectMeta, document: Fields, kind: str) -> Extension | EdgeObject:
+    """Convert a WasmPlugin or TrafficExtension, with each outbound cluster that it mentions.
+
+    It may be anywhere: in a plugin's own configuration, its environment, or a script.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    spec = fields.mapping(document, "spec")
+    clusters = _clusters_within(spec)
+    if _is_targeted(spec):
+        return EdgeObject(meta, kind, _hosts_of(clusters))
+    return Extension(meta, kind, _match_labels(spec), clusters)
+
+
+def _clusters_within(root: object) -> tuple[str, ...]:
+    texts = (text for text in fields.values_within(root) if isinstance(text, str))
+    return tuple(sorted({name for text in texts for name in _CLUSTER.findall(text)}))
+
+
+def _hosts_of(clusters: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({cluster.split("|", 3)[-1] for cluster in clusters}))
 
 
 def peer_authentication(meta: ObjectMeta, document: Fields) -> PeerAuthentication:

@@ -64,7 +64,7 @@ class Guards:
     def _provided(
         self, namespace: str, labels: list[Labels], view: View
     ) -> tuple[list[HostNeed], list[Note]]:
-        """List what extension providers and EnvoyFilters ask for."""
+        """List what extension providers, EnvoyFilters and extensions ask for."""
         hosts: list[HostNeed] = []
         notes: list[Note] = []
         needed: dict[ServiceKey, tuple[str, ...]] = {}

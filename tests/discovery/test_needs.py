@@ -182,6 +182,17 @@ def test_a_namespace_that_nothing_needs_is_idle() -> None:
                 )
             ],
         ),
+        (
+            "provider",
+            [
+                obj(
+                    "extensions.istio.io/v1alpha1",
+                    "WasmPlugin",
+                    "w",
+                    spec={"pluginConfig": {"x": f"outbound|8080||{OLD}"}},
+                )
+            ],
+        ),
         ("sidecar", [sidecar("s", hosts=["./*", "attic/*"])]),
         (
             "egress proxy",

@@ -125,6 +125,20 @@ def test_an_envoy_filter_needs_the_clusters_it_names() -> None:
     assert needs(found, app="y") == {}
 
 
+@pytest.mark.parametrize("kind", ["WasmPlugin", "TrafficExtension"])
+def test_an_extension_needs_the_clusters_it_names(kind: str) -> None:
+    def extension(namespace: str, **selector: str) -> Object:
+        plugin = {"pluginConfig": {"cluster": f"outbound|4317||{fqdn('otel.obs')}"}}
+        spec: Object = {**plugin} if kind == "WasmPlugin" else {"wasm": plugin}
+        spec |= {"selector": {"matchLabels": selector}} if selector else {}
+        return obj("extensions.istio.io/v1alpha1", kind, "w", namespace, spec=spec)
+
+    found = extension("a", app="x")
+    assert needs(found, app="x") == {"otel": (f"{kind} a/w",)}
+    assert needs(found, app="y") == needs(found, app="x", namespace="b") == {}
+    assert needs(extension(ROOT), namespace="b") == {"otel": (f"{kind} {ROOT}/w",)}
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [

@@ -127,3 +127,17 @@ def test_a_call_that_an_earlier_sidecar_misses_is_routed_again(
 
     assert hosts_of(scoped, WEB) == [f"prod/{fqdn('a.prod')}"]
     assert [c.name for c in after.calls[0].clusters] == [f"outbound|80||{fqdn('a.prod')}"]
+
+
+def test_the_cluster_that_a_script_calls_is_still_there() -> None:
+    name = f"outbound|80||{fqdn('a.prod')}"
+    code = f'function envoy_on_request(h) h:httpCall("{name}", {{}}, "", 50) end'
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "lua": {"inlineCode": code}}
+    script = obj("extensions.istio.io/v1alpha1", "TrafficExtension", "x", "client", spec=spec)
+    web = replace(WEB, clusters=True)
+    callers = [(web, (call(web, "10.0.0.2", 8080, host="b.prod"),))]
+    scoped, changed, (after,) = applied([A, B, pod_of(web), script], callers)
+
+    assert not changed
+    assert hosts_of(scoped, web) == [f"prod/{fqdn('a.prod')}", f"prod/{fqdn('b.prod')}"]
+    assert name in after.named

@@ -1,10 +1,12 @@
-"""PeerAuthentications, RequestAuthentications and EnvoyFilters: what of them counts."""
+"""PeerAuthentications, RequestAuthentications, EnvoyFilters, extensions: what of them counts."""
 
 from __future__ import annotations
 
+import pytest
+
 from recommender.mesh import ObjectMeta, PeerAuthentication
-from recommender.mesh.objects import EdgeObject, RequestAuthentication
-from tests.mesh.helpers import mesh_of_objects, notes_of, obj
+from recommender.mesh.objects import EdgeObject, Extension, RequestAuthentication
+from tests.mesh.helpers import Object, mesh_of_objects, notes_of, obj
 
 SECURITY = "security.istio.io/v1"
 
@@ -53,4 +55,32 @@ def test_an_envoy_filter_attached_by_target_refs_is_one_of_the_edge() -> None:
     assert mesh.envoy_filters == ()
     assert mesh.edge_objects == (
         EdgeObject(ObjectMeta("shop", "f"), "EnvoyFilter", ("auth.sec.svc",)),
+    )
+
+
+EXTENSIONS: list[tuple[str, Object]] = [
+    ("WasmPlugin", {"pluginConfig": {"deep": [{"at": "outbound|80||auth.sec.svc"}]}}),
+    ("WasmPlugin", {"vmConfig": {"env": [{"name": "A", "value": "outbound|80||auth.sec.svc"}]}}),
+    ("TrafficExtension", {"wasm": {"pluginConfig": {"at": "outbound|80||auth.sec.svc"}}}),
+    ("TrafficExtension", {"lua": {"inlineCode": 'h:httpCall("outbound|80||auth.sec.svc")'}}),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec"), EXTENSIONS)
+def test_an_extension_tells_the_clusters_that_it_mentions(kind: str, spec: Object) -> None:
+    selector = {"selector": {"matchLabels": {"app": "x"}}}
+    mesh = mesh_of_objects(obj("extensions.istio.io/v1alpha1", kind, "w", spec=spec | selector))
+    clusters = ("outbound|80||auth.sec.svc",)
+
+    assert mesh.extensions == (Extension(ObjectMeta("shop", "w"), kind, {"app": "x"}, clusters),)
+    assert not notes_of(mesh, "plays no part")
+
+
+def test_an_extension_attached_by_target_refs_is_one_of_the_edge() -> None:
+    spec = EXTENSIONS[0][1] | {"targetRefs": [{"kind": "Gateway", "name": "g"}]}
+    mesh = mesh_of_objects(obj("extensions.istio.io/v1alpha1", "WasmPlugin", "w", spec=spec))
+
+    assert mesh.extensions == ()
+    assert mesh.edge_objects == (
+        EdgeObject(ObjectMeta("shop", "w"), "WasmPlugin", ("auth.sec.svc",)),
     )

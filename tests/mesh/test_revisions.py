@@ -45,6 +45,8 @@ def sees(mesh: Mesh) -> bool:
         obj(NETWORKING, "WorkloadEntry", "x", labels=CANARY, spec={"address": "10.0.0.1"}),
         obj(NETWORKING, "Sidecar", "x", labels=CANARY, spec={}),
         obj(NETWORKING, "EnvoyFilter", "x", labels=CANARY, spec={}),
+        obj("extensions.istio.io/v1alpha1", "WasmPlugin", "x", labels=CANARY, spec={}),
+        obj("extensions.istio.io/v1alpha1", "TrafficExtension", "x", labels=CANARY, spec={}),
         obj("telemetry.istio.io/v1", "Telemetry", "x", labels=CANARY, spec={}),
         obj("security.istio.io/v1", "AuthorizationPolicy", "x", labels=CANARY, spec={}),
         obj("security.istio.io/v1", "PeerAuthentication", "x", labels=CANARY, spec={}),

@@ -188,6 +188,25 @@ def test_a_tracing_provider_stays() -> None:
     assert web_calls(*objects, calls=[received(WEB)]) == [f"obs/{fqdn('otel.obs')}"]
 
 
+def test_a_wasm_plugin_keeps_what_it_calls_for_the_workloads_that_it_selects() -> None:
+    plugin = obj(
+        "extensions.istio.io/v1alpha1",
+        "WasmPlugin",
+        "authz",
+        spec={
+            "selector": {"matchLabels": {"app": "web"}},
+            "pluginConfig": {"cluster": f"outbound|8080||{fqdn('auth.other')}"},
+        },
+    )
+    auth = service("auth", "other", ip="10.96.0.2")
+    both = [*deployment("api"), *deployment("web", ip="10.245.0")]
+    calls = [http_call(f"shop/{pod_name(n)}", "cart", fqdn("cart.shop")) for n in ("api", "web")]
+    answer = decide([*both, service("cart"), auth, plugin], calls)
+
+    assert hosts(answer, "api") == [f"shop/{fqdn('cart.shop')}"]
+    assert hosts(answer, "web") == [f"other/{fqdn('auth.other')}", f"shop/{fqdn('cart.shop')}"]
+
+
 def test_pinned_hosts_stay() -> None:
     answer = decide([*deployment("web")], [received(WEB)], pinned_hosts=("a/b.example",))
 

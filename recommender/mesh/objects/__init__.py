@@ -44,6 +44,7 @@ from recommender.mesh.objects.networking import (
 from recommender.mesh.objects.policies import (
     AuthorizationPolicy,
     EnvoyFilter,
+    Extension,
     PeerAuthentication,
     RequestAuthentication,
     Telemetry,
@@ -63,6 +64,7 @@ __all__ = [
     "EndpointPort",
     "EndpointSlice",
     "EnvoyFilter",
+    "Extension",
     "ExtensionProvider",
     "InjectionWebhook",
     "InjectionWebhooks",

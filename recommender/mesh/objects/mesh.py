@@ -27,6 +27,7 @@ from recommender.mesh.objects.networking import (
 from recommender.mesh.objects.policies import (
     AuthorizationPolicy,
     EnvoyFilter,
+    Extension,
     PeerAuthentication,
     RequestAuthentication,
     Telemetry,
@@ -75,6 +76,7 @@ class Mesh:
     telemetries: tuple[Telemetry, ...] = ()
     authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     envoy_filters: tuple[EnvoyFilter, ...] = ()
+    extensions: tuple[Extension, ...] = ()
     peer_authentications: tuple[PeerAuthentication, ...] = ()
     request_authentications: tuple[RequestAuthentication, ...] = ()
     edge_objects: tuple[EdgeObject, ...] = ()

@@ -149,7 +149,7 @@ class VirtualService:
 class EdgeObject:
     """Describe what brings calls into a mesh from outside, beside VirtualServices.
 
-    That is a Gateway or its ListenerSet, a route or an EnvoyFilter that is attached to one, or an
+    That is a Gateway or its ListenerSet, a route, EnvoyFilter or extension attached to one, or an
     Ingress. `hosts` are the services that it leads to; `namespaces` those of what else it names,
     such as a Gateway or a certificate.
     """

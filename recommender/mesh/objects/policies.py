@@ -68,3 +68,18 @@ class EnvoyFilter:
     meta: ObjectMeta
     workload_selector: Labels = field(default_factory=dict)
     clusters: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Return its kind, as an `Extension` has it."""
+        return "EnvoyFilter"
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Describe a WasmPlugin or TrafficExtension by the outbound cluster names that it mentions."""
+
+    meta: ObjectMeta
+    kind: str
+    selector: Labels = field(default_factory=dict)
+    clusters: tuple[str, ...] = ()
