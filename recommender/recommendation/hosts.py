@@ -18,7 +18,13 @@ from recommender.istio.call import (
 )
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.recommendation.model import HostReason, Note, ReasonKind
-from recommender.recommendation.needs import CallNeeds, HostNeed, host_entry, service_host
+from recommender.recommendation.needs import (
+    CallNeeds,
+    HostNeed,
+    host_entry,
+    listener_at,
+    service_host,
+)
 from recommender.recommendation.views import View, Views
 
 
@@ -159,14 +165,8 @@ def _every_address(case: _Case) -> Iterator[HostNeed]:
 
 def _port_listener(case: _Case) -> Iterator[HostNeed]:
     """Yield an HTTP service at the call's port: without any there is no listener to route at."""
-    port, view = case.need.outbound.port, case.view
-    if not case.need.baseline.http:
-        return
-    own, serving = view.proxy.namespace, view.baseline.http_services_at(port)
-    if serving:
-        service = min(serving, key=lambda s: (s.namespace != own, s.key))
-        detail = f"without any HTTP service at port {port} a proxy has no listener to route at"
-        yield _host(service_host(service.key), "listener", detail)
+    if case.need.baseline.http:
+        yield from listener_at(case.view.baseline, case.need.outbound.port)
 
 
 def _beside(case: _Case) -> Iterator[HostNeed]:

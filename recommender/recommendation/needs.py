@@ -20,7 +20,8 @@ from recommender.istio.call import (
     looks_for_http,
     resolve_call,
 )
-from recommender.istio.proxy import Proxy
+from recommender.istio.protocols import Protocol
+from recommender.istio.proxy import DYNAMIC_DNS, Proxy
 from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.routes import cluster_name
 from recommender.istio.sidecar_scope import ScopeRules
@@ -85,9 +86,14 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
             more, note = _unexplained(call, outbound.port, baseline, config)
             perhaps += more
             notes.append(note)
+            if call.destination_host != view.egress_proxy:
+                perhaps += _taken_by_a_listener(call, outbound, baseline, config)
         perhaps += _rewriting(call, outbound.port, config)
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
+    elif _is_elsewhere(call, config):
+        perhaps += _taken_by_a_listener(call, outbound, baseline, config)
+        notes.append(_elsewhere(call, baseline))
     else:
         notes.append(_unrouted(call, outbound, baseline, view))
     if baseline.by_chance or baseline.service in config.scope.by_chance:
@@ -196,6 +202,49 @@ def _unexplained(
         "both stay in scope",
     )
     return hosts, note
+
+
+def _taken_by_a_listener(
+    call: Call, outbound: OutboundCall, baseline: Resolution, config: ProxyConfig
+) -> Iterator[HostNeed]:
+    """Keep the listener of an HTTP call whose route nothing in the mesh explains.
+
+    What an EnvoyFilter adds to the routes of a port is nowhere without that listener.
+    """
+    service = config.scope.services.get(call.destination_host or "")
+    port = service.port(outbound.port) if service is not None else None
+    has_own = port is not None and port.protocol is Protocol.HTTP
+    is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)  # then the proof keeps a listener
+    if outbound.http and not is_routed and not has_own:
+        yield from listener_at(config, outbound.port)
+
+
+def listener_at(config: ProxyConfig, port: int) -> Iterator[HostNeed]:
+    """Yield an HTTP service at a port: without any there is no listener to route at."""
+    serving = config.http_services_at(port)
+    if serving:
+        own = config.proxy.namespace
+        service = min(serving, key=lambda s: (s.namespace != own, s.key))
+        detail = f"without any HTTP service at port {port} a proxy has no listener to route at"
+        yield HostNeed(service_host(service.key), HostReason("listener", detail))
+
+
+def _is_elsewhere(call: Call, config: ProxyConfig) -> bool:
+    """Tell whether a request went to an Envoy cluster that istiod does not make.
+
+    What a proxy resolves by itself goes to one that is not told apart here.
+    """
+    is_request = call.protocol == "http" and config.outbound_traffic_policy != DYNAMIC_DNS
+    return is_request and call.cluster not in (None, "PassthroughCluster", "BlackHoleCluster")
+
+
+def _elsewhere(call: Call, baseline: Resolution) -> Note:
+    target = call.authority or call.address or "a host"
+    return Note(
+        "disagreement",
+        f"a call to {target} went to the Envoy cluster {call.cluster}, the mesh dump says it "
+        f"{_goes(baseline)}: an EnvoyFilter may do that; the listener stays in scope",
+    )
 
 
 def _absent(call: Call, config: ProxyConfig) -> tuple[list[HostNeed], Note]:

@@ -141,3 +141,24 @@ def test_the_cluster_that_a_script_calls_is_still_there() -> None:
     assert not changed
     assert hosts_of(scoped, web) == [f"prod/{fqdn('a.prod')}", f"prod/{fqdn('b.prod')}"]
     assert name in after.named
+
+
+def test_a_virtual_host_that_an_envoy_filter_adds_is_still_there() -> None:
+    """It is added to the routes of a port, which need a listener there."""
+    cluster = f"outbound|8080||{fqdn('b.prod')}"
+    routes = [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]
+    patch = {
+        "applyTo": "VIRTUAL_HOST",
+        "match": {"context": "SIDECAR_OUTBOUND", "routeConfiguration": {"name": "80"}},
+        "patch": {
+            "operation": "ADD",
+            "value": {"name": "magic", "domains": ["magic.example"], "routes": routes},
+        },
+    }
+    spec = {"configPatches": [patch]}
+    magic = obj("networking.istio.io/v1alpha3", "EnvoyFilter", "magic", "client", spec=spec)
+    callers = [(WEB, (call(WEB, "1.2.3.4", 80, host="magic.example"),))]
+    scoped, changed, _ = applied([A, B, pod_of(WEB), magic], callers)
+
+    assert hosts_of(scoped, WEB) is not None
+    assert not changed

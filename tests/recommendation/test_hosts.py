@@ -23,6 +23,7 @@ from tests.recommendation.helpers import (
     route_to,
     service,
     service_entry,
+    sidecar,
     tcp_call,
     virtual_service,
 )
@@ -205,6 +206,48 @@ def test_a_wasm_plugin_keeps_what_it_calls_for_the_workloads_that_it_selects() -
 
     assert hosts(answer, "api") == [f"shop/{fqdn('cart.shop')}"]
     assert hosts(answer, "web") == [f"other/{fqdn('auth.other')}", f"shop/{fqdn('cart.shop')}"]
+
+
+@pytest.mark.parametrize("port", [8080, 80], ids=["elsewhere", "there itself"])
+def test_an_http_listener_stays_for_a_route_that_the_mesh_does_not_explain(port: int) -> None:
+    """An EnvoyFilter may have added it to those of the port, and they need a listener."""
+    cart, zoo = service("cart", "zone", port=port), service("zoo", "other", port=80)
+    objects = [*deployment("web"), cart, zoo]
+    call = http_call(WEB, "magic.example", fqdn("cart.zone"), address="192.0.2.1", port=port)
+    answer = decide(objects, [call | {"destination_address": "192.0.2.1:80"}])
+
+    other = [f"other/{fqdn('zoo.other')}"] if port == 8080 else []
+    assert hosts(answer, "web") == [*other, f"zone/{fqdn('cart.zone')}"]
+    assert notes(answer, "web") == {"disagreement"}
+
+
+def test_an_http_listener_stays_for_an_envoy_cluster_that_is_not_istiods() -> None:
+    objects = [*deployment("web"), service("zoo", "other", port=80)]
+    call = http_call(WEB, "magic.example", port=80, address="192.0.2.1", cluster="magic")
+    answer = decide(objects, [call])
+
+    assert hosts(answer, "web") == [f"other/{fqdn('zoo.other')}"]
+    assert notes(answer, "web") == {"disagreement"}
+
+
+@pytest.mark.parametrize("cluster", [None, "PassthroughCluster", "BlackHoleCluster"])
+def test_a_request_that_no_route_took_needs_no_listener(cluster: str | None) -> None:
+    objects = [*deployment("web"), service("zoo", "other", port=80)]
+    call = http_call(WEB, "far.example", port=80, address="192.0.2.1", cluster=cluster)
+
+    assert hosts(decide(objects, [call]), "web") == ["~/*"]
+
+
+def test_what_an_egress_proxy_takes_needs_no_listener() -> None:
+    """Without one the connection goes there all the same."""
+    proxy = {"host": fqdn("cart.shop"), "port": {"number": 8080}}
+    policy = {"mode": "ALLOW_ANY", "egressProxy": proxy}
+    default = sidecar("default", hosts=["*/*"], outboundTrafficPolicy=policy)
+    objects = [*deployment("web"), service("cart"), service("zoo", "other", port=80), default]
+    call = http_call(WEB, "far.example", fqdn("cart.shop"), address="192.0.2.1")
+    answer = decide(objects, [call | {"destination_address": "192.0.2.1:80"}])
+
+    assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
 
 
 def test_pinned_hosts_stay() -> None:
