@@ -22,6 +22,7 @@ ReasonKind = Literal[
     "beside",
     "widened",
     "possible",
+    "looked up",
     "received",
     "own service",
     "provider",

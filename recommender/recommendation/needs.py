@@ -96,6 +96,7 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
         notes.append(_elsewhere(call, baseline))
     else:
         notes.append(_unrouted(call, outbound, baseline, view))
+    perhaps += _looked_up(call, outbound, baseline, config)
     if baseline.by_chance or baseline.service in config.scope.by_chance:
         detail = f"istiod takes one of several objects for {baseline.host}, not always the same"
         notes.append(Note("left to chance", detail))
@@ -217,6 +218,24 @@ def _taken_by_a_listener(
     is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)  # then the proof keeps a listener
     if outbound.http and not is_routed and not has_own:
         yield from listener_at(config, outbound.port)
+
+
+def _looked_up(
+    call: Call, outbound: OutboundCall, baseline: Resolution, config: ProxyConfig
+) -> Iterator[HostNeed]:
+    """Keep the ServiceEntry that gave a called name its address, where another host takes the call.
+
+    A proxy that captures DNS answers for what its listeners import (istio pkg/dns/server
+    `BuildNameTable`). Names of Kubernetes Services have the same address elsewhere.
+    """
+    name = outbound.authority or outbound.server_name or ""
+    service = config.imported(name) if outbound.address else None
+    if service is None or service.kubernetes or service.key == baseline.service:
+        return
+    is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)
+    if is_routed and outbound.address in config.proxy.reachable(service):
+        detail = f"{service.hostname} has the address {outbound.address} by it"
+        yield _need(service_host(service.key), "looked up", detail, call)
 
 
 def listener_at(config: ProxyConfig, port: int) -> Iterator[HostNeed]:

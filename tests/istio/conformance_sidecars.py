@@ -41,6 +41,7 @@ GUARDS = frozenset(
         "peer authentication",
         "pinned",
         "possible",
+        "looked up",
         "nothing called",
     }
 )

@@ -29,7 +29,7 @@ RUN_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class JudgedProxy:
-    """Describe a proxy that is asked for its scope, and for its clusters if `clusters` is set.
+    """Describe a proxy that is asked for its scope, for its clusters too if `clusters` is set.
 
     `size` asks for the size of all that it is sent, `config_dump` for that itself. Each of the
     `changes` is a list of what changed at once, and asks for a push; `kubernetes_cluster` is empty

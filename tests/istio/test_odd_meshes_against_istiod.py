@@ -14,7 +14,15 @@ from tests.istio.conformance_sidecars import Scoped, changed_calls, overlapping,
 from tests.istio.judge import JudgedCall, JudgedProxy, require_go
 from tests.istio.verdicts import Verdict
 from tests.mesh.helpers import Object, obj, pod
-from tests.recommendation.helpers import NETWORKING, fqdn, service, service_entry, sidecar
+from tests.recommendation.helpers import (
+    NETWORKING,
+    fqdn,
+    route_to,
+    service,
+    service_entry,
+    sidecar,
+    virtual_service,
+)
 
 CREATED = "2026-01-01T00:00:00Z"
 WEB = JudgedProxy("client", {"app": "web"}, "web-1", ("10.1.0.1",))
@@ -162,3 +170,21 @@ def test_a_virtual_host_that_an_envoy_filter_adds_is_still_there() -> None:
 
     assert hosts_of(scoped, WEB) is not None
     assert not changed
+
+
+def test_a_name_that_was_called_keeps_its_address_where_a_proxy_captures_dns() -> None:
+    """The ServiceEntry has the address, and a VirtualService of another namespace the route."""
+    ports = [{"number": 443, "name": "tls", "protocol": "TLS"}]
+    name, address = "api.corp.internal", "240.240.0.9"
+    more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}], "ports": ports}
+    entry = service_entry("api", "ext", [name], addresses=[address], **more)
+    gateway = service("gw", "rt", port=80, ip="10.0.0.9")
+    to_gateway = route_to(fqdn("gw.rt"), match=[{"port": 80}])
+    route = virtual_service("api", "rt", hosts=[name], http=[to_gateway])
+    web = replace(WEB, clusters=True)
+    callers = [(web, (call(web, address, 80, host=name),))]
+    scoped, changed, (after,) = applied([entry, gateway, route, pod_of(web)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, web) == [f"ext/{name}", f"rt/{name}", f"rt/{fqdn('gw.rt')}"]
+    assert after.addresses[name] == (address,)

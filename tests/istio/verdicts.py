@@ -5,6 +5,7 @@ The JSON comes from our own program: a wrong shape is a bug and may raise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,9 +145,10 @@ class Verdict:
     """Hold istiod's answer about one proxy.
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
-    and `named` those that the listeners name; `targets` the services, `namespace/host`, that select
-    the proxy. `config_dump` is what its Envoy would print, `cost` that of all proxies of a case, in
-    the first verdict. What was not asked for is empty, `size`, `config_dump` and `cost` None.
+    and `named` those that the listeners name; `addresses` what the proxy answers for each name if
+    it captures DNS; `targets` the services, `namespace/host`, that select the proxy. `config_dump`
+    is what its Envoy would print, `cost` that of all proxies of a case, in the first verdict. What
+    was not asked for is empty, `size`, `config_dump` and `cost` None.
     """
 
     sidecar: str
@@ -154,6 +156,7 @@ class Verdict:
     services: tuple[JudgedService, ...]
     clusters: tuple[str, ...]
     named: tuple[str, ...]
+    addresses: Mapping[str, tuple[str, ...]]
     calls: tuple[Resolution, ...]
     pushes: tuple[Push, ...]
     targets: tuple[str, ...]
@@ -170,6 +173,7 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         services=tuple(map(_service, raw["services"])),
         clusters=tuple(raw["clusters"] or ()),
         named=tuple(raw["named"] or ()),
+        addresses={name: tuple(ips) for name, ips in (raw.get("addresses") or {}).items()},
         calls=tuple(map(_resolution, raw["calls"] or ())),
         pushes=tuple(map(_push, raw["pushes"] or ())),
         targets=tuple(raw["targets"] or ()),

@@ -250,6 +250,35 @@ def test_what_an_egress_proxy_takes_needs_no_listener() -> None:
     assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
 
 
+@pytest.mark.parametrize(
+    ("address", "kept"), [("240.240.0.9", True), ("192.0.2.9", False)], ids=["its own", "another"]
+)
+def test_a_service_entry_stays_that_gave_a_called_name_its_address(
+    address: str, kept: bool
+) -> None:
+    """With DNS capture the proxy answers so only for what its listeners import."""
+    name = "api.corp.internal"
+    ports = [{"number": 443, "name": "tls", "protocol": "TLS"}]
+    entry = service_entry("api", "ext", [name], addresses=["240.240.0.9"], ports=ports)
+    route = virtual_service("api", "rt", hosts=[name], http=[route_to("gw")])
+    objects = [*deployment("web"), entry, route, service("gw", "rt", port=80)]
+    call = http_call(WEB, name, fqdn("gw.rt"), port=80, address=address)
+
+    found = hosts(decide(objects, [call]), "web")
+    assert found == [*[f"ext/{name}"] * kept, f"rt/{name}", f"rt/{fqdn('gw.rt')}"]
+
+
+def test_a_kubernetes_service_needs_not_stay_for_its_address() -> None:
+    """Where a proxy does not answer, the DNS of Kubernetes says the same."""
+    name = fqdn("api.ext")
+    api = service("api", "ext", port=443, port_name="https", ip="10.96.0.9")
+    route = virtual_service("api", "rt", hosts=[name], http=[route_to("gw")])
+    objects = [*deployment("web"), api, route, service("gw", "rt", port=80)]
+    call = http_call(WEB, name, fqdn("gw.rt"), port=80, address="10.96.0.9")
+
+    assert hosts(decide(objects, [call]), "web") == [f"rt/{name}", f"rt/{fqdn('gw.rt')}"]
+
+
 def test_pinned_hosts_stay() -> None:
     answer = decide([*deployment("web")], [received(WEB)], pinned_hosts=("a/b.example",))
 

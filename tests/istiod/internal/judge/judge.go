@@ -30,7 +30,7 @@ type Case struct {
 // Proxy is one proxy of a mesh and the calls made through it.
 type Proxy struct {
 	controlplane.Proxy
-	// Clusters asks for the names of all Envoy clusters, and of those that the listeners name.
+	// Clusters asks for the names of all Envoy clusters, of those that the listeners name, and for addresses.
 	Clusters bool `json:"clusters"`
 	// Size asks for the size of everything that the proxy is sent.
 	Size bool `json:"size"`
@@ -52,7 +52,9 @@ type Verdict struct {
 	Scope
 	Clusters []string `json:"clusters"`
 	Named    []string `json:"named"`
-	Size     *Size    `json:"size"`
+	// Addresses are what a proxy that captures DNS answers for each name.
+	Addresses map[string][]string `json:"addresses"`
+	Size      *Size               `json:"size"`
 	// Cost is that of all proxies of a case, in the first verdict.
 	Cost       *Cost           `json:"cost"`
 	ConfigDump json.RawMessage `json:"config_dump"`
@@ -121,6 +123,10 @@ func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p 
 	if p.Clusters {
 		verdict.Clusters = resolver.clusterNames()
 		verdict.Named = resolver.clustersNamedByListeners()
+		verdict.Addresses = map[string][]string{}
+		for name, info := range server.ConfigGen.BuildNameTable(proxy, server.PushContext()).GetTable() {
+			verdict.Addresses[name] = info.GetIps()
+		}
 	}
 	for _, call := range p.Calls {
 		verdict.Calls = append(verdict.Calls, resolver.Resolve(call))
