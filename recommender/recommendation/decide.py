@@ -26,6 +26,7 @@ from recommender.recommendation.existing import (
     shadowed,
 )
 from recommender.recommendation.guards import Guards, build_guards
+from recommender.recommendation.host_needs import HostNeed
 from recommender.recommendation.hosts import Proof, Prover
 from recommender.recommendation.injection import virtual_machines
 from recommender.recommendation.joint_proof import JointProof, NeedsByView
@@ -40,7 +41,7 @@ from recommender.recommendation.model import (
     earlier_sidecar,
 )
 from recommender.recommendation.namespace_wide import Member, Namespace, namespace_option
-from recommender.recommendation.needs import CallNeeds, HostNeed, needs_of
+from recommender.recommendation.needs import CallNeeds, needs_of
 from recommender.recommendation.pod_notes import notes_of_pods
 from recommender.recommendation.received import needs_of_received, unexplained
 from recommender.recommendation.selectors import Selection, select_pods

@@ -8,13 +8,13 @@ from typing import get_args
 
 from recommender.istio.host_names import is_subset
 from recommender.istio.registry import RegistryService
+from recommender.recommendation.host_needs import HostNeed, alias_host, service_host
 from recommender.recommendation.model import (
     EMPTY_SCOPE,
     HostReason,
     ReasonKind,
     RecommendedHost,
 )
-from recommender.recommendation.needs import HostNeed, alias_host, service_host
 from recommender.service_graph import Evidence, merge_evidence
 
 _MOST_NAMES = 4

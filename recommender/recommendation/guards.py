@@ -11,8 +11,8 @@ from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
 from recommender.mesh.label_index import SelectorIndex, selectors_by
+from recommender.recommendation.host_needs import HostNeed, host_entry, service_host
 from recommender.recommendation.model import HostReason, Note
-from recommender.recommendation.needs import HostNeed, host_entry, service_host
 from recommender.recommendation.peer_authentications import EndpointPolicies
 from recommender.recommendation.views import View
 from recommender.settings import Settings

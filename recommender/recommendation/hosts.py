@@ -17,14 +17,9 @@ from recommender.istio.call import (
     resolve_call,
 )
 from recommender.istio.registry import Registry, ServiceKey
+from recommender.recommendation.host_needs import HostNeed, host_entry, listener_at, service_host
 from recommender.recommendation.model import HostReason, Note, ReasonKind
-from recommender.recommendation.needs import (
-    CallNeeds,
-    HostNeed,
-    host_entry,
-    listener_at,
-    service_host,
-)
+from recommender.recommendation.needs import CallNeeds
 from recommender.recommendation.views import View, Views
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from recommender.istio.call import Fate
 from recommender.istio.registry import RegistryService
 from recommender.recommendation.entries import without_covered
+from recommender.recommendation.host_needs import HostNeed
 from recommender.recommendation.hosts import Proof, Prover
 from recommender.recommendation.model import Note
-from recommender.recommendation.needs import CallNeeds, HostNeed
+from recommender.recommendation.needs import CallNeeds
 from recommender.recommendation.views import View
 
 NeedsByView = Sequence[tuple[View, list[CallNeeds]]]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from recommender.istio.registry import RegistryService
 from recommender.mesh import Sidecar, WorkloadId
 from recommender.recommendation.entries import recommended_hosts, without_covered
+from recommender.recommendation.host_needs import HostNeed
 from recommender.recommendation.hosts import Prover
 from recommender.recommendation.model import (
     NamespaceOption,
@@ -25,7 +26,7 @@ from recommender.recommendation.model import (
     RecommendedHost,
     earlier_sidecar,
 )
-from recommender.recommendation.needs import CallNeeds, HostNeed
+from recommender.recommendation.needs import CallNeeds
 from recommender.recommendation.views import View, is_own
 from recommender.service_graph import merge_evidence
 from recommender.settings import ADOPTED_ANNOTATION

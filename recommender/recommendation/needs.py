@@ -8,7 +8,6 @@ Where that does not explain the destination in the log, everything that could is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -20,30 +19,34 @@ from recommender.istio.call import (
     looks_for_http,
     resolve_call,
 )
-from recommender.istio.protocols import Protocol
-from recommender.istio.proxy import DYNAMIC_DNS, Proxy
-from recommender.istio.registry import Registry, ServiceKey
-from recommender.istio.routes import cluster_name
+from recommender.istio.proxy import Proxy
+from recommender.istio.registry import Registry
 from recommender.istio.sidecar_scope import ScopeRules
-from recommender.istio.validation import egress_host_problem
-from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import VirtualService
+from recommender.recommendation.host_needs import (
+    HostNeed,
+    alias_host,
+    host_entry,
+    name_of,
+    need_of,
+    service_host,
+)
 from recommender.recommendation.kubernetes_clusters import address_and_authority, valid_address
-from recommender.recommendation.model import HostReason, Note, ReasonKind
+from recommender.recommendation.model import Note
+from recommender.recommendation.unexplained import (
+    explains,
+    goes,
+    gone_elsewhere,
+    is_elsewhere,
+    possible_causes,
+    rewriting,
+    taken_by_a_listener,
+)
 from recommender.recommendation.uninspected import perhaps_http
 from recommender.recommendation.views import View, is_own
 from recommender.service_graph import Call
 
 HTTPS_PORT, HTTP_PORT = 443, 80
-_KUBERNETES_NAME = re.compile(r"[^.]+\.([^.]+)\.svc\..+")
-
-
-@dataclass(frozen=True, slots=True)
-class HostNeed:
-    """Name an `egress.hosts` entry and why it is needed."""
-
-    host: str
-    reason: HostReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +80,23 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     # A real listener that takes the call comes before the guess that its pod is gone.
     plain = replace(outbound, headless_host=None)
     baseline = resolve_call(config, plain)
-    if call.destination_host is not None and _explains(baseline, call):
+    if call.destination_host is not None and explains(baseline, call):
         outbound = plain
     baseline = resolve_call(config, outbound)
     perhaps: list[HostNeed] = []
     if call.destination_host is not None:
-        if not _explains(baseline, call):
-            more, note = _unexplained(call, outbound.port, baseline, config)
+        if not explains(baseline, call):
+            more, note = possible_causes(call, outbound.port, baseline, config)
             perhaps += more
             notes.append(note)
             if call.destination_host != view.egress_proxy:
-                perhaps += _taken_by_a_listener(call, outbound, baseline, config)
-        perhaps += _rewriting(call, outbound.port, config)
+                perhaps += taken_by_a_listener(call, outbound, baseline, config)
+        perhaps += rewriting(call, outbound.port, config)
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
-    elif _is_elsewhere(call, config):
-        perhaps += _taken_by_a_listener(call, outbound, baseline, config)
-        notes.append(_elsewhere(call, baseline))
+    elif is_elsewhere(call, config):
+        perhaps += taken_by_a_listener(call, outbound, baseline, config)
+        notes.append(gone_elsewhere(call, baseline))
     else:
         notes.append(_unrouted(call, outbound, baseline, view))
     perhaps += _looked_up(call, outbound, baseline, config)
@@ -116,13 +119,13 @@ def _what_must_stay(
     if not view.is_transparent or call.destination_host is None:
         return view.baseline, []
     today = resolve_call(view.today, outbound)
-    if not _explains(today, call):
+    if not explains(today, call):
         return view.baseline, []
     without = resolve_call(view.baseline, outbound)
     if without.same_outcome(today):
         return view.today, []
     detail = (
-        f"without today's Sidecar a call to {today.host} {_goes(without)}; "
+        f"without today's Sidecar a call to {today.host} {goes(without)}; "
         "it stays where it is, remove the Sidecar to change that"
     )
     return view.today, [Note("hidden route", detail)]
@@ -143,81 +146,18 @@ def outbound_call(call: Call, registry: Registry, proxy: Proxy) -> OutboundCall:
     return OutboundCall(address, port, http, authority, call.server_name, call.destination_host)
 
 
-def service_host(key: ServiceKey) -> str:
-    """Write the entry that imports a service."""
-    return host_entry(key.namespace, key.hostname)
-
-
-def alias_host(service: ServiceKey, alias: ServiceKey) -> str:
-    """Write the entry by which a service keeps an ExternalName that stands for it.
-
-    It is one of the service's own namespace. Source: istio model/sidecar.go `matchingAliasService`.
-    """
-    return host_entry(service.namespace, alias.hostname)
-
-
-def host_entry(namespace: str, host: str) -> str:
-    """Write an `egress.hosts` entry for a host; all of the namespace if istiod refuses it."""
-    entry = f"{namespace}/{host}"
-    return f"{namespace}/*" if egress_host_problem(entry) else entry
-
-
 def _met(resolution: Resolution, call: Call) -> Iterator[HostNeed]:
     """Yield the hosts of what a call met on its way."""
     if resolution.service is not None:
-        yield _need(service_host(resolution.service), "called", _called_as(call), call)
+        yield need_of(service_host(resolution.service), "called", _called_as(call), call)
     if resolution.alias is not None and resolution.service is not None:
         detail = f"ExternalName {resolution.alias} stands for {resolution.service.hostname}"
-        yield _need(alias_host(resolution.service, resolution.alias), "alias", detail, call)
+        yield need_of(alias_host(resolution.service, resolution.alias), "alias", detail, call)
     vs = resolution.virtual_service
     if vs is not None and resolution.host is not None:
-        detail = f"{_name(vs)} decides for {resolution.host}: {_destinations(vs)}"
+        detail = f"{name_of(vs)} decides for {resolution.host}: {_destinations(vs)}"
         entry = host_entry(vs.meta.namespace, resolution.host)
-        yield _need(entry, "virtual service", detail, call)
-
-
-def _explains(resolution: Resolution, call: Call) -> bool:
-    """Tell whether the Envoy cluster that a log names is one a call can reach."""
-    named = cluster_name(
-        call.destination_host or "", call.destination_port or 0, call.destination_subset or ""
-    )
-    return any(name == named for name, _ in resolution.clusters)
-
-
-def _unexplained(
-    call: Call, port: int, baseline: Resolution, config: ProxyConfig
-) -> tuple[list[HostNeed], Note]:
-    """Keep everything that may have led to a destination that the mesh does not explain."""
-    destination = call.destination_host or ""
-    service = config.scope.services.get(destination)
-    target = baseline.host or call.authority or call.server_name or call.address or "a host"
-    if service is None:
-        return _absent(call, config)
-    detail = "named by the log as the destination"
-    hosts = [_need(service_host(service.key), "possible", detail, call)]
-    hosts += _through_virtual_services(call, port, config, destination)
-    note = Note(
-        "disagreement",
-        f"a call to {target} went to {destination}, the mesh dump says it "
-        f"{_goes(baseline)}: configuration changed since, or the model is wrong; "
-        "both stay in scope",
-    )
-    return hosts, note
-
-
-def _taken_by_a_listener(
-    call: Call, outbound: OutboundCall, baseline: Resolution, config: ProxyConfig
-) -> Iterator[HostNeed]:
-    """Keep the listener of an HTTP call whose route nothing in the mesh explains.
-
-    What an EnvoyFilter adds to the routes of a port is nowhere without that listener.
-    """
-    service = config.scope.services.get(call.destination_host or "")
-    port = service.port(outbound.port) if service is not None else None
-    has_own = port is not None and port.protocol is Protocol.HTTP
-    is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)  # then the proof keeps a listener
-    if outbound.http and not is_routed and not has_own:
-        yield from listener_at(config, outbound.port)
+        yield need_of(entry, "virtual service", detail, call)
 
 
 def _looked_up(
@@ -235,123 +175,7 @@ def _looked_up(
     is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)
     if is_routed and outbound.address in config.proxy.reachable(service):
         detail = f"{service.hostname} has the address {outbound.address} by it"
-        yield _need(service_host(service.key), "looked up", detail, call)
-
-
-def listener_at(config: ProxyConfig, port: int) -> Iterator[HostNeed]:
-    """Yield an HTTP service at a port: without any there is no listener to route at."""
-    serving = config.http_services_at(port)
-    if serving:
-        own = config.proxy.namespace
-        service = min(serving, key=lambda s: (s.namespace != own, s.key))
-        detail = f"without any HTTP service at port {port} a proxy has no listener to route at"
-        yield HostNeed(service_host(service.key), HostReason("listener", detail))
-
-
-def _is_elsewhere(call: Call, config: ProxyConfig) -> bool:
-    """Tell whether a request went to an Envoy cluster that istiod does not make.
-
-    What a proxy resolves by itself goes to one that is not told apart here.
-    """
-    is_request = call.protocol == "http" and config.outbound_traffic_policy != DYNAMIC_DNS
-    return is_request and call.cluster not in (None, "PassthroughCluster", "BlackHoleCluster")
-
-
-def _elsewhere(call: Call, baseline: Resolution) -> Note:
-    target = call.authority or call.address or "a host"
-    return Note(
-        "disagreement",
-        f"a call to {target} went to the Envoy cluster {call.cluster}, the mesh dump says it "
-        f"{_goes(baseline)}: an EnvoyFilter may do that; the listener stays in scope",
-    )
-
-
-def _absent(call: Call, config: ProxyConfig) -> tuple[list[HostNeed], Note]:
-    """Tell of a destination that is not in scope; one that the dump lacks is kept unproved.
-
-    It may be gone, or the dump may not be whole: then its host is needed, else it does no harm.
-    """
-    destination = call.destination_host or ""
-    if destination in config.rules.registry.by_hostname:
-        detail = f"{destination} was called but is not in today's scope: no host for it"
-        return [], Note("out of scope", detail)
-    found = _KUBERNETES_NAME.fullmatch(destination)
-    entry = host_entry(found[1] if found else "*", destination)
-    detail = f"{destination} was called but the mesh dump lacks it: kept unproved, as {entry}"
-    return [_need(entry, "called", "not in the mesh dump", call)], Note("gone", detail)
-
-
-def _goes(resolution: Resolution) -> str:
-    if resolution.fate is Fate.ROUTED and resolution.clusters:
-        return f"goes to {', '.join(sorted({n.split('|', 3)[-1] for n, _ in resolution.clusters}))}"
-    return resolution.fate.value
-
-
-def _through_virtual_services(
-    call: Call, port: int, config: ProxyConfig, destination: str
-) -> Iterator[HostNeed]:
-    """Yield every host whose VirtualService can send a call to the destination."""
-    for vs in config.scope.leading_to(*_names_of(destination, config)):
-        yield from _of_virtual_service(vs, call, port, config, f"can lead to {destination}")
-
-
-def leading_to(destination: str, config: ProxyConfig) -> Iterator[tuple[str, str]]:
-    """Yield entries of each VirtualService that can lead to a destination, with its name."""
-    for vs in config.scope.leading_to(*_names_of(destination, config)):
-        for entry in _taking_calls(vs, min(vs.hosts), config):
-            yield entry, _name(vs)
-
-
-def _rewriting(call: Call, port: int, config: ProxyConfig) -> Iterator[HostNeed]:
-    """Yield hosts whose VirtualService may have put the logged authority in place of another.
-
-    Envoy logs the authority after a rewrite, so such a call looks like one to the destination.
-    """
-    rewriting = config.scope.rewriting_to(call.authority or "")
-    names = _names_of(call.destination_host or "", config) if rewriting else ()
-    for vs in rewriting:
-        if any(
-            (call.authority or "") in map(without_port, route.authorities)
-            and any(d.host in names for d in route.destinations)
-            for route in vs.routes
-        ):
-            yield from _of_virtual_service(vs, call, port, config, f"rewrites to {call.authority}")
-
-
-def _names_of(destination: str, config: ProxyConfig) -> tuple[str, ...]:
-    """List what a route may call a destination: by its name, or by an ExternalName's."""
-    service = config.scope.services.get(destination)
-    aliases = service.aliases if service is not None else ()
-    return (destination, *(alias.hostname for alias in aliases))
-
-
-def _of_virtual_service(
-    vs: VirtualService, call: Call, port: int, config: ProxyConfig, does: str
-) -> Iterator[HostNeed]:
-    """Yield a host of a VirtualService, and the services that it takes the calls to.
-
-    The host is the one that the log names as the authority, else the first.
-    """
-    named = [host for host in vs.hosts if host == call.authority]
-    host = (named or sorted(vs.hosts))[0]
-    for entry in _taking_calls(vs, host, config, port):
-        yield _need(entry, "possible", f"{_name(vs)} {does}", call)
-
-
-def _taking_calls(
-    vs: VirtualService, host: str, config: ProxyConfig, port: int | None = None
-) -> Iterator[str]:
-    """Yield what brings a VirtualService and the calls that it takes, at a port or any.
-
-    One host brings the VirtualService. But it takes calls to the names of services alone that are
-    imported too, each at its ports (`separateVSHostsAndServices`), and a caller may have used any,
-    or an ExternalName that stands for one.
-    """
-    yield host_entry(vs.meta.namespace, host)
-    for service in config.scope.named_by(vs, port):
-        yield service_host(service.key)
-        for alias in service.aliases:
-            yield alias_host(service.key, alias)
+        yield need_of(service_host(service.key), "looked up", detail, call)
 
 
 def _unrouted_in_log(
@@ -380,19 +204,11 @@ def _unrouted(call: Call, outbound: OutboundCall, baseline: Resolution, view: Vi
     return Note("unknown destination", fate)
 
 
-def _need(host: str, kind: ReasonKind, detail: str, call: Call) -> HostNeed:
-    return HostNeed(host, HostReason(kind, detail, call.evidence))
-
-
 def _called_as(call: Call) -> str:
     name = call.authority or call.server_name
     if name is None:
         return "by address" if call.address else ""
     return f"as {name}"
-
-
-def _name(vs: VirtualService) -> str:
-    return f"VirtualService {vs.meta.namespace}/{vs.meta.name}"
 
 
 def _destinations(vs: VirtualService) -> str:

@@ -16,8 +16,9 @@ from itertools import chain
 from recommender.istio.pushes import SCOPED_PEER_AUTHENTICATION
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
+from recommender.recommendation.host_needs import HostNeed, service_host
 from recommender.recommendation.model import HostReason
-from recommender.recommendation.needs import CallNeeds, HostNeed, service_host
+from recommender.recommendation.needs import CallNeeds
 from recommender.recommendation.views import View
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from recommender.istio.call import Resolution, resolve_call
+from recommender.recommendation.host_needs import HostNeed, service_host
 from recommender.recommendation.model import HostReason, Note
-from recommender.recommendation.needs import CallNeeds, HostNeed, leading_to, service_host
+from recommender.recommendation.needs import CallNeeds
+from recommender.recommendation.unexplained import leading_to
 from recommender.recommendation.views import View
 from recommender.service_graph import Received
 
