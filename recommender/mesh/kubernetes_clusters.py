@@ -65,15 +65,15 @@ def _bare(found: object) -> object:
 
 
 def mesh_config_of(
-    maps: Iterable[MeshConfigMap], clusters: Sequence[str], root_namespace: str
+    maps: Iterable[MeshConfigMap], clusters: Sequence[str], root_namespace: str, revision: str = ""
 ) -> tuple[MeshConfig, list[MeshNote]]:
     """Read the MeshConfig of the first Kubernetes cluster; note those of others that differ."""
     by_cluster: dict[str, list[MeshConfigMap]] = defaultdict(list)
     for found in maps:
         by_cluster[found.meta.kubernetes_cluster].append(found)
-    config, notes = read_mesh_config(by_cluster[clusters[0]], root_namespace)
+    config, notes = read_mesh_config(by_cluster[clusters[0]], root_namespace, revision)
     for name in clusters[1:]:
         others = by_cluster[name]
-        if others and read_mesh_config(others, root_namespace)[0] != config:
+        if others and read_mesh_config(others, root_namespace, revision)[0] != config:
             notes.append(MeshNote(DIFFERS, placed("MeshConfig", name)))
     return config, notes

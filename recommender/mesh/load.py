@@ -94,7 +94,9 @@ def _mesh(
     known = _revision(every, clusters[0], root_namespace)
     revision = DEFAULT_REVISION if known is None else known
     objects, unseen = every.seen_by(revision), list(map(_kind_and_meta, every.unseen_by(revision)))
-    config, config_notes = mesh_config_of(objects.of(MeshConfigMap), clusters, root_namespace)
+    config, config_notes = mesh_config_of(
+        objects.of(MeshConfigMap), clusters, root_namespace, revision
+    )
     pods, controllers = objects.of(PodObject), objects.of(Controller)
     version_notes: list[MeshNote] = []
     if version is None:

@@ -70,15 +70,15 @@ def mesh_config_map(meta: ObjectMeta, document: Fields) -> MeshConfigMap | None:
 
 
 def read_mesh_config(
-    maps: Sequence[MeshConfigMap], root_namespace: str
+    maps: Sequence[MeshConfigMap], root_namespace: str, revision: str = ""
 ) -> tuple[MeshConfig, list[MeshNote]]:
     """Read the mesh's configuration, or take istiod's defaults with a note.
 
-    Of several ConfigMaps those in the given root namespace come first, then the first by name:
-    `istio`, the default revision's, if it is there. A root namespace that is given overrides
-    the one in the configuration.
+    Of several ConfigMaps those in the given root namespace come first, then that of istiod's
+    revision, then the first by name: `istio`, the default revision's, if it is there. A root
+    namespace that is given overrides the one in the configuration.
     """
-    homes, candidates = _homes(root_namespace), candidate_maps(maps, root_namespace)
+    homes, candidates = _homes(root_namespace), candidate_maps(maps, root_namespace, revision)
     notes = [MeshNote(ANOTHER, _named(other)) for other in candidates[1:]]
     if candidates and candidates[0].meta.namespace not in homes:
         notes.append(MeshNote("a MeshConfig outside istio-system was used", _named(candidates[0])))
@@ -92,15 +92,20 @@ def read_mesh_config(
     return _mesh_config({}, root_namespace), notes
 
 
-def candidate_maps(maps: Sequence[MeshConfigMap], root_namespace: str) -> list[MeshConfigMap]:
-    """Put the ConfigMaps that may hold the mesh's configuration in order; the first does."""
-    homes = _homes(root_namespace)
-    candidates = sorted(
-        (m for m in maps if m.meta.namespace in homes),
-        key=lambda m: (homes.index(m.meta.namespace), m.meta.name),
-    )
+def candidate_maps(
+    maps: Sequence[MeshConfigMap], root_namespace: str, revision: str = ""
+) -> list[MeshConfigMap]:
+    """Put the ConfigMaps that may hold the mesh's configuration in order; the first does.
+
+    Source: istio pilot/pkg/bootstrap/mesh.go `getMeshConfigMapName`.
+    """
+    homes, name = _homes(root_namespace), f"istio-{revision}"
+    by_name = sorted(maps, key=lambda m: (m.meta.name != name, m.meta.name))
+    near = [m for m in by_name if m.meta.namespace in homes]
     # A managed Istio may live in a namespace of its own; what stands in the usual one comes first.
-    return candidates or sorted(maps, key=lambda m: (m.meta.namespace, m.meta.name))
+    if near:
+        return sorted(near, key=lambda m: homes.index(m.meta.namespace))
+    return sorted(by_name, key=lambda m: m.meta.namespace)
 
 
 def _homes(root_namespace: str) -> list[str]:

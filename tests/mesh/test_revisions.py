@@ -117,3 +117,13 @@ def test_a_revision_that_nothing_tells_is_assumed_and_that_is_said_where_it_matt
     assert not sees(mesh_of_objects(ENTRY))
     assert notes_of(mesh_of_objects(ENTRY), "nothing tells the revision") == ["default"]
     assert not notes_of(mesh_of_objects(pod("a", containers=[APP, PROXY])), "revision")
+
+
+def test_the_mesh_config_is_that_of_the_revision_which_injected_the_proxies() -> None:
+    maps = [config_map("istio"), config_map("istio-canary"), config_map("istio-a")]
+    maps[1]["data"] = {"mesh": "trustDomain: canary.example"}
+
+    mesh = mesh_of_objects(*maps, injected("a", "canary"))
+    assert mesh.config.trust_domain == "canary.example"
+    assert mesh_of_objects(*maps).config.trust_domain == "cluster.local"
+    assert mesh_of_objects(*maps, injected("a", "gone")).config.trust_domain == "cluster.local"
