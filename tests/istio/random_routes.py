@@ -39,6 +39,8 @@ def routes(draw: Draw) -> list[Object]:
         made += [_delegate(draw, name) for name in ("d0", "d1")]
     made += [_http_route(draw) for _ in range(2) if draw.on("HTTPRoute", 50)]
     made += [_grpc_route(draw) for _ in range(2) if draw.on("GRPCRoute", 40)]
+    aside = draw.of_requests()
+    made += [_plain_route(aside, kind) for kind in ("TCPRoute", "TLSRoute") if aside.chance(25)]
     return made
 
 
@@ -153,6 +155,8 @@ def _http(draw: Draw) -> dict[str, object]:
 def _http_extras(draw: Draw, route: dict[str, object]) -> None:
     if draw.on("mirror", 15):
         route["mirror"] = _destination(draw)
+        if draw.of_requests().chance(20):
+            route["mirrorPercentage"] = {"value": draw.of_requests().one((0, 50))}
     elif draw.on("mirrors", 10):
         route["mirrors"] = [{"destination": _destination(draw)}]
     if draw.on("rewrite", 10):
@@ -243,6 +247,22 @@ def _grpc_route(draw: Draw) -> Object:
         method = {"type": "Exact", "service": "x.Y", "method": "Z"}
         rule["matches"] = [ask_of_grpc_route(draw.of_requests(), {"method": method})]
     return _gateway_route(draw, "GRPCRoute", {"parentRefs": [_parent(draw)], "rules": [rule]})
+
+
+def _plain_route(draw: Draw, kind: str) -> Object:
+    """Make a route for TCP or TLS; a backend may have no weight, or be of a kind that is none."""
+    draw.used[kind] += 1
+    parent: dict[str, object] = {"group": "", "kind": "Service", "name": draw.one(NAMES)}
+    parent["namespace"] = draw.one(HOMES)
+    if draw.chance(50):
+        parent["port"] = draw.one((5432, 443))
+    backends = _backends(draw)
+    if draw.chance(10):
+        backends[0] |= {"group": "example.com", "kind": "Other"}
+    spec: dict[str, object] = {"parentRefs": [parent], "rules": [{"backendRefs": backends}]}
+    if kind == "TLSRoute" and draw.chance(80):
+        spec["hostnames"] = draw.some((*OUTSIDE, "*.ext.example", "*.svc.cluster.local"), 2)
+    return _gateway_route(draw, kind, spec)
 
 
 def _gateway_route(draw: Draw, kind: str, spec: dict[str, object]) -> Object:
