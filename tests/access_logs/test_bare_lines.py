@@ -154,6 +154,10 @@ def test_a_line_of_json_with_the_keys_of_a_collector_is_taken_out_of_a_record() 
             {"t": "%START_TIME%", "c": "%UPSTREAM_CLUSTER%"},
             {"envoy": {"t": TIME, "c": CLUSTER}},
         ),
+        (
+            {"t": "%START_TIME%", "envoy": {"c": "%UPSTREAM_CLUSTER%"}},
+            {"line": {"t": TIME, "envoy": {"c": CLUSTER}}},
+        ),
     ],
 )
 def test_what_a_collector_has_expanded_is_found_among_what_it_adds(

@@ -281,7 +281,7 @@ def _expanded(shapes: LineShapes) -> pl.Expr:
     named = [
         json_text.raw_member(line, name, json_text.OBJECT) for name in ("json", "log_processed")
     ]
-    own = [line.str.contains(json_text.key(name) + r"\{") for name in sorted(shapes.objects)]
+    own = [line.str.contains(json_text.inside(name) + r"\{") for name in sorted(shapes.objects)]
     whole = pl.when(pl.any_horizontal(pl.lit(value=False), *own)).then(bare)
     return pl.coalesce(whole, *named, bare.str.extract(_ONE_OBJECT), bare)
 
