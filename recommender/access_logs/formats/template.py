@@ -160,8 +160,8 @@ class Template:
     def read(self, text: pl.Series) -> pl.DataFrame:
         """Read the columns of each text, as printed, and say in `reading` what it is.
 
-        Where there is no one reading the columns mean nothing. Of a column that decides nothing
-        another reading may say something else.
+        Where there is no one reading the columns mean nothing. A column that decides nothing is
+        null where it could stand at two places.
         """
         if not self.opens:
             found = _found(text, f"^{self._pattern()}$")
