@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 Item = TypeVar("Item")
 
-# To hand each one over by itself takes longer than to look at it.
-_HANDED_OVER: Final = 2
-_MOST_AHEAD: Final = 3
+_MOST_AHEAD: Final = 6
 
 
 def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield items of which some are made in advance; those must never wait for somebody."""
-    waiting: deque[Future[tuple[list[Item], Exception | None]]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        while True:
-            while len(waiting) < _MOST_AHEAD:
-                waiting.append(reader.submit(_some, items))
-            made, error = waiting.popleft().result()
-            yield from made
-            if error:
-                raise error
-            if not made:
-                return
+    made: SimpleQueue[tuple[Item] | None] = SimpleQueue()
+    is_wanted: SimpleQueue[bool] = SimpleQueue()
+    for _ in range(_MOST_AHEAD):
+        is_wanted.put(True)
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        making = maker.submit(_make, items, made, is_wanted)
+        try:
+            while item := made.get():
+                yield item[0]
+                is_wanted.put(True)
+        finally:
+            is_wanted.put(False)
+        making.result()
 
 
-def _some(items: Iterator[Item]) -> tuple[list[Item], Exception | None]:
-    """Make the next items, as far as nothing fails."""
-    made: list[Item] = []
+def _make(
+    items: Iterator[Item], made: SimpleQueue[tuple[Item] | None], is_wanted: SimpleQueue[bool]
+) -> None:
+    """Make an item whenever one is wanted; None follows the last one or an error."""
     try:
-        for item in islice(items, _HANDED_OVER):
-            made.append(item)  # noqa: PERF402  # what was made before an error stays
-    except Exception as error:  # it is raised behind what was made
-        return made, error
-    return made, None
+        while is_wanted.get():
+            made.put((next(items),))
+    except StopIteration:
+        pass
+    finally:
+        made.put(None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -29,6 +31,16 @@ def test_an_error_comes_where_it_happened() -> None:
     assert next(items) == 1
     with pytest.raises(ValueError, match="two"):
         next(items)
+
+
+def test_whoever_wants_no_more_ends_what_would_go_on_for_ever() -> None:
+    made = count()
+    items = cast("Generator[int]", read_ahead(made))
+
+    assert next(items) == 0
+    items.close()
+
+    assert next(made) < 100
 
 
 def test_large_packed_files_are_read_ahead_to_the_same(
