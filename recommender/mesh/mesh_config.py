@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from recommender.mesh import fields
+from recommender.mesh.capture import capture_of_config
 from recommender.mesh.documents import describe
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.objects import (
@@ -39,7 +40,6 @@ BUILT_IN_PROVIDERS: Final = (
 _LOGS: Final = ("envoyFileAccessLog", "envoyOtelAls")
 _JSON: Final = ("JSON", 1)  # an enum may be given as its number
 _MAP_NAME: Final = re.compile(r"istio(-.+)?")
-_TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))  # Go's strconv.ParseBool
 
 # What istiod merges into its defaults it looks for by one name alone.
 _MERGED: Final = ("defaultConfig", "defaultProviders")
@@ -131,7 +131,7 @@ def _parsed(mesh: str) -> Fields:
 def _mesh_config(given: Fields, root_namespace: str) -> MeshConfig:
     default, config = MeshConfig(), _by_json_names(given)
     providers = fields.mapping(config, "defaultProviders")
-    metadata = fields.mapping(fields.mapping(config, "defaultConfig"), "proxyMetadata")
+    capture = capture_of_config(fields.mapping(config, "defaultConfig"))
     return MeshConfig(
         root_namespace=root_namespace
         or fields.text(config, "rootNamespace")
@@ -146,7 +146,8 @@ def _mesh_config(given: Fields, root_namespace: str) -> MeshConfig:
         default_access_logging_providers=fields.texts(providers, "accessLogging"),
         access_log_file=fields.text(config, "accessLogFile"),
         access_log_format=_access_log_format(config),
-        dns_capture=fields.text(metadata, "ISTIO_META_DNS_CAPTURE") in _TRUE,
+        dns_capture=capture.dns or False,
+        interception_mode=capture.interception_mode,
         discovery_selectors=fields.each(
             _filled(config, "discoverySelectors", {}), "discoverySelectors", label_selector
         ),

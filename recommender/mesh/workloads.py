@@ -13,9 +13,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from recommender.mesh import fields
+from recommender.mesh.capture import capture_of
 from recommender.mesh.fields import Fields
 from recommender.mesh.istio_version import VersionEvidence, version_evidence
-from recommender.mesh.objects import Labels, ObjectMeta, Pod, ProxyKind, Workload, WorkloadId
+from recommender.mesh.objects import (
+    Capture,
+    Labels,
+    ObjectMeta,
+    Pod,
+    ProxyKind,
+    Workload,
+    WorkloadId,
+)
 from recommender.mesh.proxies import injection, proxy_kind
 from recommender.mesh.revisions import istiod_revision, proxy_revision
 
@@ -61,6 +70,7 @@ class PodTemplate:
     host_network: bool
     service_account: str
     versions: VersionEvidence
+    capture: Capture
     istiod_revision: str | None
 
 
@@ -228,6 +238,7 @@ def _template(labels: Labels, annotations: Labels, spec: Fields) -> PodTemplate:
         host_network=fields.flag(spec, "hostNetwork") or False,
         service_account=fields.text(spec, "serviceAccountName") or "default",
         versions=version_evidence(labels, spec),
+        capture=capture_of(annotations, spec),
         istiod_revision=istiod_revision(labels, spec),
     )
 
@@ -242,6 +253,7 @@ def _pod(workload: WorkloadId, p: PodObject) -> Pod:
         service_account=p.template.service_account,
         host_network=p.template.host_network,
         node=p.node,
+        capture=p.template.capture,
     )
 
 
@@ -256,6 +268,7 @@ def _workload(c: Controller) -> Workload:
         injection=injection(c.template.labels, c.template.annotations),
         host_network=c.template.host_network,
         service_account=c.template.service_account,
+        capture=c.template.capture,
     )
 
 

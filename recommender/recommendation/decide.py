@@ -31,7 +31,13 @@ from recommender.recommendation.hosts import Proof, Prover
 from recommender.recommendation.injection import virtual_machines
 from recommender.recommendation.joint_proof import JointProof, NeedsByView
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
-from recommender.recommendation.left_out import left_alone, of_another_revision, silent, unscoped
+from recommender.recommendation.left_out import (
+    left_alone,
+    of_another_dns_capture,
+    of_another_revision,
+    silent,
+    unscoped,
+)
 from recommender.recommendation.model import (
     LeftOut,
     NamespaceOption,
@@ -235,6 +241,7 @@ class _Decider:
         if not logged:
             return silent(id_, pods, received)
         reason = of_another_revision(id_, pods, self.index.mesh)
+        reason = reason or of_another_dns_capture(id_, pods, self.index)
         if reason is not None:
             return reason
         proxies = proxy_labels(self.index, id_)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recommender.mesh import Mesh, MeshIndex, Pod, WorkloadId
+from recommender.istio.protocols import Protocol, protocol_of
+from recommender.mesh import Mesh, MeshIndex, Pod, ServiceEntry, WorkloadId
 from recommender.mesh.revisions import (
     DEFAULT_REVISION,
     REVISION,
@@ -17,8 +18,6 @@ from recommender.recommendation.model import LeftOut
 from recommender.recommendation.received import hosts_in_words
 from recommender.service_graph import Received
 
-_INTERCEPTION = "sidecar.istio.io/interceptionMode"
-
 
 def unscoped(
     id_: WorkloadId, pods: Iterable[Pod], index: MeshIndex, *, logged: bool
@@ -26,20 +25,20 @@ def unscoped(
     """Say why a workload is none that a Sidecar can or may scope."""
     pods, copies = list(pods), index.copies[id_]
     kinds = {pod.proxy for pod in pods if pod.proxy is not None}
-    annotations = [pod.meta.annotations for pod in pods]
-    annotations += [copy.template_annotations for copy in copies]
     kinds |= set() if pods else {copy.proxy for copy in copies if copy.proxy}
     for kind in ("gateway", "waypoint", "ztunnel"):
         if kind in kinds:
             return LeftOut(id_, kind, "Istio ignores Sidecars there")
-    if any(_INTERCEPTION in each and each[_INTERCEPTION] == "NONE" for each in annotations):
-        return LeftOut(id_, "calls not captured", f"{_INTERCEPTION} is NONE")
-    if (logged or kinds) and not index.places.are_all:
-        return LeftOut(id_, "place unknown", "too many zones, nodes and networks to try decide")
-    if logged or kinds:
-        return None
-    if pods or not any(proxy_to_come(copy, index) for copy in copies):
+    has_proxies = logged or bool(kinds)
+    if not has_proxies and (pods or not any(proxy_to_come(copy, index) for copy in copies)):
         return LeftOut(id_, "no proxy", "nothing to scope")
+    default = index.mesh.config.interception_mode
+    captures = [pod.capture for pod in pods] + [copy.capture for copy in copies]
+    modes = {each.interception_mode or default for each in captures}
+    if "NONE" in modes:
+        return LeftOut(id_, "calls not captured", "their interception mode is NONE")
+    if has_proxies and not index.places.are_all:
+        return LeftOut(id_, "place unknown", "too many zones, nodes and networks to try decide")
     return None
 
 
@@ -54,6 +53,32 @@ def of_another_revision(id_: WorkloadId, pods: Iterable[Pod], mesh: Mesh) -> Lef
             detail = f"{other}: objects with the label {REVISION} tell it from {modelled}"
             return LeftOut(id_, "another revision", detail)
     return None
+
+
+def of_another_dns_capture(
+    id_: WorkloadId, pods: Iterable[Pod], index: MeshIndex
+) -> LeftOut | None:
+    """Leave out a workload whose proxies know other addresses of services than the model.
+
+    Those that istiod allocates are for proxies that capture DNS alone, and listeners for TCP are
+    made at them (istio pilot/pkg/model/service.go `nodeUsesAutoallocatedIPs`).
+    """
+    expected = index.mesh.config.dns_capture
+    captures = [pod.capture for pod in pods if pod.proxy is not None and not pod.has_ended]
+    captures += [copy.capture for copy in index.copies[id_]]
+    entries = index.mesh.service_entries
+    named = next((entry.meta for entry in entries if _has_listeners_of_its_own(entry)), None)
+    if named is None or all(each.dns in (None, expected) for each in captures):
+        return None
+    does = "do not capture DNS, as the MeshConfig says" if expected else "capture DNS by themselves"
+    detail = f"some {does}: what ServiceEntry {named.namespace}/{named.name} is reached by differs"
+    return LeftOut(id_, "another DNS capture", detail)
+
+
+def _has_listeners_of_its_own(entry: ServiceEntry) -> bool:
+    """Tell whether listeners are made at allocated addresses; those for HTTP are at any."""
+    is_allocated = bool(entry.allocated) and not entry.addresses
+    return is_allocated and any(protocol_of(p.protocol) is not Protocol.HTTP for p in entry.ports)
 
 
 def silent(

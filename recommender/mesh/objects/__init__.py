@@ -5,6 +5,7 @@ APIs. Everything here is plain data: rules live in `recommender.istio`.
 """
 
 from recommender.mesh.objects.kubernetes import (
+    Capture,
     Endpoint,
     EndpointPort,
     EndpointSlice,
@@ -56,6 +57,7 @@ __all__ = [
     "UNKNOWN_SERVICE",
     "AccessLogFormat",
     "AuthorizationPolicy",
+    "Capture",
     "Destination",
     "DestinationRule",
     "EdgeObject",

@@ -39,6 +39,14 @@ class WorkloadId:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """Say what a proxy captures; an empty `interception_mode` and a `dns` of None say nothing."""
+
+    interception_mode: str = ""
+    dns: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """Describe a pod.
 
@@ -55,6 +63,7 @@ class Pod:
     service_account: str = "default"
     host_network: bool = False
     node: str = ""
+    capture: Capture = Capture()
 
     @property
     def has_ended(self) -> bool:
@@ -83,6 +92,7 @@ class Workload:
     injection: str | None = None
     host_network: bool = False
     service_account: str = "default"
+    capture: Capture = Capture()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class MeshConfig:
     access_log_file: str = ""
     access_log_format: AccessLogFormat = field(default_factory=AccessLogFormat)
     dns_capture: bool = False
+    interception_mode: str = ""
     discovery_selectors: tuple[LabelSelector, ...] = ()
     ingress_class: str = "istio"
     service_entry_visibility: ServiceEntryVisibility = field(default_factory=ServiceEntryVisibility)
