@@ -56,7 +56,7 @@ def bindings(
 
 
 def _is_reserved(port: RegistryPort, bind: str, proxy: Proxy) -> bool:
-    wide = bind == proxy.wildcard or (not bind and port.protocol is Protocol.HTTP)
+    wide = bind == proxy.wildcard or (not bind and port.protocol.is_http)
     return wide and port.number in RESERVED_PORTS
 
 
@@ -80,7 +80,7 @@ def _at_own_address(
     if bind:
         return ServiceAtPort(service, port, bind)
     addresses = proxy.reachable(service)
-    if port.protocol in (Protocol.HTTP, Protocol.HTTP_PROXY) or not addresses:
+    if port.protocol.is_http or port.protocol is Protocol.HTTP_PROXY or not addresses:
         return ServiceAtPort(service, port, proxy.wildcard)
     if "/" in addresses[0]:
         return ServiceAtPort(service, port, proxy.wildcard, addresses)

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from recommender.istio.authority import Authority, limited_to
 from recommender.istio.filter_chains import FilterChain
+from recommender.istio.http_filters import NO_FILTERS, HttpFilters, filters_for
 from recommender.istio.http_proxy_hosts import is_http_proxy
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.listeners import OutboundListener, endpoint_listener, outbound_listener
-from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import ALLOW_ANY, DYNAMIC_DNS, Proxy
 from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.route_match import Request
@@ -104,8 +104,10 @@ class Resolution:
     """Say where a call goes.
 
     `service` is whose listener or virtual host took the call, None for a VirtualService's own
-    host; `host` the host name of that; `alias` the ExternalName the caller used. `by_chance` tells
-    that another service could have taken it, as istiod leaves it to the order of a Go map.
+    host; `host` the host name of that; `alias` the ExternalName the caller used. `first` is the
+    service that an HTTP listener has its filters for, `filters` what of them the call meets,
+    `is_resolved` that Envoy looks up the name that is called. `by_chance` tells that another
+    service could have taken it, as istiod leaves it to the order of a Go map.
     `routes` are those that the request may take, the first of them that matches; `may_miss` tells
     that perhaps none does, which Envoy answers with 404.
     """
@@ -121,6 +123,9 @@ class Resolution:
     host: str | None = None
     alias: ServiceKey | None = None
     virtual_service: VirtualService | None = None
+    first: ServiceKey | None = None
+    filters: HttpFilters = NO_FILTERS
+    is_resolved: bool = False
     by_chance: bool = False
     may_miss: bool = False
 
@@ -141,7 +146,7 @@ class Resolution:
         vs = self.virtual_service
         decided_by = (vs.meta.namespace, vs.meta.name) if vs else None
         named = (self.http, self.virtual_host, self.service, self.alias, decided_by)
-        return (*named, self.routes, self.clusters)
+        return (*named, self.routes, self.clusters, self.filters)
 
 
 @dataclass(slots=True)
@@ -226,9 +231,19 @@ class ProxyConfig:
                 if self.imported(service.hostname) is service
                 and service.alias_for is None
                 and (found := service.port(port)) is not None
-                and found.protocol is Protocol.HTTP
+                and found.protocol.is_http
             ]
         return self._http_services[port]
+
+    def may_filter_otherwise(self, found: Resolution, port: int) -> bool:
+        """Tell whether a call would meet other filters if what it calls came first."""
+        called = self.imported(found.host) if found.host and found.service else None
+        return any(
+            (number := service.port(port)) is not None
+            and filters_for(service, number).for_call(is_resolved=found.is_resolved)
+            != found.filters
+            for service in ([called] if called else self.http_services_at(port))
+        )
 
 
 def listener_for_routes(scope: SidecarScope, port: int) -> ListenerScope | None:
@@ -345,6 +360,8 @@ def _through_routes(
     routes, is_taken = possible_routes(found.routes, request)
     names = [cluster for r in routes for cluster in (*r.clusters, *r.mirrors)]
     fate = Fate.ROUTED if names else Fate.ANSWERED
+    clusters = _clusters(config, names)
+    is_resolved = _is_resolved(config, clusters)
     return Resolution(
         fate if routes else Fate.NO_ROUTE,
         listener.name,
@@ -352,14 +369,22 @@ def _through_routes(
         route_config=name,
         virtual_host=found.name,
         routes=routes,
-        clusters=_clusters(config, names),
+        clusters=clusters,
         service=found.service,
         host=found.host,
         alias=None if own else found.aliases.get(authority),
         virtual_service=found.virtual_service,
+        first=chain.service,
+        filters=chain.filters.for_call(is_resolved=is_resolved),
+        is_resolved=is_resolved,
         by_chance=not own and authority in found.contested,
         may_miss=not is_taken,
     )
+
+
+def _is_resolved(config: ProxyConfig, clusters: Iterable[Cluster]) -> bool:
+    keys = (cluster.service for cluster in clusters)
+    return any(config.scope.services[key.hostname].resolves_names for key in keys if key)
 
 
 def looks_for_http(config: ProxyConfig, call: OutboundCall) -> bool:

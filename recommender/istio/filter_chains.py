@@ -14,10 +14,11 @@ from ipaddress import ip_network
 from itertools import product
 
 from recommender.istio.binding import ServiceAtPort
+from recommender.istio.http_filters import NO_FILTERS, HttpFilters, filters_for
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, matches_source
-from recommender.istio.registry import RegistryService, Resolution, ServiceKey
+from recommender.istio.registry import RegistryService, ServiceKey
 from recommender.istio.routes import cluster_name, tcp_clusters
 from recommender.istio.virtual_hosts import alternative_names
 from recommender.mesh.objects import Route, RouteMatch, VirtualService
@@ -30,7 +31,8 @@ class FilterChain:
     """Describe one filter chain: what it matches, and where it leads.
 
     `route_config` is set for HTTP; `clusters` for anything else. `plain_http` matches requests
-    that the HTTP inspector recognised; without it an HTTP chain takes whatever comes.
+    that the HTTP inspector recognised; without it an HTTP chain takes whatever comes, and it has
+    the `filters` that its `service` asks for.
     """
 
     service: ServiceKey
@@ -40,6 +42,7 @@ class FilterChain:
     server_names: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
     plain_http: bool = False
+    filters: HttpFilters = NO_FILTERS
 
     @property
     def matches_all(self) -> bool:
@@ -96,6 +99,7 @@ def http_chain(at: ServiceAtPort, proxy: Proxy) -> FilterChain:
         at.service.key,
         route_config=f"{at.service.hostname}:{number}" if own else number,
         plain_http=everywhere or at.port.protocol is Protocol.SNIFFED,
+        filters=filters_for(at.service, at.port),
     )
 
 
@@ -130,9 +134,8 @@ def _tls_default(at: ServiceAtPort, context: ChainContext) -> FilterChain:
     names: tuple[str, ...] = ()
     addresses = context.proxy.reachable(service)
     addressed = addresses and "/" not in addresses[0]
-    wildcard_dns = service.hostname.startswith("*") and service.resolution is Resolution.DYNAMIC_DNS
     nowhere = not addressed and (bool(addresses) or at.bind == context.proxy.wildcard)
-    if at.subnets or nowhere or wildcard_dns:
+    if at.subnets or nowhere or service.resolves_names:
         names = (service.hostname, *_alias_names(service, context))
     return _to_service(at, server_names=names)
 

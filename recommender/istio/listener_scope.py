@@ -71,7 +71,7 @@ class ServiceIndex:
         services = self.services if limited else self.by_port.get(port, {})
         for place, service in services.items():
             for at in bindings(service, self.listener, proxy, port):
-                if at.port.protocol is Protocol.HTTP:
+                if at.port.protocol.is_http:
                     if at.bind in with_http:
                         continue
                     with_http.add(at.bind)

@@ -126,9 +126,9 @@ def _add(
         return
     chains = _chains(at, context)
     becomes = protocol
-    if protocol is Protocol.HTTP and at.bind == context.proxy.wildcard:
+    if protocol.is_http and at.bind == context.proxy.wildcard:
         becomes = Protocol.SNIFFED
-    if current is None or (protocol is Protocol.SNIFFED and current.protocol is Protocol.HTTP):
+    if current is None or (protocol is Protocol.SNIFFED and current.protocol.is_http):
         made = OutboundListener(at.bind, at.port.number, becomes)
         made.chains += chains
         listeners.update((address, made) for address in (at.bind, *at.extra))
@@ -141,7 +141,7 @@ def _add(
 def _chains(at: ServiceAtPort, context: ChainContext) -> list[FilterChain]:
     protocol = at.port.protocol
     chains: list[FilterChain] = []
-    if protocol not in (Protocol.HTTP, Protocol.HTTP_PROXY):
+    if not protocol.is_http and protocol is not Protocol.HTTP_PROXY:
         chains += tcp_chains(at, context)
     if not protocol.is_tcp:
         chains.append(http_chain(at, context.proxy))
@@ -151,7 +151,7 @@ def _chains(at: ServiceAtPort, context: ChainContext) -> list[FilterChain]:
 def _is_shut_out(current: Protocol, incoming: Protocol) -> bool:
     """Tell whether a listener takes nothing of a protocol: it has it, or may not be sniffed."""
     if not incoming.is_tcp and not current.is_tcp:
-        return incoming is Protocol.HTTP or current is not Protocol.HTTP
+        return incoming.is_http or not current.is_http
     server_first = (Protocol.MONGO, Protocol.MYSQL)
     return incoming is not current and (current in server_first or incoming in server_first)
 

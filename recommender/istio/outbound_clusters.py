@@ -13,7 +13,6 @@ from enum import Enum
 from recommender.istio.call import ProxyConfig
 from recommender.istio.destination_rules import MergedRule
 from recommender.istio.endpoint_index import ServiceEndpoint
-from recommender.istio.host_names import is_wildcard
 from recommender.istio.protocols import Protocol
 from recommender.istio.registry import RegistryPort, RegistryService, Resolution
 from recommender.istio.routes import cluster_name
@@ -88,7 +87,7 @@ def clusters_of(
     """Yield the clusters of a service, the same for every proxy that uses a DestinationRule."""
     discovery = _BY_RESOLUTION[service.resolution]
     subsets: Mapping[str, Labels] = rule.subsets if rule else {}
-    if service.resolution is Resolution.DYNAMIC_DNS and is_wildcard(service.hostname):
+    if service.resolves_names:
         discovery, subsets = Discovery.FORWARD_PROXY, {}
     for port in service.ports:
         if not _has_cluster(port, discovery):
@@ -102,7 +101,7 @@ def clusters_of(
 
 def _has_cluster(port: RegistryPort, discovery: Discovery) -> bool:
     if discovery is Discovery.FORWARD_PROXY:
-        return port.protocol in (Protocol.HTTP, Protocol.TLS)
+        return port.protocol.is_http or port.protocol is Protocol.TLS
     return port.protocol is not Protocol.UDP
 
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 class Protocol(Enum):
     """Name how Envoy handles a port; SNIFFED stands for istiod's `Unsupported`.
 
-    MONGO and MYSQL are TCP that never shares a listener with another protocol.
+    MONGO and MYSQL are TCP that never shares a listener with another protocol. GRPC_WEB is HTTP
+    that has a filter of its own.
     """
 
     HTTP = "HTTP"
+    GRPC_WEB = "GRPC-Web"
     HTTP_PROXY = "HTTP_PROXY"
     TCP = "TCP"
     MONGO = "MONGO"
@@ -28,9 +30,14 @@ class Protocol(Enum):
     SNIFFED = "SNIFFED"
 
     @property
+    def is_http(self) -> bool:
+        """Tell whether such a port is known to be for requests to a server."""
+        return self in (Protocol.HTTP, Protocol.GRPC_WEB)
+
+    @property
     def may_be_http(self) -> bool:
         """Tell whether requests on such a port are routed by authority."""
-        return self in (Protocol.HTTP, Protocol.HTTP_PROXY, Protocol.SNIFFED)
+        return self.is_http or self in (Protocol.HTTP_PROXY, Protocol.SNIFFED)
 
     @property
     def is_tcp(self) -> bool:
@@ -47,7 +54,7 @@ _BY_NAME = {
     "http": Protocol.HTTP,
     "http2": Protocol.HTTP,
     "grpc": Protocol.HTTP,
-    "grpc-web": Protocol.HTTP,
+    "grpc-web": Protocol.GRPC_WEB,
     "http_proxy": Protocol.HTTP_PROXY,
     "https": Protocol.TLS,
     "tls": Protocol.TLS,
@@ -71,7 +78,7 @@ def kubernetes_port_protocol(port: ServicePort) -> Protocol:
         if name in _BY_APP_PROTOCOL:
             return _BY_APP_PROTOCOL[name]
     if name.lower().startswith("grpc-web"):
-        return Protocol.HTTP
+        return Protocol.GRPC_WEB
     found = _BY_NAME.get(name.split("-", 1)[0].lower())
     if found is None:
         return Protocol.TCP if port.number in _TCP_UNLESS_NAMED else Protocol.SNIFFED

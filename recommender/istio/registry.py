@@ -113,6 +113,11 @@ class RegistryService:
         """Tell whether callers reach the endpoints themselves: no virtual IP, nothing resolved."""
         return self.resolution is Resolution.PASSTHROUGH and not self.addresses
 
+    @property
+    def resolves_names(self) -> bool:
+        """Tell whether it stands for all names of a wildcard, which Envoy resolves."""
+        return self.resolution is Resolution.DYNAMIC_DNS and self.hostname.startswith("*")
+
     def port(self, number: int) -> RegistryPort | None:
         """Return the first port with this number that is not UDP's, or None (`GetByPort`)."""
         for port in self.ports:  # a loop, since this decides the speed of large scopes

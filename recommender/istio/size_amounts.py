@@ -173,7 +173,7 @@ def _has_http_options(cluster: OutboundCluster) -> bool:
     """
     port, rule = cluster.port, cluster.destination_rule
     named = port.name.partition("-")[0].lower() in _HTTP2_NAMES
-    by_port = port.protocol is Protocol.SNIFFED or (port.protocol is Protocol.HTTP and named)
+    by_port = port.protocol is Protocol.SNIFFED or (port.protocol.is_http and named)
     return by_port or (rule is not None and rule.http_options)
 
 

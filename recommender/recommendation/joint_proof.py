@@ -75,7 +75,13 @@ class JointProof:
             kinds.setdefault(need.host, set()).add(need.reason.kind)
         calls = [need for _, needs in self.by_view for need in needs]
         perhaps = {h.host for need in calls for h in need.perhaps}
-        own = {h.host for need in calls if _depends_on_service(need) for h in need.hosts}
+        own = {
+            host.host
+            for need in calls
+            if _depends_on_service(need)
+            for host in need.hosts
+            if host.reason.kind == "called"
+        }
         asked = sorted(
             host
             for host, found in kinds.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recommender.istio.protocols import Protocol, protocol_of
+from recommender.istio.protocols import protocol_of
 from recommender.mesh import Mesh, MeshIndex, Pod, ServiceEntry, WorkloadId
 from recommender.mesh.revisions import (
     DEFAULT_REVISION,
@@ -78,7 +78,7 @@ def of_another_dns_capture(
 def _has_listeners_of_its_own(entry: ServiceEntry) -> bool:
     """Tell whether listeners are made at allocated addresses; those for HTTP are at any."""
     is_allocated = bool(entry.allocated) and not entry.addresses
-    return is_allocated and any(protocol_of(p.protocol) is not Protocol.HTTP for p in entry.ports)
+    return is_allocated and any(not protocol_of(p.protocol).is_http for p in entry.ports)
 
 
 def silent(

@@ -104,7 +104,7 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
         detail = f"istiod takes one of several objects for {baseline.host}, not always the same"
         notes.append(Note("left to chance", detail))
     opaque = not (outbound.http or outbound.server_name or looks_for_http(config, outbound))
-    met = _distinct(_met(baseline, call))
+    met = _distinct([*_met(baseline, call), *_first_at(call, outbound, baseline, config)])
     return CallNeeds(call, outbound, baseline, met, _distinct(perhaps), tuple(notes), opaque)
 
 
@@ -158,6 +158,16 @@ def _met(resolution: Resolution, call: Call) -> Iterator[HostNeed]:
         detail = f"{name_of(vs)} decides for {resolution.host}: {_destinations(vs)}"
         entry = host_entry(vs.meta.namespace, resolution.host)
         yield need_of(entry, "virtual service", detail, call)
+
+
+def _first_at(
+    call: Call, outbound: OutboundCall, baseline: Resolution, config: ProxyConfig
+) -> Iterator[HostNeed]:
+    """Keep the service that a listener has its filters for, where another asks for others."""
+    first = baseline.first if baseline.fate in (Fate.ROUTED, Fate.ANSWERED) else None
+    if first is not None and config.may_filter_otherwise(baseline, outbound.port):
+        detail = f"the listener of port {outbound.port} has the HTTP filters of its first service"
+        yield need_of(service_host(first), "listener", detail, call)
 
 
 def _looked_up(

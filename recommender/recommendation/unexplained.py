@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution
-from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import DYNAMIC_DNS
 from recommender.istio.routes import cluster_name
 from recommender.istio.virtual_service_index import without_port
@@ -82,7 +81,7 @@ def taken_by_a_listener(
     """
     service = config.scope.services.get(call.destination_host or "")
     port = service.port(outbound.port) if service is not None else None
-    has_own = port is not None and port.protocol is Protocol.HTTP
+    has_own = port is not None and port.protocol.is_http
     is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)  # then the proof keeps a listener
     if outbound.http and not is_routed and not has_own:
         yield from listener_at(config, outbound.port)

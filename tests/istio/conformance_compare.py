@@ -30,7 +30,7 @@ PROTOCOLS = {
     "HTTP2": Protocol.HTTP,
     "GRPC": Protocol.HTTP,
     "HTTPS": Protocol.TLS,
-    "GRPC-Web": Protocol.HTTP,
+    "GRPC-Web": Protocol.GRPC_WEB,
     "HTTP_PROXY": Protocol.HTTP_PROXY,
     "TLS": Protocol.TLS,
     "TCP": Protocol.TCP,

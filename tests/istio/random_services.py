@@ -45,7 +45,18 @@ ODD_PORTS: tuple[dict[str, object], ...] = (
     {"port": 27017, "name": "mgo"},
     {"port": 98, "name": "p", "appProtocol": "http_proxy"},
 )
-CONFLICTING = ("http", "tcp", "tls", "rest", "grpc", "mongo", "mysql", "redis", "https")
+CONFLICTING = (
+    "http",
+    "tcp",
+    "tls",
+    "rest",
+    "grpc",
+    "grpc-web",
+    "mongo",
+    "mysql",
+    "redis",
+    "https",
+)
 RESOLUTIONS = ("NONE", "NONE", "STATIC", "STATIC", "DNS", "DNS_ROUND_ROBIN")
 
 

@@ -7,12 +7,21 @@ import pytest
 from recommender.istio.sidecar_scope import build_scope_rules
 from tests.istio.conformance_case import Case, ask_istiod
 from tests.istio.conformance_sidecars import changed_calls, recommend_for, with_sidecars
-from tests.istio.helpers import ROOT, fqdn, mesh_config, service, sidecar, virtual_service
+from tests.istio.helpers import (
+    ROOT,
+    fqdn,
+    mesh_config,
+    service,
+    service_entry,
+    sidecar,
+    virtual_service,
+)
 from tests.istio.judge import JudgedCall, JudgedProxy
 from tests.mesh.helpers import Object, obj, pod
 
 ZONE = "topology.kubernetes.io/zone"
 DB = fqdn("db.facade")
+WILD = "*.ext.example"
 
 
 def running(name: str, namespace: str, ip: str, **labels: str) -> Object:
@@ -72,7 +81,29 @@ def routed_by_zone() -> Case:
     return calling("routed by zone", "db.facade", service("db", "facade"), route, **{ZONE: "z1"})
 
 
-CASES = (endpoints_elsewhere(), routed_by_zone())
+def sharing(name: str, first: str, called: str) -> Case:
+    """Make two Services of one port, each with a name for it; the older one is not called."""
+    old, young = (
+        service(host, "facade", created=age, ports=[{"name": port, "port": 80}], clusterIP=ip)
+        for host, port, age, ip in (("old", first, 1, "10.0.0.2"), ("db", called, 2, "10.0.0.1"))
+    )
+    return calling(name, "db.facade", old, young)
+
+
+def resolved_by_envoy() -> Case:
+    """Make a wildcard whose names Envoy resolves behind the listener of an older Service."""
+    old = service("old", "facade", created=1, clusterIP="10.0.0.2")
+    wild = service_entry("wild", "facade", WILD, created=2, resolution="DYNAMIC_DNS")
+    return calling("resolved by Envoy", "any.ext.example", old, wild)
+
+
+CASES = (
+    endpoints_elsewhere(),
+    routed_by_zone(),
+    sharing("behind an older grpc-web", "grpc-web", "http"),
+    sharing("grpc-web behind an older one", "http", "grpc-web"),
+    resolved_by_envoy(),
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -89,7 +120,8 @@ def test_recommended_sidecars_leave_calls_as_they_are(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_called_service_alone_would_change_them(case: Case) -> None:
     """Else the test above would hold whatever was recommended."""
-    narrow = sidecar("app", "client", f"facade/{DB}", selector={"app": "x"}, created=9)
+    hosts = (f"facade/{DB}", f"facade/{WILD}")
+    narrow = sidecar("app", "client", *hosts, selector={"app": "x"}, created=9)
     (before,), (after,) = ask_istiod([case, with_sidecars(case, [narrow])])
 
     assert before.calls[0].outcome != after.calls[0].outcome

@@ -13,7 +13,7 @@ from recommender.mesh.objects import ServicePort
         ("HTTP-web", Protocol.HTTP),
         ("http2-api", Protocol.HTTP),
         ("grpc", Protocol.HTTP),
-        ("grpc-web-x", Protocol.HTTP),
+        ("grpc-web-x", Protocol.GRPC_WEB),
         ("https", Protocol.TLS),
         ("tls-x", Protocol.TLS),
         ("tcp-db", Protocol.TCP),
@@ -72,6 +72,7 @@ def test_a_service_entry_declares_its_protocol(declared: str, expected: Protocol
 def test_requests_are_seen_on_http_and_sniffed_ports() -> None:
     assert [p for p in Protocol if p.may_be_http] == [
         Protocol.HTTP,
+        Protocol.GRPC_WEB,
         Protocol.HTTP_PROXY,
         Protocol.SNIFFED,
     ]

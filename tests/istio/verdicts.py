@@ -42,6 +42,7 @@ class Resolution:
     clusters: tuple[EnvoyCluster, ...]
     mirrors: tuple[EnvoyCluster, ...]
     error: str
+    filters: str = ""
 
     @property
     def outcome(self) -> tuple[object, ...]:
@@ -52,7 +53,8 @@ class Resolution:
         if {cluster.name for cluster in self.clusters} == {PASSTHROUGH}:
             return (PASSTHROUGH,)
         route = (self.route_digest, self.status, self.redirect)
-        return (self.clusters, self.mirrors, *route, self.error)
+        filters = "" if self.error else self.filters
+        return (self.clusters, self.mirrors, *route, filters, self.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,17 @@ import (
 	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listener "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/simulation"
 	"istio.io/istio/pilot/pkg/xds/endpoints"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pilot/test/xdstest"
+	"istio.io/istio/pkg/wellknown"
 )
+
+const nameResolver = "envoy.filters.http.dynamic_forward_proxy"
 
 // Call is what an application sends: to an address and port, over http, http2, tcp or tls.
 type Call struct {
@@ -43,6 +47,7 @@ type Resolution struct {
 	Redirect    bool      `json:"redirect"`
 	Clusters    []Cluster `json:"clusters"`
 	Mirrors     []Cluster `json:"mirrors"`
+	Filters     string    `json:"filters"` // digest of the filters that the call passes
 	Error       string    `json:"error"`
 }
 
@@ -169,7 +174,31 @@ func (r *Resolver) Resolve(call Call) Resolution {
 	default:
 		r.followTCP(&resolution, chain)
 	}
+	if chain != nil {
+		resolution.Filters = r.filtersDigest(chain, resolution.Clusters)
+	}
 	return resolution
+}
+
+// filtersDigest leaves out the HTTP filter that resolves names where no cluster asks for it: Envoy passes by it.
+func (r *Resolver) filtersDigest(chain *listener.FilterChain, clusters []Cluster) string {
+	filters := make([]proto.Message, 0, len(chain.Filters))
+	for _, filter := range chain.Filters {
+		if filter.Name != wellknown.HTTPConnectionManager || slices.ContainsFunc(clusters, r.resolvesNames) {
+			filters = append(filters, filter)
+			continue
+		}
+		manager := xdstest.ExtractHTTPConnectionManager(r.t, chain)
+		manager.HttpFilters = slices.DeleteFunc(manager.HttpFilters, func(f *hcm.HttpFilter) bool {
+			return f.Name == nameResolver
+		})
+		filters = append(filters, manager)
+	}
+	return digest(r.t, filters...)
+}
+
+func (r *Resolver) resolvesNames(c Cluster) bool {
+	return r.clusters[c.Name].GetClusterType().GetName() == "envoy.clusters.dynamic_forward_proxy"
 }
 
 func (r *Resolver) followTCP(resolution *Resolution, chain *listener.FilterChain) {
