@@ -120,8 +120,14 @@ def changed_calls(
 def _changed(
     scoped: Scoped, before: Sequence[Sequence[Verdict]], after: Sequence[Sequence[Verdict]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the calls for which no answer from before is among those from after."""
-    for place, (_, calls) in enumerate(scoped.case.callers):
+    """Yield the calls for which no answer from before is among those from after.
+
+    So are proxies yielded that no longer take calls as they did.
+    """
+    for place, (proxy, calls) in enumerate(scoped.case.callers):
+        taken, now_taken = ({run[place].inbound for run in runs} for runs in (before, after))
+        if not taken & now_taken:
+            yield "changed", f"{scoped.case.name}, what {proxy.namespace}/{proxy.name} receives"
         for number, call in enumerate(calls):
             unsure = unsure_clusters(scoped.rules, call)
             was = [run[place].calls[number] for run in before]

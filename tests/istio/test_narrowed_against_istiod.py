@@ -8,6 +8,7 @@ from recommender.istio.sidecar_scope import build_scope_rules
 from tests.istio.conformance_case import Case, ask_istiod
 from tests.istio.conformance_sidecars import changed_calls, recommend_for, with_sidecars
 from tests.istio.helpers import (
+    ISTIO,
     ROOT,
     fqdn,
     mesh_config,
@@ -97,7 +98,23 @@ def resolved_by_envoy() -> Case:
     return calling("resolved by Envoy", "any.ext.example", old, wild)
 
 
+def received_by_a_rule() -> Case:
+    """Make a Service of the caller's own pods, whose DestinationRule limits what they receive."""
+    pool = {
+        "connectionPool": {"tcp": {"maxConnections": 7}, "http": {"http1MaxPendingRequests": 3}}
+    }
+    spec = {"host": fqdn("own.client"), "trafficPolicy": pool}
+    return calling(
+        "received by a rule",
+        "db.facade",
+        service("db", "facade"),
+        service("own", "client", clusterIP="10.0.0.2", selector={"app": "x"}),
+        obj(ISTIO, "DestinationRule", "own", "client", spec=spec),
+    )
+
+
 CASES = (
+    received_by_a_rule(),
     endpoints_elsewhere(),
     routed_by_zone(),
     sharing("behind an older grpc-web", "grpc-web", "http"),
@@ -124,4 +141,4 @@ def test_the_called_service_alone_would_change_them(case: Case) -> None:
     narrow = sidecar("app", "client", *hosts, selector={"app": "x"}, created=9)
     (before,), (after,) = ask_istiod([case, with_sidecars(case, [narrow])])
 
-    assert before.calls[0].outcome != after.calls[0].outcome
+    assert (before.calls[0].outcome, before.inbound) != (after.calls[0].outcome, after.inbound)

@@ -148,9 +148,10 @@ class Verdict:
 
     `sidecar` is `namespace/name`, empty for the implicit default. `clusters` are all Envoy clusters
     and `named` those that the listeners name; `addresses` what the proxy answers for each name if
-    it captures DNS; `targets` the services, `namespace/host`, that select the proxy. `config_dump`
-    is what its Envoy would print, `cost` that of all proxies of a case, in the first verdict. What
-    was not asked for is empty, `size`, `config_dump` and `cost` None.
+    it captures DNS; `targets` the services, `namespace/host`, that select the proxy; `inbound` is a
+    digest of how it takes calls. `config_dump` is what its Envoy would print, `cost` that of all
+    proxies of a case, in the first verdict. What was not asked for is empty, `size`, `config_dump`
+    and `cost` None.
     """
 
     sidecar: str
@@ -165,6 +166,7 @@ class Verdict:
     size: Size | None
     config_dump: dict[str, Any] | None
     cost: Cost | None
+    inbound: str = ""
 
 
 def verdict(raw: dict[str, Any]) -> Verdict:
@@ -183,6 +185,7 @@ def verdict(raw: dict[str, Any]) -> Verdict:
         # What was recorded is older than these.
         config_dump=raw.get("config_dump"),
         cost=Cost(**raw["cost"]) if raw.get("cost") else None,
+        inbound=raw.get("inbound", ""),
     )
 
 

@@ -59,7 +59,9 @@ type Verdict struct {
 	Cost       *Cost           `json:"cost"`
 	ConfigDump json.RawMessage `json:"config_dump"`
 	Calls      []Resolution    `json:"calls"`
-	Pushes     []Push          `json:"pushes"`
+	// Inbound is a digest of what a proxy does with calls that it receives.
+	Inbound string `json:"inbound"`
+	Pushes  []Push `json:"pushes"`
 	// Targets are the services ("namespace/hostname") that select the proxy.
 	Targets []string `json:"targets"`
 }
@@ -131,5 +133,6 @@ func judge(t *testing.T, server *xds.FakeDiscoveryServer, proxy *model.Proxy, p 
 	for _, call := range p.Calls {
 		verdict.Calls = append(verdict.Calls, resolver.Resolve(call))
 	}
+	verdict.Inbound = resolver.inboundDigest()
 	return verdict
 }

@@ -137,6 +137,22 @@ func (r *Resolver) clustersNamedByListeners() []string {
 	return slices.Compact(named)
 }
 
+// inboundDigest is of the inbound listener, which holds its routes, and of the clusters behind it.
+func (r *Resolver) inboundDigest() string {
+	parts := []proto.Message{}
+	for _, l := range r.simulation.Listeners {
+		if l.Name == model.VirtualInboundListenerName {
+			parts = append(parts, l)
+		}
+	}
+	for _, name := range r.clusterNames() {
+		if strings.HasPrefix(name, "inbound|") {
+			parts = append(parts, r.clusters[name])
+		}
+	}
+	return digest(r.t, parts...)
+}
+
 // Resolve takes listener, filter chain and virtual host from Istio's simulation of Envoy. The rest is
 // done here, because the simulation ignores headers, weights, mirrors and missing clusters.
 func (r *Resolver) Resolve(call Call) Resolution {
@@ -223,7 +239,9 @@ func (r *Resolver) followRoutes(resolution *Resolution, call Call) {
 	matched := hosts[i].Routes[number]
 	resolution.RouteNumber = number + 1
 	resolution.Route = matched.Name
-	resolution.RouteDigest = digest(r.t, matched)
+	shared := proto.CloneOf(hosts[i])
+	shared.Name, shared.Domains, shared.Routes = "", nil, nil
+	resolution.RouteDigest = digest(r.t, matched, shared)
 	resolution.Status = matched.GetDirectResponse().GetStatus()
 	resolution.Redirect = matched.GetRedirect() != nil
 	action := matched.GetRoute()
