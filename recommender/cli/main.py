@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Final
 
 import click
@@ -55,6 +56,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; errors become one sentence on stderr."""
     collect_rarely()
+    _open_what_is_closed()
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         # A terminal may not have the letters of a host name or a dash: better escaped than not.
@@ -90,6 +92,14 @@ def collect_rarely() -> None:
     them took an eighth of the time, and freed nothing.
     """
     gc.set_threshold(_NEW_OBJECTS)
+
+
+def _open_what_is_closed() -> None:
+    """Open the null device for standard streams that the caller closed: Python has none then."""
+    for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream) is None:
+            null = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, stream, null)
 
 
 def _drop_the_rest() -> None:

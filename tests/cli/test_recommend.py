@@ -232,6 +232,25 @@ def test_a_terminal_without_unicode_and_a_full_disk_are_no_reason_to_crash(tmp_p
     assert b"Traceback" not in disk.stderr
 
 
+@pytest.mark.parametrize(
+    ("stream", "status", "error"), [(0, 2, b"the logs are empty"), (1, 0, b""), (2, 0, b"")]
+)
+def test_a_standard_stream_that_is_closed_is_no_reason_to_crash(
+    stream: int, status: int, error: bytes
+) -> None:
+    logs = "-" if stream == 0 else str(LOG)
+    found = subprocess.run(
+        [sys.executable, "-m", "recommender.cli.main", "flows", "--logs", logs],
+        preexec_fn=lambda: os.close(stream),
+        capture_output=True,
+        check=False,
+    )
+
+    assert found.returncode == status, found.stderr
+    assert error in found.stderr
+    assert b"Traceback" not in found.stderr
+
+
 @pytest.mark.parametrize("source", ["x" * 5000, "a\x00b"])
 def test_a_name_that_no_file_can_have_is_a_sentence(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
