@@ -17,7 +17,7 @@ from recommender.settings import Settings
 @options.takes_sources()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    callback=lambda _context, _parameter, value: options.parse_file(value),
     metavar="FILE",
     help="Where to write the part of the MeshConfig, as YAML.",
 )

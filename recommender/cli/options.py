@@ -29,12 +29,14 @@ class RenderTable(Protocol[Report]):
         ...
 
 
+_EMPTY: Final = "the name is empty; is a variable not set?"
 _LOGS: Final = click.option(
     "--logs",
     "logs",
     multiple=True,
     required=True,
     metavar="SRC",
+    callback=lambda _context, _parameter, value: parse_sources(value),
     help="Access logs, also gz and zstd: a file, a folder, a glob, s3://BUCKET/KEY, "
     "oss://BUCKET/KEY, or - for standard input. Repeat for more.",
 )
@@ -87,7 +89,7 @@ _SETTINGS: Final[Mapping[str, Option]] = {
 _SETTINGS_FILE: Final = click.option(
     "--settings",
     "settings_file",
-    type=click.Path(path_type=Path),
+    callback=lambda _context, _parameter, value: parse_file(value),
     metavar="FILE",
     help="A recommender.toml; options given here win.",
 )
@@ -101,6 +103,7 @@ def takes_sources(*, needs_mesh: bool = True) -> Option:
         multiple=True,
         required=needs_mesh,
         metavar="[NAME=]SRC",
+        callback=lambda _context, _parameter, value: parse_sources(value),
         help=_MESH,
     )
 
@@ -168,6 +171,28 @@ def terminal() -> tuple[int | None, bool]:
     if not sys.stdout.isatty():
         return None, False
     return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
+
+
+def parse_sources(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Take the names of sources.
+
+    Raises:
+        click.BadParameter: One is empty, which would be the current folder.
+    """
+    if "" in values:
+        raise click.BadParameter(_EMPTY)
+    return values
+
+
+def parse_file(value: str | None) -> Path | None:
+    """Take the name of a file.
+
+    Raises:
+        click.BadParameter: It is empty, which would be the current folder.
+    """
+    if value == "":
+        raise click.BadParameter(_EMPTY)
+    return None if value is None else Path(value)
 
 
 def parse_pod(value: str | None) -> tuple[str, str | None] | None:

@@ -17,7 +17,7 @@ from recommender.settings import Settings
 @options.takes_sources()
 @click.option(
     "--config-dump",
-    type=click.Path(path_type=Path),
+    callback=lambda _context, _parameter, value: options.parse_file(value),
     metavar="FILE",
     help="What a real proxy of the mesh holds (its /config_dump?include_eds, also gz and zstd): "
     "corrects the estimates, and tells how far off they were.",

@@ -213,6 +213,16 @@ def test_an_empty_folder_name_is_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--logs", "--mesh", "--settings"])
+def test_an_empty_name_is_not_the_current_folder(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(SHOP)
+
+    assert run(tmp_path, option, "") == 2
+    assert f"'{option}': the name is empty" in capsys.readouterr().err
+
+
 def test_a_terminal_without_unicode_and_a_full_disk_are_no_reason_to_crash(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "recommender.cli.main", "recommend"]
     command += ["--logs", str(SHOP / "logs"), "--mesh", str(SHOP / "mesh"), "--out", str(tmp_path)]
