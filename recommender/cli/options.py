@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 import click
 
 from recommender.access_logs import FORMAT_NAMES_HINT, ObjectStorage, oss_access
+from recommender.files import shown
 from recommender.pipeline import Sources
 from recommender.settings import GRANULARITIES, load_settings
 
@@ -227,4 +228,5 @@ def _format_in(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig").removesuffix("\n")
     except (OSError, ValueError) as error:
-        raise click.BadParameter(f"{path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise click.BadParameter(f"{shown(path)} cannot be read: {reason}") from error

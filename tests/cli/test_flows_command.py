@@ -224,7 +224,8 @@ def test_an_unusable_log_format_is_a_sentence(
 ) -> None:
     missing = run(capsys, "--log-format", f"@{tmp_path / 'none'}", status=2)
 
-    assert "cannot be read" in missing
+    assert "none cannot be read: No such file or directory" in missing
+    assert "Errno" not in missing
 
 
 @pytest.mark.parametrize("content", ["", "\n", " "])
