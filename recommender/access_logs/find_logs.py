@@ -138,7 +138,9 @@ def _is_log(name: str) -> bool:
     return _NAMES.search(name) is not None and _UNFINISHED.search(name) is None
 
 
-_LOGS: Final = FileKind("log", "*.log, *.log.*, *.json, *.jsonl, *.txt, *.gz and *.zst", _is_log)
+_LOGS: Final = FileKind(
+    "log", "*.log, *.log.*, *.json, *.jsonl, *.ndjson, *.txt, *.gz and *.zst", _is_log
+)
 
 
 def _is_readable(path: Path, lost: list[InputError]) -> bool:
