@@ -127,6 +127,8 @@ def recommend(
 def _check_pinned(settings: Settings) -> None:
     for host in settings.pinned_hosts:
         problem = egress_host_problem(host)
+        if host.startswith("~"):
+            problem = f"{host} leaves hosts out, and keeps none"
         if problem:
             hint = "pinned hosts are namespace/host, as in a Sidecar's egress.hosts"
             raise UsageError(f"pinned_hosts: {problem[:100]}", where=host[:100], hint=hint)

@@ -291,6 +291,12 @@ def test_a_pinned_host_that_istiod_would_refuse_is_an_error(host: str) -> None:
         decide(deployment("web"), [received(WEB)], pinned_hosts=(host,))
 
 
+@pytest.mark.parametrize("host", ["~/*", "~/cart.example", "~shop/*"])
+def test_a_pin_that_would_leave_hosts_out_is_an_error(host: str) -> None:
+    with pytest.raises(UsageError, match="leaves hosts out"):
+        decide(deployment("web"), [received(WEB)], pinned_hosts=(host,))
+
+
 def test_a_destination_that_the_mesh_does_not_explain_stays_too_and_is_noted() -> None:
     objects = [*deployment("web"), service("cart"), service("till", ip="10.96.0.2")]
     answer = decide(objects, [http_call(WEB, "cart", fqdn("till.shop"))])
