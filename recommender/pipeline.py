@@ -27,6 +27,7 @@ from recommender.flows import Flows, summarise_flows
 from recommender.istio.admission import admission_notes
 from recommender.istio.discovery import discovery_notes
 from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
+from recommender.istio.settings_notes import settings_notes
 from recommender.istio.sidecar_scope import NEWEST_VERSION, OLDEST_VERSION
 from recommender.istio.telemetry import access_log_formats
 from recommender.mesh import Mesh, MeshNote, load_mesh
@@ -245,6 +246,7 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
         *kubernetes_cluster_notes(mesh),
         *place_notes(mesh),
         *_version_notes(mesh),
+        *settings_notes(mesh, settings.pinned_hosts, settings.root_namespace),
         *_configured_formats(mesh)[1],
     )
     mesh = replace(mesh, notes=tuple(sorted((*mesh.notes, *found))))

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from recommender.access_logs import OTHER_OUTPUT, LineCounts
 from recommender.istio.discovery import IGNORED
+from recommender.istio.settings_notes import UNKNOWN_PIN, UNKNOWN_ROOT
 from recommender.mesh.mesh_config import LACKING, REFUSED
 from recommender.recommendation.model import Note, Recommendation
 from recommender.report.discovery_report import DiscoveryReport
@@ -110,6 +111,8 @@ def source_warnings(report: _OfMesh) -> Iterable[str]:
             yield f"The MeshConfig in the mesh dump could not be used: {_ASSUMED}"
         if note.reason.startswith(IGNORED):
             yield f"{note.reason[:1].upper()}{note.reason[1:]}"
+        if note.reason in (UNKNOWN_PIN, UNKNOWN_ROOT):
+            yield f"{note.reason[:1].upper()}{note.reason[1:]}: {note.where}"
 
 
 def line_warnings(lines: LineCounts) -> Iterable[str]:

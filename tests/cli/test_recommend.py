@@ -285,6 +285,19 @@ def test_an_unknown_setting_names_the_known_ones(
     assert "pinned_hosts" in capsys.readouterr().err
 
 
+def test_names_in_the_settings_that_the_dump_lacks_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pin of a mistyped host would keep nothing, in silence."""
+    text = 'pinned_hosts = ["data/redis.data"]\nroot_namespace = "istio-sytem"\n'
+    settings = write(tmp_path, "recommender.toml", text)
+
+    assert run(tmp_path, "--settings", str(settings)) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! ")]
+    assert any("pinned host: data/redis.data" in line for line in told)
+    assert any("root namespace that the settings name: istio-sytem" in line for line in told)
+
+
 @pytest.mark.parametrize("code", ["import recommender", "import recommender.cli.main"])
 def test_starting_imports_nothing_heavy(code: str) -> None:
     heavy = "sorted({'polars', 'networkx', 'yaml', 'zstandard'} & set(sys.modules))"
