@@ -34,6 +34,7 @@ _Identity = tuple[str, str, str, str]
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _LEFT_OUT: Final = "left out, since Kubernetes or istiod would refuse it"
 _TARGETED: Final = "attached by targetRefs, so it never acts in a sidecar"
+_EMPTY: Final = "nothing in it, as a command that fails leaves a file"
 _NOT_AN_OBJECT: Final = "documents without apiVersion and kind"
 _NO_PART: Final = "objects of a kind that plays no part"
 _DIFFERING: Final = "different objects of one name, the newest was used"
@@ -57,7 +58,7 @@ class Collected:
         """Convert a document of a Kubernetes cluster, or note why it is not used."""
         version, kind = document.object.get("apiVersion"), document.object.get("kind")
         if not isinstance(version, str) or not isinstance(kind, str):
-            self.notes[_NOT_AN_OBJECT, document.file] += 1
+            self.notes[_NOT_AN_OBJECT if document.object else _EMPTY, document.file] += 1
             return
         group = version.rpartition("/")[0]
         convert = self.kinds.get((group, kind))
@@ -106,8 +107,9 @@ class Collected:
 
     def noted(self) -> list[MeshNote]:
         """List the notes, equal ones counted together."""
+        losses = (_LEFT_OUT, _NOT_AN_OBJECT, _EMPTY)
         return [
-            MeshNote(reason, where, count, is_loss=reason.startswith((_LEFT_OUT, _NOT_AN_OBJECT)))
+            MeshNote(reason, where, count, is_loss=reason.startswith(losses))
             for (reason, where), count in self.notes.items()
         ]
 

@@ -47,6 +47,7 @@ def read_documents(sources: Sequence[str | Path]) -> Iterator[Document]:
 
     A folder is read with its subfolders: `*.yaml`, `*.yml`, `*.json` and these with `.gz` or
     `.zst`, but nothing hidden. Empty documents are passed over; a list's items come one by one.
+    A file without any text is an empty object: what should have written it may have failed.
 
     Raises:
         InputError: A source is missing, unreadable or holds nothing, or a document does not
@@ -63,6 +64,9 @@ def read_documents(sources: Sequence[str | Path]) -> Iterator[Document]:
 def _documents(path: Path) -> Iterator[Document]:
     name = shown(path)
     text = _content(path)
+    if not text.strip():
+        yield Document({}, name)
+        return
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".zst")]
     if suffixes[-1:] == [".json"]:
         found = _read_json(text, name)

@@ -417,6 +417,16 @@ def test_telemetry_and_authorization_policies_tell_their_providers() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["virtualservices.json", "virtualservices.yaml"])
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_an_empty_file_is_a_loss(tmp_path: Path, name: str, content: str) -> None:
+    """`kubectl get … > FILE` leaves one if it fails."""
+    (tmp_path / name).write_text(content)
+    mesh = load_mesh([tmp_path])
+
+    assert [note.where for note in mesh.notes if note.is_loss] == [str(tmp_path / name)]
+
+
 def test_what_a_dump_lacks_is_noted() -> None:
     mesh = mesh_of("a: 1")
 
