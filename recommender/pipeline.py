@@ -53,6 +53,7 @@ from recommender.sidecars import (
     write_own_file,
     write_sidecars,
 )
+from recommender.sidecars.words import counted
 
 Progress = Callable[[str], None]
 """Is told in a few words what is going on."""
@@ -252,7 +253,8 @@ def read_mesh(sources: Sources, settings: Settings, progress: Progress) -> Mesh:
     mesh = replace(mesh, notes=tuple(sorted((*mesh.notes, *found))))
     refused = [note for note in mesh.notes if note.is_loss]
     if settings.strict and refused:
-        what = f"{refused[0].reason}; {len(refused)} objects could not be used"
+        number = sum(note.count for note in refused)
+        what = f"{refused[0].reason}; {counted(number, 'object')} could not be used"
         raise InputError(what, where=refused[0].where, hint=_STRICT_HINT)
     return mesh
 
@@ -369,7 +371,7 @@ def _check_lines(lines: LineCounts, settings: Settings) -> None:
         )
     if settings.strict and lost and most:
         total = sum(skipped.lines for skipped in lost)
-        what = f"{total:,} lines cannot be used, most of them: {most.reason}"
+        what = f"{counted(total, 'line')} cannot be used, most of them: {most.reason}"
         raise InputError(what, where=most.example, hint=_STRICT_HINT)
 
 
@@ -395,7 +397,7 @@ def _check_known(graph: Graph, flows: Flows, settings: Settings) -> None:
     """Refuse logs of another mesh; strict settings allow no pod that is not known."""
     unknown = graph.graph["unknown_pods"]
     if unknown and settings.strict:
-        what = f"{len(unknown):,} pods that logged are unknown to the mesh"
+        what = f"the mesh does not know {counted(len(unknown), 'pod')} of those that logged"
         where = f"{unknown[0].namespace}/{unknown[0].name}"
         raise InputError(what, where=where, hint=_STRICT_HINT)
     if unknown and len(unknown) == flows.writers.height:

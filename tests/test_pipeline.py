@@ -41,6 +41,15 @@ def test_a_sidecar_to_be_applied_that_istiod_would_refuse_is_noted_and_fails_whe
         read_mesh(given, Settings(strict=True), quiet)
 
 
+def test_all_objects_that_a_strict_run_lost_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "bare.json").write_text('{"a": 1} {"a": 2}', encoding="utf-8")
+    (tmp_path / "one.json").write_text('{"a": 1}', encoding="utf-8")
+
+    for name, number in (("one.json", "1 object"), ("bare.json", "2 objects")):
+        with pytest.raises(InputError, match=f"; {number} could not be used"):
+            read_mesh(Sources((), (tmp_path / name,)), Settings(strict=True), quiet)
+
+
 def test_no_sidecar_is_written_that_would_carry_over_what_istiod_refuses(tmp_path: Path) -> None:
     spec: Object = {"egress": [{"hosts": ["*/*"]}], "inboundConnectionPool": {}}
     created = "2026-01-01T00:00:00Z"
