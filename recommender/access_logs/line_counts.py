@@ -24,6 +24,11 @@ class SkippedLines:
     lines: int
     example: str
 
+    @property
+    def is_of_files(self) -> bool:
+        """Tell whether it counts files instead, which no line is an example of."""
+        return _place(self.example)[1] == 0
+
 
 @dataclass(frozen=True, slots=True)
 class LineCounts:

@@ -117,8 +117,12 @@ def source_warnings(report: _OfMesh) -> Iterable[str]:
 
 def line_warnings(lines: LineCounts) -> Iterable[str]:
     """Say how many lines were lost that may have been access logs."""
-    if lost := sum(s.lines for s in lines.skipped if s.reason not in OTHER_OUTPUT):
-        yield f"Log lines lost: {lost:,} of {lines.read:,} ({share(lost, lines.read)})"
+    skipped = [s for s in lines.skipped if s.reason not in OTHER_OUTPUT]
+    if lost := sum(s.lines for s in skipped):
+        files = sum(s.lines for s in skipped if s.is_of_files)
+        are = "is a file" if files == 1 else "are files"
+        detail = f"; {files:,} of them {are}, lost whole or in part" if files else ""
+        yield f"Log lines lost: {lost:,} of {lines.read:,} ({share(lost, lines.read)}){detail}"
 
 
 def _add_workloads(page: Page, report: Report) -> None:

@@ -201,7 +201,7 @@ def test_what_is_lost_is_told_and_fails_only_when_strict(
     missing = str(tmp_path / "rotated.log")
 
     out = run(capsys, "--logs", missing, logs=str(tmp_path))
-    assert "! Log lines lost: 2 of 3" in out
+    assert "! Log lines lost: 2 of 3 (66.7 %); 1 of them is a file, lost whole or in part" in out
     assert f"there is no such file or folder, first {missing}" in out.replace("\n       ", " ")
     assert "2 lines cannot be used" in run(
         capsys, "--logs", missing, "--strict", logs=str(tmp_path), status=2
