@@ -98,10 +98,14 @@ def _read_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:
         yield from read_yaml(text)
     except YamlError as error:
         where = f"{name}:{error.line}" if error.line else name
-        hint = "render the template first" if b"{{" in text else None
-        raise InputError(
-            f"the YAML does not parse: {error.what}", where=where, hint=hint
-        ) from error
+        what = f"the YAML does not parse: {error.what}"
+        raise InputError(what, where=where, hint=_hint(text)) from error
+
+
+def _hint(text: bytes) -> str | None:
+    if text[257:262] == b"ustar":  # the magic of tar
+        return "unpack the archive first"
+    return "render the template first" if b"{{" in text else None
 
 
 def _read_json_or_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:

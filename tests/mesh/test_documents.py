@@ -1,5 +1,6 @@
 import gzip
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,14 @@ def test_what_is_no_object_fails_with_file_and_line(
 
 def test_a_template_gets_a_hint(tmp_path: Path) -> None:
     assert "template" in str(failure(write(tmp_path / "x.yaml", "a: {{ .Values.a }}\n")))
+
+
+def test_a_tar_gets_a_hint(tmp_path: Path) -> None:
+    manifest = write(tmp_path / "x.yaml", "id: 1")
+    with tarfile.open(tmp_path / "dump.tar.gz", "w:gz") as archive:
+        archive.add(manifest, "x.yaml")
+
+    assert failure(tmp_path / "dump.tar.gz").hint == "unpack the archive first"
 
 
 def test_a_missing_source_fails_with_its_name(tmp_path: Path) -> None:
