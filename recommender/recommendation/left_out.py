@@ -86,7 +86,8 @@ def silent(
 ) -> LeftOut:
     """Leave out a workload that logged no call; others may have received some all the same."""
     proxied = sum(pod.proxy is not None for pod in pods)
-    detail = f"{proxied} with a proxy" if proxied else "no pod now"
+    pods_of_it = "1 pod" if proxied == 1 else f"{proxied} pods"
+    detail = f"{pods_of_it} with a proxy" if proxied else "no pod now"
     if not received:
         return LeftOut(id_, "logged nothing", f"silence is no evidence; {detail}")
     called = f"others received its calls to {hosts_in_words(received)}"

@@ -50,6 +50,7 @@ def test_a_workload_that_logged_nothing_gets_no_sidecar() -> None:
     answer = decide([*deployment("web"), *deployment("idle")], [received(WEB)])
 
     assert left_out(answer, "idle").reason == "logged nothing"
+    assert left_out(answer, "idle").detail == "silence is no evidence; 1 pod with a proxy"
 
 
 def test_the_own_service_stays() -> None:
