@@ -35,6 +35,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _LEFT_OUT: Final = "left out, since Kubernetes or istiod would refuse it"
 _TARGETED: Final = "attached by targetRefs, so it never acts in a sidecar"
 _EMPTY: Final = "nothing in it, as a command that fails leaves a file"
+_STATUS: Final = "no objects, but why the API server gave none"
 _NOT_AN_OBJECT: Final = "documents without apiVersion and kind"
 _NO_PART: Final = "objects of a kind that plays no part"
 _DIFFERING: Final = "different objects of one name, the newest was used"
@@ -59,6 +60,9 @@ class Collected:
         version, kind = document.object.get("apiVersion"), document.object.get("kind")
         if not isinstance(version, str) or not isinstance(kind, str):
             self.notes[_NOT_AN_OBJECT if document.object else _EMPTY, document.file] += 1
+            return
+        if (version, kind) == ("v1", "Status"):
+            self.notes[_STATUS, document.file] += 1
             return
         group = version.rpartition("/")[0]
         convert = self.kinds.get((group, kind))
@@ -107,7 +111,7 @@ class Collected:
 
     def noted(self) -> list[MeshNote]:
         """List the notes, equal ones counted together."""
-        losses = (_LEFT_OUT, _NOT_AN_OBJECT, _EMPTY)
+        losses = (_LEFT_OUT, _NOT_AN_OBJECT, _EMPTY, _STATUS)
         return [
             MeshNote(reason, where, count, is_loss=reason.startswith(losses))
             for (reason, where), count in self.notes.items()

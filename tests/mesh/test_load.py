@@ -427,6 +427,17 @@ def test_an_empty_file_is_a_loss(tmp_path: Path, name: str, content: str) -> Non
     assert [note.where for note in mesh.notes if note.is_loss] == [str(tmp_path / name)]
 
 
+def test_an_error_of_the_api_server_is_a_loss(tmp_path: Path) -> None:
+    """`curl` saves it as it would save a list."""
+    answer = {"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 403}
+    (tmp_path / "virtualservices.json").write_text(json.dumps(answer))
+    mesh = load_mesh([tmp_path])
+
+    assert [note.where for note in mesh.notes if note.is_loss] == [
+        str(tmp_path / "virtualservices.json")
+    ]
+
+
 def test_what_a_dump_lacks_is_noted() -> None:
     mesh = mesh_of("a: 1")
 
