@@ -78,7 +78,7 @@ def load_settings(path: Path | None = None, **flags: object) -> Settings:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(
             f"cannot read the settings: {error.strerror}", where=str(path), hint="check --settings"

@@ -29,6 +29,10 @@ def test_a_flag_wins_over_the_file_and_one_that_is_not_given_does_not(tmp_path: 
     assert found.istio == (1, 29)
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "\ufeffstrict = true\n").strict
+
+
 @pytest.mark.parametrize(
     "text",
     [
