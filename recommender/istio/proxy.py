@@ -13,6 +13,8 @@ MESH_GATEWAY = "mesh"
 ALLOW_ANY = "ALLOW_ANY"
 REGISTRY_ONLY = "REGISTRY_ONLY"
 DYNAMIC_DNS = "ALLOW_ANY_DYNAMIC_DNS"
+PASSTHROUGH_CLUSTERS = ("PassthroughCluster", "AllowAnyDynamicDNSCluster")
+"""Where unknown destinations are reached (pilot/pkg/networking/util/util.go)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import polars as pl
 
 from recommender.access_logs import LineCounts
 from recommender.flows import Flows
+from recommender.istio.proxy import PASSTHROUGH_CLUSTERS
 from recommender.mesh import Mesh, MeshIndex, MeshNote, index_mesh, workload_of_pod
 from recommender.received import at_own_address, with_callers
 
@@ -149,7 +150,7 @@ def _kind() -> pl.Expr:
         .then(pl.lit("service"))
         .when(cluster.is_null())
         .then(pl.lit("unrouted"))
-        .when(cluster == "PassthroughCluster")
+        .when(cluster.is_in(PASSTHROUGH_CLUSTERS))
         .then(pl.lit("passthrough"))
         .when(cluster == "BlackHoleCluster")
         .then(pl.lit("black hole"))

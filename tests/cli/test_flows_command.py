@@ -92,6 +92,22 @@ def test_what_a_proxy_answers_by_itself_is_no_call_of_its_pod(
     assert kinds == {("shop/Pod/frontend-1", "received"): 2, ("gone", "unrouted"): 1}
 
 
+def test_unknown_hosts_are_told_apart_whoever_resolves_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the proxy does, they are reached through an Envoy cluster of another name."""
+    clusters = {"a.example": "PassthroughCluster", "b.example": "AllowAnyDynamicDNSCluster"}
+    lines = [text(upstream_cluster=name, authority=host) for host, name in clusters.items()]
+    write(container_path(tmp_path), lines)
+
+    found = json.loads(run(capsys, "--output", "json", logs=str(tmp_path)))["flows"]
+
+    assert [(flow["destination"], flow["kind"]) for flow in found] == [
+        ("a.example", "passthrough"),
+        ("b.example", "passthrough"),
+    ]
+
+
 def test_without_a_mesh_sources_are_pods(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys)
 
