@@ -94,7 +94,7 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
         perhaps += rewriting(call, outbound.port, config)
     elif baseline.fate in (Fate.ROUTED, Fate.ANSWERED):
         notes += _unrouted_in_log(call, outbound, baseline, view)
-    elif is_elsewhere(call, config):
+    elif is_elsewhere(call):
         perhaps += taken_by_a_listener(call, outbound, baseline, config)
         notes.append(gone_elsewhere(call, baseline))
     else:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution
-from recommender.istio.proxy import DYNAMIC_DNS
+from recommender.istio.proxy import PASSTHROUGH_CLUSTERS
 from recommender.istio.routes import cluster_name
 from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import VirtualService
@@ -87,13 +87,10 @@ def taken_by_a_listener(
         yield from listener_at(config, outbound.port)
 
 
-def is_elsewhere(call: Call, config: ProxyConfig) -> bool:
-    """Tell whether a request went to an Envoy cluster that istiod does not make.
-
-    What a proxy resolves by itself goes to one that is not told apart here.
-    """
-    is_request = call.protocol == "http" and config.outbound_traffic_policy != DYNAMIC_DNS
-    return is_request and call.cluster not in (None, "PassthroughCluster", "BlackHoleCluster")
+def is_elsewhere(call: Call) -> bool:
+    """Tell whether a request went to an Envoy cluster that istiod does not make."""
+    made = (None, "BlackHoleCluster", *PASSTHROUGH_CLUSTERS)
+    return call.protocol == "http" and call.cluster not in made
 
 
 def gone_elsewhere(call: Call, baseline: Resolution) -> Note:

@@ -222,8 +222,10 @@ def test_an_http_listener_stays_for_a_route_that_the_mesh_does_not_explain(port:
     assert notes(answer, "web") == {"disagreement"}
 
 
-def test_an_http_listener_stays_for_an_envoy_cluster_that_is_not_istiods() -> None:
-    objects = [*deployment("web"), service("zoo", "other", port=80)]
+@pytest.mark.parametrize("mode", ["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"])
+def test_an_http_listener_stays_for_an_envoy_cluster_that_is_not_istiods(mode: str) -> None:
+    config = mesh_config(f"outboundTrafficPolicy: {{mode: {mode}}}")
+    objects = [*deployment("web"), service("zoo", "other", port=80), config]
     call = http_call(WEB, "magic.example", port=80, address="192.0.2.1", cluster="magic")
     answer = decide(objects, [call])
 
@@ -231,7 +233,9 @@ def test_an_http_listener_stays_for_an_envoy_cluster_that_is_not_istiods() -> No
     assert notes(answer, "web") == {"disagreement"}
 
 
-@pytest.mark.parametrize("cluster", [None, "PassthroughCluster", "BlackHoleCluster"])
+@pytest.mark.parametrize(
+    "cluster", [None, "PassthroughCluster", "AllowAnyDynamicDNSCluster", "BlackHoleCluster"]
+)
 def test_a_request_that_no_route_took_needs_no_listener(cluster: str | None) -> None:
     objects = [*deployment("web"), service("zoo", "other", port=80)]
     call = http_call(WEB, "far.example", port=80, address="192.0.2.1", cluster=cluster)
