@@ -37,8 +37,9 @@ REQUEST_SCHEMA: Final = pl.Schema(
         # received request without a cluster of its own, because strangers choose it
         "destination_address": pl.String(),
         "route": pl.String(),
-        # who sent a received request, as far as that may tell a pod: a private address that is
-        # the peer's own, and the SPIFFE name in its certificate; null when not inbound
+        # who sent a received request, as far as that may tell a pod: an address that is private or
+        # of the pod's own network, and is the peer's own, and the SPIFFE name in its certificate;
+        # null when not inbound
         "peer_address": pl.String(),
         "peer_identity": pl.String(),
         # answered with 5xx or with a response flag of FAILURE_FLAGS
@@ -73,13 +74,17 @@ _MOST_PORT: Final = 65535
 _OUTBOUND: Final = r"^outbound(?:\||_\.)"
 # What a proxy asks another one for; whoever speaks TLS can ask for the same.
 _ASKED_BY_PROXY: Final = r"^outbound_\.[0-9]{1,5}_\.[^|]*?_\.[^|]+$"
-# Addresses for private use (RFC 1918, 6598, 4193): pods have them, people outside have not.
+# Addresses for private use and reserved ones (RFC 1918, 6598, 4193, 1112): pods have them, people
+# outside have not.
 _PRIVATE: Final = (
     r"^(?:10\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\."
-    r"|100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|\[f[cd])"
+    r"|100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|2[45][0-9]\.|\[f[cd])"
 )
-_FROM_HEADER: Final = ":0"  # the port of an address that x-forwarded-for names
+# Where pods have public addresses, those of others begin as their own do.
+_NETWORK: Final = r"^([0-9]+\.|\[(?:[0-9a-f]+:){3})"
 _LOOPBACK: Final = r"^(?:127\.|\[::1\])"
+# An address that x-forwarded-for names has the port 0.
+_NO_PEER: Final = rf"{_LOOPBACK}|:0$"
 _SPIFFE: Final = r"^(spiffe://[A-Za-z0-9._-]{1,253}/ns/[a-z0-9-]{1,63}/sa/[a-z0-9.-]{1,253})(?:,|$)"
 _HOST_NAME: Final = r"^[a-z0-9_*-][a-z0-9._*-]{0,254}$"
 _ADDRESS: Final = r"^[0-9a-f]{0,4}:[0-9a-f:.]{0,45}$"
@@ -256,7 +261,8 @@ def _of_inbound() -> list[pl.Expr]:
     )
     address = pl.col("destination_address")
     peer = _address(_value("downstream_remote_address"))
-    is_pod = peer.str.contains(_PRIVATE) & ~peer.str.ends_with(_FROM_HEADER)
+    is_near = peer.str.extract(_NETWORK) == address.str.extract(_NETWORK)
+    is_pod = (peer.str.contains(_PRIVATE) | is_near) & ~peer.str.contains(_NO_PEER)
     return [
         pl.when(passed_through)
         .then(address.str.replace(r":[0-9]+$", ":0"))

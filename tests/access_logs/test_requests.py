@@ -106,6 +106,7 @@ def test_a_received_request_keeps_the_address_of_the_pod_but_no_port_of_stranger
         ("10.244.0.7:35662", "10.244.0.7"),
         ("[fd00::7]:35662", "fd00::7"),
         ("100.64.0.7:35662", "100.64.0.7"),
+        ("240.8.0.7:35662", "240.8.0.7"),
         ("10.244.0.7:0", None),  # what x-forwarded-for named, which any caller may write
         ("[fd00::7]:0", None),
         ("203.0.113.7:35662", None),
@@ -120,6 +121,31 @@ def test_a_peer_is_known_by_a_private_address_of_its_own(logged: str, kept: str 
     assert one(text(upstream_cluster="inbound|9080||", **remote))["peer_address"] == kept
     assert one(as_json(upstream_cluster="inbound|9080||", **remote))["peer_address"] == kept
     assert one(text(**remote))["peer_address"] is None
+
+
+@pytest.mark.parametrize(
+    ("own", "logged", "kept"),
+    [
+        ("[2600:1f14:ab:c1::9]:80", "[2600:1f14:ab:d2:7::7]:35662", "2600:1f14:ab:d2:7::7"),
+        ("[2600:1f14:ab:c1::9]:80", "[2600:1f14:ac:c1::7]:35662", None),
+        ("[2600:1f14:ab:c1::9]:80", "[2600:1f14:ab:d2:7::7]:0", None),
+        ("[2600::9]:80", "[2600::7]:35662", None),  # how much of it is alike is not spelled out
+        ("11.4.0.9:80", "11.200.3.7:35662", "11.200.3.7"),
+        ("11.4.0.9:80", "110.4.0.7:35662", None),
+        ("11.4.0.9:80", "11.200.3.7:0", None),
+        ("127.0.0.1:80", "127.0.0.6:35662", None),
+        ("-", "11.200.3.7:35662", None),
+    ],
+)
+def test_a_peer_is_known_by_a_public_address_where_that_of_the_pod_is_alike(
+    own: str, logged: str, kept: str | None
+) -> None:
+    """In clusters of IPv6 alone pods have public addresses, say."""
+    fields = {"downstream_local_address": own, "downstream_remote_address": logged}
+
+    for cluster in ("inbound|9080||", "InboundPassthroughCluster"):
+        assert one(text(upstream_cluster=cluster, **fields))["peer_address"] == kept
+    assert one(text(**fields))["peer_address"] is None
 
 
 @pytest.mark.parametrize("cluster", ["-", ";", ""])
