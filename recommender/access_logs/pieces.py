@@ -47,7 +47,7 @@ _AT_MARGIN: Final = re.compile(rb"\n(?=[^ \t\r\n])")
 # A line feed at the end of a block, behind which an indented document may begin.
 _UNDECIDED: Final = re.compile(rb"\n(?:[{\[](?:\r?\n?))?\Z")
 _UNDECIDED_BYTES: Final = 4
-_START_BYTES: Final = 64
+_START_BYTES: Final = 512
 _LARGE_PACKED: Final = 1 << 20
 _NOT_READ: Final = {
     b"PK\x03\x04": "a zip archive",
@@ -59,6 +59,8 @@ _NOT_READ: Final = {
     b"\xff\xfe": "text in UTF-16, save it as UTF-8",
     b"\xfe\xff": "text in UTF-16, save it as UTF-8",
 }
+_TAR: Final = b"ustar"
+_PLACE_OF_TAR: Final = 257  # behind the name of the first file, which zero bytes end
 # No header may have such a byte, so no caller can write one.
 _CONTROL: Final = re.compile(rb"[\x00-\x08]")
 
@@ -156,7 +158,7 @@ def plain_size(file: LogFile) -> int | None:
             size = os.fstat(stream.fileno()).st_size
     except OSError:
         return None
-    is_packed = is_packed_start(start) or start.startswith(tuple(_NOT_READ))
+    is_packed = is_packed_start(start) or _no_text(start) is not None
     return None if is_packed or start.startswith(BOM_UTF8) or _INDENTED.match(start) else size
 
 
@@ -183,12 +185,20 @@ def _with_documents_on_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         start += block
         if len(start) >= _START_BYTES:
             break
-    for sign, packing in _NOT_READ.items():
-        if start.startswith(sign) and _CONTROL.search(start, 0, _START_BYTES):
-            raise _NotReadError(f"not a log but {packing}")
+    if other := _no_text(start):
+        raise _NotReadError(f"not a log but {other}")
     start = start.removeprefix(BOM_UTF8)
     whole = chain([start], blocks)
     yield from _with_indented_on_lines(whole, start) if _INDENTED.match(start) else whole
+
+
+def _no_text(start: bytes) -> str | None:
+    """Say what a file is that begins so, if it is no text."""
+    if not _CONTROL.search(start, 0, _START_BYTES):
+        return None
+    if start.startswith(_TAR, _PLACE_OF_TAR):
+        return "a tar archive, unpack it"
+    return next((other for sign, other in _NOT_READ.items() if start.startswith(sign)), None)
 
 
 def _with_indented_on_lines(blocks: Iterator[bytes], start: bytes) -> Iterator[bytes]:

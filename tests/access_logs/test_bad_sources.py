@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,10 +101,23 @@ def test_what_may_not_be_read_is_counted(shared_folder: Path) -> None:
     assert [entry.lines for entry in found.lines.skipped] == [3]
 
 
+def tar_archive() -> bytes:
+    """Pack two logs, as `istioctl bug-report` does those of many pods."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name in ("a.log", "b.log"):
+            member = tarfile.TarInfo(name)
+            member.size = len(LINE)
+            archive.addfile(member, io.BytesIO(LINE.encode()))
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
         (b"PK\x03\x04\x14\0\0\0" + b"\0" * 90, "not a log but a zip archive"),
+        (tar_archive(), "not a log but a tar archive, unpack it"),
+        (gzip.compress(tar_archive()), "not a log but a tar archive, unpack it"),
         (b"BZh91AY&SY" + b"\0" * 90, "not a log but packed with bzip2"),
         (b"\xfd7zXZ\0\0\x04" + b"\0" * 90, "not a log but packed with xz"),
         (b"PAR1" + b"\0" * 90, "not a log but a Parquet file"),
