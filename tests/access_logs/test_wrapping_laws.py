@@ -348,6 +348,37 @@ def test_a_collector_that_took_the_lines_of_a_runtime_as_they_were_is_understood
     assert set(found["source_pod"]) == {POD}
 
 
+@pytest.mark.parametrize(
+    ("namespace", "pod", "container"),
+    [
+        ("kubernetes.namespace_name", "kubernetes.pod_name", "kubernetes.container_name"),
+        ("kubernetes.namespace", "kubernetes.pod.name", "kubernetes.container.name"),
+        ("kubernetes_namespace_name", "kubernetes_pod_name", "kubernetes_container_name"),
+        ("k8s.namespace.name", "k8s.pod.name", "k8s.container.name"),
+    ],
+)
+def test_names_may_be_keys_of_the_record_itself(namespace: str, pod: str, container: str) -> None:
+    """What flattens objects writes them so, and they tell the pod better than the user does."""
+    names = {namespace: NAMESPACE, pod: POD, container: "istio-proxy"}
+    told = {"stream": "stdout", **names}
+    stored = [
+        compact({"log": text(), **told}),
+        compact({"message": f"{TIME} stdout F {text()}", **names}),
+        compact({**json.loads(as_json()), **told}),
+        compact(wrappings.hit({"message": text(), **told})),
+    ]
+
+    found = read_lines(*stored, pod=("other", "other-1"))
+
+    assert skipped(found) == {}
+    assert set(found.requests["source_pod"]) == {POD}
+    assert set(found.requests["source_namespace"]) == {NAMESPACE}
+    app = compact({"log": text(), **told, container: "app"})
+    assert skipped(read_lines(app)) == {"of another container than istio-proxy": 1}
+    twins = stored[0].replace("{", f'{{"{pod}":"evil",', 1)
+    assert list(skipped(read_lines(twins))) == [AMBIGUOUS_WRAPPER]
+
+
 def test_several_lines_in_one_record_are_several_lines() -> None:
     record = compact(fluent(log=f"{text(route_name='a')}\n{text(route_name='b')}\n"))
 

@@ -22,6 +22,23 @@ KUBERNETES: Final[Paths] = {
 }
 """The object `kubernetes` of Fluent Bit, Fluentd, Vector and Filebeat."""
 
+FLAT: Final[Mapping[str, Sequence[str]]] = {
+    "source_namespace": (
+        "kubernetes.namespace_name", "kubernetes.pod_namespace", "kubernetes.namespace",
+        "kubernetes_namespace_name", "kubernetes_pod_namespace",
+        "k8s.namespace.name", "k8s_namespace_name",
+    ),
+    "source_pod": (
+        "kubernetes.pod_name", "kubernetes.pod.name", "kubernetes_pod_name",
+        "k8s.pod.name", "k8s_pod_name",
+    ),
+    "container": (
+        "kubernetes.container_name", "kubernetes.container.name", "kubernetes_container_name",
+        "k8s.container.name", "k8s_container_name",
+    ),
+}  # fmt: skip
+"""The keys of a record itself, as collectors and stores write them that flatten objects."""
+
 LABELS: Final[Paths] = {
     **{
         column: (

@@ -44,6 +44,7 @@ from recommender.access_logs.wrappers.documents import without_documents
 from recommender.access_logs.wrappers.line_shapes import DEFAULT_SHAPES, LineShapes
 from recommender.access_logs.wrappers.names import (
     DISAGREE,
+    FLAT,
     KUBERNETES,
     LABELS,
     NAMES,
@@ -77,7 +78,7 @@ MEMBERS: Final = (
     "log", "message", "line", "content", "__raw_log__",
     "stream", "logtag", "_p", "kubernetes", "labels", "fields", "_source",
     "__time__", "__source__", "__topic__",
-    *(name for names in (_SLS, _STERN) for there in names.values() for name in there),
+    *(name for names in (_SLS, _STERN, FLAT) for there in names.values() for name in there),
 )  # fmt: skip
 """The members that tell the kind of a record, or what it says."""
 _MARKS: Final = [
@@ -377,6 +378,12 @@ _KINDS: Final = {
         known_by=_has("message") & (_IS_FILEBEAT == "filebeat"),
         line=_member("message"),
         names={**_OF_FILE, "stream": _STREAM},
+    ),
+    "flat": _Kind(
+        known_by=pl.any_horizontal(_has(name) for name in FLAT["source_pod"]),
+        line=pl.coalesce(_TEXT, _LINE),
+        names={**_members(**FLAT), "stream": _STREAM},
+        wrapper=pl.when(_TEXT.is_null()).then(_LAST),
     ),
     "plain": _Kind(
         known_by=_TEXT.is_not_null()
