@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from recommender.mesh.label_index import SelectorIndex, selectors_by
-from recommender.mesh.objects import EnvoyFilter, Extension, Labels, Mesh, Telemetry
+from recommender.mesh.objects import (
+    EnvoyFilter,
+    Extension,
+    Labels,
+    Mesh,
+    RequestAuthentication,
+    Telemetry,
+)
 
 T = TypeVar("T")
 
@@ -28,6 +35,7 @@ class Attachments:
     authorizers: _ByNamespace[str]
     envoy_filters: _ByNamespace[EnvoyFilter]
     extensions: _ByNamespace[Extension]
+    request_authentications: _ByNamespace[RequestAuthentication]
 
     def telemetries(self, namespace: str, labels: Labels) -> list[Telemetry]:
         """List the root namespace's Telemetry, the namespace's own, then all that select the pod.
@@ -54,13 +62,23 @@ class Attachments:
         """
         return self._applying(self.extensions, namespace, labels)
 
+    def request_authentications_of(
+        self, namespace: str, labels: Labels
+    ) -> list[RequestAuthentication]:
+        """List the RequestAuthentications that apply to a proxy and fetch keys.
+
+        Source: istio model/authentication.go `GetJwtPoliciesForWorkload`.
+        """
+        return self._applying(self.request_authentications, namespace, labels)
+
     def signature(self, namespace: str, labels: Labels) -> tuple[int, ...]:
         """Return what proxies have in common to which the same is attached."""
         telemetries = self.telemetries(namespace, labels)
         policies = self.authorizers_of(namespace, labels)
         filters = self.envoy_filters_of(namespace, labels)
         extensions = self.extensions_of(namespace, labels)
-        return tuple(map(id, (*telemetries, *policies, *filters, *extensions)))
+        requests = self.request_authentications_of(namespace, labels)
+        return tuple(map(id, (*telemetries, *policies, *filters, *extensions, *requests)))
 
     def _applying(self, objects: _ByNamespace[T], namespace: str, labels: Labels) -> list[T]:
         homes = sorted({self.root_namespace, namespace})
@@ -87,4 +105,9 @@ def build_attachments(mesh: Mesh) -> Attachments:
         ),
         selectors_by((f.meta.namespace, f.workload_selector, f) for f in mesh.envoy_filters),
         selectors_by((e.meta.namespace, e.selector, e) for e in mesh.extensions),
+        selectors_by(
+            (r.meta.namespace, r.selector, r)
+            for r in mesh.request_authentications
+            if r.jwks_hosts and not r.targeted
+        ),
     )

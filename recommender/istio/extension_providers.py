@@ -1,8 +1,9 @@
-"""Which services a proxy needs that no access log shows: of extension providers and extensions.
+"""Which services a proxy needs that no access log shows: of providers, extensions and keys.
 
 istiod looks these services up in the whole registry, not in the proxy's scope; out of scope the
 reference dangles (istio#53701). Source: istio model/telemetry_logging.go
-(`LookupCluster`), security/authz/model (action CUSTOM).
+(`LookupCluster`), security/authz/model (action CUSTOM), security/authn/policy_applier.go
+(`convertToEnvoyJwtConfig`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from recommender.istio.telemetry import (
     outbound_logging,
     tracing_providers,
 )
-from recommender.mesh.objects import EnvoyFilter, Extension, ExtensionProvider, Labels
+from recommender.mesh.objects import EnvoyFilter, Extension, Labels
 
 
 def provider_services(
@@ -28,9 +29,11 @@ def provider_services(
     found: dict[ServiceKey, list[str]] = {}
     providers = {p.name: p for p in rules.mesh.config.extension_providers}
     for use, name in sorted(_providers_in_use(rules, namespace, labels)):
-        key = lookup_service(rules.registry, providers[name]) if name in providers else None
+        key = lookup_service(rules.registry, providers[name].service) if name in providers else None
         if key is not None:
             found.setdefault(key, []).append(f"{use} provider {name}")
+    for key, reason in _services_of_keys(rules, namespace, labels):
+        found.setdefault(key, []).append(reason)
     for key, reason in _services_by_cluster(rules, namespace, labels):
         found.setdefault(key, []).append(reason)
     return {key: tuple(dict.fromkeys(reasons)) for key, reasons in sorted(found.items())}
@@ -95,9 +98,9 @@ class MeshExtensions:
         return found
 
 
-def lookup_service(registry: Registry, provider: ExtensionProvider) -> ServiceKey | None:
-    """Find a provider's service as `LookupCluster` does: without a namespace it must be unique."""
-    namespace, slash, hostname = provider.service.rpartition("/")
+def lookup_service(registry: Registry, service: str) -> ServiceKey | None:
+    """Find a named service as `LookupCluster` does: without a namespace it must be unique."""
+    namespace, slash, hostname = service.rpartition("/")
     by_namespace = registry.by_hostname.get(hostname, {})
     if slash:
         return ServiceKey(namespace, hostname) if namespace in by_namespace else None
@@ -113,6 +116,17 @@ def _providers_in_use(
         yield "access-log", name
     for name in rules.attachments.authorizers_of(namespace, labels):
         yield "ext_authz", name
+
+
+def _services_of_keys(
+    rules: ScopeRules, namespace: str, labels: Labels
+) -> Iterator[tuple[ServiceKey, str]]:
+    """Yield the services that keys are fetched from: by Envoy, where a flag of istiod says so."""
+    for each in rules.attachments.request_authentications_of(namespace, labels):
+        for hostname in each.jwks_hosts:
+            key = lookup_service(rules.registry, hostname)
+            if key is not None:
+                yield key, f"RequestAuthentication {each.meta.namespace}/{each.meta.name}"
 
 
 def _services_by_cluster(

@@ -120,9 +120,11 @@ def request_authentication(meta: ObjectMeta, document: Fields) -> RequestAuthent
     Raises:
         FieldError: A field has a type that the resource's schema refuses.
     """
-    rules = fields.mappings(fields.mapping(document, "spec"), "jwtRules")
+    spec = fields.mapping(document, "spec")
+    rules = fields.mappings(spec, "jwtRules")
     hosts = {_host_of(fields.text(rule, "jwksUri")) for rule in rules}
-    return RequestAuthentication(meta, tuple(sorted(hosts - {""})))
+    found = tuple(sorted(hosts - {""}))
+    return RequestAuthentication(meta, found, _match_labels(spec), _is_targeted(spec))
 
 
 def _host_of(uri: str) -> str:

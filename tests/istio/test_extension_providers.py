@@ -163,3 +163,19 @@ def test_a_provider_names_its_service_by_host_perhaps_with_a_namespace(
 def test_without_a_namespace_a_host_of_several_namespaces_is_not_found() -> None:
     twin = service_entry("twin", "b", fqdn("otel.obs"))
     assert needs(twin, defaults={"tracing": ["otel"]}) == {}
+
+
+def test_a_request_authentication_needs_the_services_that_keys_are_fetched_from() -> None:
+    """Where a flag of istiod has Envoy fetch them, and the dump does not tell flags."""
+
+    def authentication(namespace: str, host: str, **more: object) -> Object:
+        spec = {"jwtRules": [{"issuer": "i", "jwksUri": f"http://{host}:4317/keys"}], **more}
+        return obj("security.istio.io/v1", "RequestAuthentication", "r", namespace, spec=spec)
+
+    found = authentication("a", fqdn("authz.obs"), selector={"matchLabels": {"app": "x"}})
+    assert needs(found, app="x") == {"authz": ("RequestAuthentication a/r",)}
+    assert needs(found, app="y") == needs(found, app="x", namespace="b") == {}
+    assert set(needs(authentication(ROOT, fqdn("authz.obs")), namespace="b")) == {"authz"}
+    assert needs(authentication("a", "keys.example")) == {}
+    gateway = {"kind": "Gateway", "group": "gateway.networking.k8s.io", "name": "g"}
+    assert needs(authentication("a", fqdn("authz.obs"), targetRefs=[gateway])) == {}

@@ -188,3 +188,21 @@ def test_a_name_that_was_called_keeps_its_address_where_a_proxy_captures_dns() -
     assert not changed
     assert hosts_of(scoped, web) == [f"ext/{name}", f"rt/{name}", f"rt/{fqdn('gw.rt')}"]
     assert after.addresses[name] == (address,)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "envoy"])
+def test_the_cluster_that_envoy_fetches_keys_through_is_still_there(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PILOT_JWT_ENABLE_REMOTE_JWKS", mode)
+    uri = f"http://{fqdn('a.prod')}:80/keys"
+    rules = {"jwtRules": [{"issuer": "i", "jwksUri": uri}]}
+    keys = obj("security.istio.io/v1", "RequestAuthentication", "r", "client", spec=rules)
+    web = replace(WEB, clusters=True)
+    callers = [(web, (call(web, "10.0.0.2", 8080, host="b.prod"),))]
+    _, changed, (after,) = applied([A, B, pod_of(web), keys], callers)
+    name = f"outbound|80||{fqdn('a.prod')}"
+
+    assert not changed
+    assert name in after.named
+    assert name in after.clusters

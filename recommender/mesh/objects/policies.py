@@ -55,10 +55,15 @@ class PeerAuthentication:
 
 @dataclass(frozen=True, slots=True)
 class RequestAuthentication:
-    """Describe a RequestAuthentication by the hosts of its `jwksUri`s."""
+    """Describe a RequestAuthentication by the hosts of its `jwksUri`s.
+
+    `targeted` tells that it is for gateways or waypoints, and for no other proxy.
+    """
 
     meta: ObjectMeta
     jwks_hosts: tuple[str, ...] = ()
+    selector: Labels = field(default_factory=dict)
+    targeted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
