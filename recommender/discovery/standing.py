@@ -54,9 +54,10 @@ def standing_needs(
         yield meta.namespace, NamespaceNeed("elsewhere", detail)
     yield from _not_told(mesh)
     for provider in mesh.config.extension_providers:
-        home, slash, host = provider.service.rpartition("/")
-        for namespace in [home] if slash else names.of_host(host):
-            yield namespace, NamespaceNeed("provider", f"extension provider {provider.name}")
+        for service in provider.services:
+            home, slash, host = service.rpartition("/")
+            for namespace in [home] if slash else names.of_host(host):
+                yield namespace, NamespaceNeed("provider", f"extension provider {provider.name}")
     for entry in settings.pinned_hosts:
         for namespace in names.of_entry(entry):
             yield namespace, NamespaceNeed("pinned", f"{entry} in the settings")

@@ -29,9 +29,10 @@ def provider_services(
     found: dict[ServiceKey, list[str]] = {}
     providers = {p.name: p for p in rules.mesh.config.extension_providers}
     for use, name in sorted(_providers_in_use(rules, namespace, labels)):
-        key = lookup_service(rules.registry, providers[name].service) if name in providers else None
-        if key is not None:
-            found.setdefault(key, []).append(f"{use} provider {name}")
+        for service in providers[name].services if name in providers else ():
+            key = lookup_service(rules.registry, service)
+            if key is not None:
+                found.setdefault(key, []).append(f"{use} provider {name}")
     for key, reason in _services_of_keys(rules, namespace, labels):
         found.setdefault(key, []).append(reason)
     for key, reason in _services_by_cluster(rules, namespace, labels):
@@ -60,9 +61,10 @@ def provider_gaps(rules: ScopeRules, namespace: str, labels: Labels) -> Provider
         if name not in providers:
             unknown.append(f"{use} provider {name}")
             continue
-        home, slash, hostname = providers[name].service.rpartition("/")
-        if hostname and hostname not in rules.registry.by_hostname:
-            absent[home if slash else "*", hostname] = f"{use} provider {name}"
+        for service in providers[name].services:
+            home, slash, hostname = service.rpartition("/")
+            if hostname not in rules.registry.by_hostname:
+                absent[home if slash else "*", hostname] = f"{use} provider {name}"
     for name, hostname in _named_by_cluster(rules, namespace, labels):
         if hostname not in rules.registry.by_hostname:
             absent["*", hostname] = name

@@ -207,7 +207,8 @@ def _extension_provider(entry: Fields) -> ExtensionProvider:
     """Read a provider: beside its name it has one field, named after its kind.
 
     The kinds that call a service have `service` and `port` (istio model/push_context.go
-    `extraServicesForProxy` lists them); file logs, Prometheus and Stackdriver have neither.
+    `extraServicesForProxy` lists them); file logs, Prometheus and Stackdriver have neither. A
+    sampler of traces may have them too (networking/core/tracing.go `configureDynatraceSampler`).
     """
     name = fields.required_text(entry, "name")
     kinds = sorted(kind for kind in entry if kind != "name")
@@ -216,7 +217,10 @@ def _extension_provider(entry: Fields) -> ExtensionProvider:
     provider = fields.mapping(entry, kinds[0])
     service = fields.text(provider, "service")
     port = fields.port(provider, "port") or 0
-    return ExtensionProvider(name, kinds[0], service, port, _log_format(name, kinds[0], provider))
+    log_format = _log_format(name, kinds[0], provider)
+    sampler = fields.mapping(fields.mapping(provider, "dynatraceSampler"), "httpService")
+    asked = fields.text(sampler, "service")
+    return ExtensionProvider(name, kinds[0], service, port, log_format, asked)
 
 
 def _access_log_format(config: Fields) -> AccessLogFormat:

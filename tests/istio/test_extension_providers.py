@@ -46,6 +46,19 @@ def tracing(*names: str, **more: object) -> list[Object]:
     return [{**used, **more}]
 
 
+def test_the_service_that_a_tracer_asks_which_traces_to_keep_is_needed() -> None:
+    asked = {"service": f"obs/{fqdn('zipkin.obs')}", "port": 4317, "http": {"path": "/"}}
+    tracer = {"service": fqdn("otel.obs"), "dynatraceSampler": {"httpService": asked}}
+    config = {
+        "extensionProviders": [{"name": "mine", "opentelemetry": tracer}],
+        "defaultProviders": {"tracing": ["mine"]},
+    }
+    rules = rules_of(*SERVICES, mesh_config(json.dumps(config)))
+    found = provider_services(rules, "a", {})
+
+    assert [key.hostname for key in found] == [fqdn("otel.obs"), fqdn("zipkin.obs")]
+
+
 def test_a_provider_that_nothing_uses_is_not_needed() -> None:
     assert needs() == {}
 

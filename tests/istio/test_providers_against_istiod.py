@@ -23,6 +23,7 @@ KINDS = {
     "authz": ("envoyExtAuthzGrpc", "envoyExtAuthzHttp"),
 }
 PORT = 4317
+SAMPLER = "sampler.b.svc.cluster.local"
 
 
 def test_the_model_finds_every_service_that_the_listeners_name(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_the_model_finds_every_service_that_the_listeners_name(tmp_path: Path) -
                 where = f"{folder.name} {proxy.namespace} {dict(proxy.labels)}"
                 differences.append(f"{where}: {sorted(names)}, istiod {sorted(theirs)}")
     assert not differences, f"{len(differences)}\n" + "\n".join(differences[:10])
-    assert len(seen) == len(_provider_names())
+    assert len(seen) == len(_provider_names()) + 1
 
 
 def _as_by_default(names: set[str]) -> set[str]:
@@ -66,7 +67,7 @@ def _mesh(random: Random) -> list[Object]:
     ports = [{"name": "grpc", "port": PORT}]
     made = [
         obj("v1", "Service", name, "b", spec={"clusterIP": f"10.0.0.{i + 1}", "ports": ports})
-        for i, name in enumerate(_provider_names())
+        for i, name in enumerate([*_provider_names(), "sampler"])
     ]
     config: dict[str, object] = {
         "extensionProviders": [_provider(n, random) for n in _provider_names()]
@@ -86,7 +87,11 @@ def _provider(name: str, random: Random) -> dict[str, object]:
     kind = random.choice(KINDS[name.partition("-")[0]])
     qualified = random.choice(("", "b/"))
     host = f"{qualified}{name}.b.svc.cluster.local"
-    return {"name": name, kind: {"service": host, "port": PORT}}
+    found: dict[str, object] = {"service": host, "port": PORT}
+    if kind == "opentelemetry" and random.randrange(2):
+        asked = {"service": SAMPLER, "port": PORT, "http": {"path": "/sampling", "timeout": "1s"}}
+        found["dynatraceSampler"] = {"tenant": "t", "clusterId": 1, "httpService": asked}
+    return {"name": name, kind: found}
 
 
 def _telemetry(random: Random, number: int) -> Object:

@@ -30,7 +30,8 @@ class ExtensionProvider:
     `kind` is the API's field name (`opentelemetry`, `envoyExtAuthzGrpc`, `envoyFileAccessLog`
     …); `service` is `[<namespace>/]<hostname>`, empty for a provider without a service;
     `log_format` is None where no access log with a format is written, and for the built-in
-    provider that writes as MeshConfig says.
+    provider that writes as MeshConfig says. `sampler` is the service that a tracer asks which
+    traces to keep, empty where that is `service` or nobody.
     """
 
     name: str
@@ -38,6 +39,12 @@ class ExtensionProvider:
     service: str = ""
     port: int = 0
     log_format: AccessLogFormat | None = None
+    sampler: str = ""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the services that a proxy calls for it."""
+        return tuple(service for service in (self.service, self.sampler) if service)
 
     @property
     def json_log(self) -> bool:
