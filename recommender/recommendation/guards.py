@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -11,6 +11,7 @@ from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
 from recommender.mesh.label_index import SelectorIndex, selectors_by
+from recommender.mesh.objects import Endpoint
 from recommender.recommendation.host_needs import HostNeed, host_entry, service_host
 from recommender.recommendation.model import HostReason, Note
 from recommender.recommendation.peer_authentications import EndpointPolicies
@@ -93,7 +94,8 @@ class Guards:
 
 def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:
     """Prepare the guards of a mesh."""
-    selectors = selectors_by(endpoint_selectors(extensions.rules, index.mesh))
+    by_label = endpoint_selectors(extensions.rules, index.mesh)
+    selectors = selectors_by(chain(by_label, _endpoints_by_address(extensions.rules, index)))
     return Guards(extensions, settings, selectors, EndpointPolicies.of(extensions.rules))
 
 
@@ -108,3 +110,31 @@ def endpoint_selectors(rules: ScopeRules, mesh: Mesh) -> Iterator[tuple[str, Lab
         if entry.workload_selector is not None:
             for hostname in entry.hosts:
                 yield entry.meta.namespace, entry.workload_selector, hostname
+
+
+def _endpoints_by_address(rules: ScopeRules, index: MeshIndex) -> Iterator[tuple[str, Labels, str]]:
+    """Yield the host names that have pods by their addresses: namespace, labels, name.
+
+    Source: istio serviceregistry/kube/controller/endpointslice.go and serviceentry/controller.go
+    (`GetProxyServiceTargets`).
+    """
+    for namespace, endpoints, hosts in _addressed(rules, index.mesh):
+        addresses = {address for endpoint in endpoints for address in endpoint.addresses}
+        for pod in chain.from_iterable(index.pods_by_ip.get(a, ()) for a in sorted(addresses)):
+            if pod.meta.namespace == namespace:
+                for hostname in hosts:
+                    yield namespace, pod.meta.labels, hostname
+
+
+def _addressed(
+    rules: ScopeRules, mesh: Mesh
+) -> Iterator[tuple[str, Sequence[Endpoint], Sequence[str]]]:
+    chosen = {(s.meta.namespace, s.meta.name) for s in mesh.services if s.selector}
+    for part in mesh.endpoint_slices:
+        namespace = part.meta.namespace
+        if (namespace, part.service) not in chosen:
+            hostname = f"{part.service}.{namespace}.svc.{rules.mesh.cluster_domain}"
+            yield namespace, part.endpoints, (hostname,)
+    for entry in rules.mesh.service_entries:
+        if entry.workload_selector is None:
+            yield entry.meta.namespace, entry.endpoints, entry.hosts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -206,3 +206,58 @@ def test_the_cluster_that_envoy_fetches_keys_through_is_still_there(
     assert not changed
     assert name in after.named
     assert name in after.clusters
+
+
+def listed_by_a_slice() -> list[Object]:
+    """Make a Service without a selector, whose EndpointSlice names the pod."""
+    own = obj(
+        "v1",
+        "Service",
+        "own",
+        "client",
+        spec={"clusterIP": "None", "ports": [{"name": "http", "port": 9090}]},
+    )
+    target = {"kind": "Pod", "name": WEB.name, "namespace": "client"}
+    endpoint = {"addresses": list(WEB.ips), "conditions": {"ready": True}, "targetRef": target}
+    slice_ = obj(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "own-1",
+        "client",
+        labels={"kubernetes.io/service-name": "own"},
+        addressType="IPv4",
+        endpoints=[endpoint],
+        ports=[{"name": "http", "port": 9090, "protocol": "TCP"}],
+    )
+    return [own, slice_]
+
+
+def listed_by_a_service_entry() -> list[Object]:
+    """Make a ServiceEntry that has the pod's address."""
+    ports = [{"number": 9090, "name": "http", "protocol": "HTTP"}]
+    endpoints = [{"address": WEB.ips[0]}]
+    spec = {"resolution": "STATIC", "endpoints": endpoints, "ports": ports}
+    return [service_entry("own", "client", [fqdn("own.client")], **spec)]
+
+
+@pytest.mark.parametrize("listed", [listed_by_a_slice, listed_by_a_service_entry])
+def test_limits_of_a_service_hold_for_pods_that_are_its_endpoints_by_address(
+    listed: Callable[[], list[Object]],
+) -> None:
+    """They are those of its DestinationRule, for the requests that its pods receive."""
+    pool = {"http": {"http2MaxRequests": 7}}
+    spec = {"host": fqdn("own.client"), "trafficPolicy": {"connectionPool": pool}}
+    rule = obj(NETWORKING, "DestinationRule", "own", "client", spec=spec)
+    web = replace(WEB, config_dump=True)
+    callers = [(web, (call(web, "10.0.0.1", 80, host="a.prod"),))]
+    scoped, changed, (after,) = applied([A, *listed(), rule, pod_of(web)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, web) == [f"client/{fqdn('own.client')}", f"prod/{fqdn('a.prod')}"]
+    (inbound,) = (
+        each["cluster"]
+        for part in (after.config_dump or {})["configs"]
+        for each in part.get("dynamic_active_clusters", ())
+        if each["cluster"]["name"] == "inbound|9090||"
+    )
+    assert inbound["circuit_breakers"]["thresholds"][0]["max_requests"] == 7

@@ -60,6 +60,17 @@ def test_the_own_service_stays() -> None:
     assert [r.kind for r in of(answer, "web").hosts[0].reasons] == ["own service"]
 
 
+@pytest.mark.parametrize(("address", "kept"), [("10.244.0.1", True), ("10.244.9.9", False)])
+def test_an_own_service_stays_that_has_the_pods_by_their_addresses(
+    address: str, kept: bool
+) -> None:
+    endpoints = [{"address": address}]
+    own = service_entry("own", "shop", ["own.corp"], resolution="STATIC", endpoints=endpoints)
+
+    expected = ["shop/own.corp"] if kept else ["~/*"]
+    assert web_calls(own, calls=[received(WEB)]) == expected
+
+
 def test_a_virtual_service_that_rerouted_the_call_stays_by_its_own_namespace() -> None:
     """The log names only where the call ended; the caller said something else."""
     moved = virtual_service(
