@@ -56,6 +56,9 @@ def _all(mesh: Mesh, names: NamespacesOf) -> Iterator[_Reference]:
         pods = {endpoint.pod[0] for endpoint in part.endpoints if endpoint.pod}
         detail = f"endpoints of Service {part.meta.namespace}/{part.service}"
         yield part.meta.namespace, "endpoint", detail, pods
+    for rule in mesh.destination_rules:
+        detail = f"DestinationRule {rule.meta.namespace}/{rule.meta.name}"
+        yield rule.meta.namespace, "certificate", detail, {*rule.config_maps}
     extensions: list[EnvoyFilter | Extension] = [*mesh.envoy_filters, *mesh.extensions]
     for extension in extensions:
         hosts = (cluster.split("|", 3)[-1] for cluster in extension.clusters)

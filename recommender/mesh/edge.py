@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from recommender.mesh import fields
+from recommender.mesh.credentials import config_map_namespaces
 from recommender.mesh.fields import Fields
 from recommender.mesh.gateway_api import GatewayRoute
 from recommender.mesh.objects import EdgeObject, ObjectMeta
@@ -23,6 +24,16 @@ _CONTROLLER: Final = "istio.io/ingress-controller"
 def edge_object(meta: ObjectMeta, _document: Fields, kind: str) -> EdgeObject:
     """Convert an object of which its being there is all that counts."""
     return EdgeObject(meta, kind)
+
+
+def istio_gateway(meta: ObjectMeta, document: Fields) -> EdgeObject:
+    """Convert a Gateway of Istio; its clients' authorities may be of other namespaces.
+
+    Raises:
+        FieldError: A field has a type that the resource's schema refuses.
+    """
+    named = config_map_namespaces(fields.mapping(document, "spec"))
+    return EdgeObject(meta, "Gateway", namespaces=named)
 
 
 def gateway(meta: ObjectMeta, document: Fields, kind: str) -> EdgeObject:

@@ -106,7 +106,7 @@ def kinds_that_count(cluster_domain: str) -> Kinds:
         ("security.istio.io", "AuthorizationPolicy"): policies.authorization_policy,
         ("security.istio.io", "PeerAuthentication"): policies.peer_authentication,
         ("security.istio.io", "RequestAuthentication"): policies.request_authentication,
-        (istio, "Gateway"): partial(edge.edge_object, kind="Gateway"),
+        (istio, "Gateway"): edge.istio_gateway,
         (istio, "WorkloadGroup"): networking.workload_group,
         GATEWAY_API_GATEWAY: partial(edge.gateway, kind="Gateway"),
         ("gateway.networking.k8s.io", "ListenerSet"): partial(edge.gateway, kind="ListenerSet"),

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from recommender.mesh import fields
 from recommender.mesh.authority_headers import header_authorities
+from recommender.mesh.credentials import config_map_namespaces
 from recommender.mesh.fields import FieldError, Fields
 from recommender.mesh.objects import (
     Destination,
@@ -80,6 +81,7 @@ def destination_rule(meta: ObjectMeta, document: Fields) -> DestinationRule:
         tls_modes=_tls_modes(policy or {}),
         workload_selector=None if selector is None else fields.labels(selector, "matchLabels"),
         export_to=_export_to(spec),
+        config_maps=config_map_namespaces(spec),
     )
 
 

@@ -23,6 +23,7 @@ from tests.recommendation.helpers import (
 ISTIO = "networking.istio.io/v1"
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 OLD = fqdn("old.attic")
+AUTHORITY_IN_ATTIC = {"mode": "SIMPLE", "credentialName": "configmap://attic/ca"}
 EDGE = namespace("edge", istio_injection="enabled")
 
 
@@ -218,6 +219,24 @@ def test_a_namespace_that_nothing_needs_is_idle() -> None:
                         ],
                     },
                 ),
+            ],
+        ),
+        (
+            "certificate",
+            [
+                obj(
+                    ISTIO,
+                    "DestinationRule",
+                    "d",
+                    spec={"host": "x", "trafficPolicy": {"tls": AUTHORITY_IN_ATTIC}},
+                )
+            ],
+        ),
+        (
+            "gateway",
+            [
+                EDGE,
+                obj(ISTIO, "Gateway", "g", "edge", spec={"servers": [{"tls": AUTHORITY_IN_ATTIC}]}),
             ],
         ),
         (

@@ -168,7 +168,7 @@ class DestinationRule:
     whether it has one for all subsets, `connection_pool` and `outlier_detection` whether any policy
     has settings for that, `http_options` whether one sets Envoy's options for HTTP, which clusters
     have at ports of any protocol then. `tls_modes` maps ports, or 0 for all others, to how
-    connections are secured.
+    connections are secured. `config_maps` are the namespaces of those with certificates for it.
     """
 
     meta: ObjectMeta
@@ -181,6 +181,7 @@ class DestinationRule:
     outlier_detection: bool = False
     traffic_policy: bool = False
     tls_modes: Mapping[int, str] = field(default_factory=dict)
+    config_maps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
