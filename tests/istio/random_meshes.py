@@ -87,7 +87,6 @@ COUNTED = (
     "ServiceEntry resolution DYNAMIC_DNS",
     "ServiceEntry resolution NONE",
     "ServiceEntry resolution STATIC",
-    "connection pool",
     "default Sidecar of a namespace",
     "default Sidecar of the root",
     "endpoints of a headless Service",

@@ -223,7 +223,6 @@ def _destination_rule(draw: Draw) -> Object:
         spec["exportTo"] = ["."]  # istiod refuses any other
     aside = draw.of_requests()
     if aside.chance(60):
-        draw.used["connection pool"] += 1
         limits = {"tcp": {"maxConnections": aside.between(1, 9)}}
         spec["trafficPolicy"] = {"connectionPool": limits}
     return draw.istio("DestinationRule", "dr", spec)
