@@ -231,3 +231,8 @@ def hosts(answer: Recommendations, workload: str) -> list[str]:
 def notes(answer: Recommendations, workload: str) -> set[str]:
     """List the names of a recommendation's notes."""
     return {note.name for note in of(answer, workload).notes}
+
+
+def web_calls(*objects: Object, calls: list[Flow]) -> list[str]:
+    """List the hosts of a workload `web` without a Service."""
+    return hosts(decide([*deployment("web"), *objects], calls), "web")

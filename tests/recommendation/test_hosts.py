@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recommender.errors import UsageError
-from tests.mesh.helpers import Object, obj
+from tests.mesh.helpers import obj
 from tests.recommendation.helpers import (
-    Flow,
     decide,
     deployment,
     fqdn,
@@ -25,14 +24,10 @@ from tests.recommendation.helpers import (
     service_entry,
     tcp_call,
     virtual_service,
+    web_calls,
 )
 
 WEB = f"shop/{pod_name('web')}"
-
-
-def web_calls(*objects: Object, calls: list[Flow]) -> list[str]:
-    """List the hosts of a workload `web` without a Service."""
-    return hosts(decide([*deployment("web"), *objects], calls), "web")
 
 
 def test_a_called_service_is_named_exactly_by_its_own_namespace() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mesh.helpers import Object
 from tests.recommendation.helpers import (
-    Flow,
     decide,
     deployment,
     fqdn,
@@ -21,14 +19,10 @@ from tests.recommendation.helpers import (
     sidecar,
     tcp_call,
     virtual_service,
+    web_calls,
 )
 
 WEB = f"shop/{pod_name('web')}"
-
-
-def web_calls(*objects: Object, calls: list[Flow]) -> list[str]:
-    """List the hosts of a workload `web` without a Service."""
-    return hosts(decide([*deployment("web"), *objects], calls), "web")
 
 
 @pytest.mark.parametrize("port", [8080, 80], ids=["elsewhere", "there itself"])
