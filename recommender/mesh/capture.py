@@ -16,7 +16,7 @@ from recommender.mesh.objects import Capture, Labels
 from recommender.mesh.proxies import proxy_container
 from recommender.mesh.yaml_documents import YamlError, read_yaml
 
-INTERCEPTION: Final = "sidecar.istio.io/interceptionMode"
+_INTERCEPTION: Final = "sidecar.istio.io/interceptionMode"
 _PROXY_CONFIG: Final = "proxy.istio.io/config"
 _INJECTED: Final = "ISTIO_META_INTERCEPTION_MODE"
 _DNS: Final = "ISTIO_META_DNS_CAPTURE"
@@ -40,7 +40,7 @@ def capture_of(annotations: Labels, spec: Fields) -> Capture:
     if environment.get(_INJECTED):
         return Capture(environment[_INJECTED], environment.get(_DNS) in _TRUE)
     own = _of_annotation(annotations.get(_PROXY_CONFIG, ""))
-    return Capture(annotations.get(INTERCEPTION) or own.interception_mode, own.dns)
+    return Capture(annotations.get(_INTERCEPTION) or own.interception_mode, own.dns)
 
 
 def capture_of_config(proxy_config: Fields) -> Capture:
@@ -53,7 +53,8 @@ def capture_of_config(proxy_config: Fields) -> Capture:
         next((name for name in names if name in proxy_config), names[0]) for names in _NAMES
     )
     mode = proxy_config.get(mode_name)
-    numbered = _MODES.get(mode) if isinstance(mode, int) else None
+    is_number = isinstance(mode, int) and not isinstance(mode, bool)
+    numbered = _MODES.get(mode) if is_number else None
     dns = fields.optional_text(fields.mapping(proxy_config, metadata_name), _DNS)
     return Capture(
         numbered or fields.text(proxy_config, mode_name),
