@@ -221,6 +221,14 @@ class ProxyConfig:
             self._imported |= self.scope.listener_services()
         return self._imported.get(hostname)
 
+    def entries_at(self, address: str) -> list[RegistryService]:
+        """List the hosts of ServiceEntries with an address that some egress listener imports."""
+        return [
+            entry
+            for entry in self.rules.registry.entries_at.get(address, ())
+            if (found := self.imported(entry.hostname)) is not None and found.key == entry.key
+        ]
+
     def http_services_at(self, port: int) -> list[RegistryService]:
         """List the services that some egress listener imports for HTTP at a port."""
         if port not in self._http_services:

@@ -133,7 +133,8 @@ class Registry:
     `by_hostname` holds for each namespace the one object istiod's index keeps (the oldest,
     Kubernetes preferred); `objects` all of them. `virtual_ips` tells in a mesh of several
     Kubernetes clusters whose a virtual IP is, by the name of the cluster and the address;
-    `headless` names the hosts with a headless service, `several` those with more than one object.
+    `headless` names the hosts with a headless service, `several` those with more than one object;
+    `entries_at` are the hosts of ServiceEntries by their addresses.
     """
 
     services: tuple[RegistryService, ...]
@@ -144,6 +145,7 @@ class Registry:
     virtual_ips: Mapping[tuple[str, str], RegistryService] = field(default_factory=dict)
     headless: frozenset[str] = frozenset()
     several: frozenset[ServiceKey] = frozenset()
+    entries_at: Mapping[str, tuple[RegistryService, ...]] = field(default_factory=dict)
 
     def visible_from(self, namespace: str) -> tuple[RegistryService, ...]:
         """List what a client namespace may import, in istiod's order of preference.
@@ -348,4 +350,13 @@ def _indexed(services: Iterable[RegistryService]) -> Registry:
         },
         frozenset(service.hostname for service in services if service.headless),
         frozenset(key for key, found in objects.items() if len(found) > 1),
+        _entries_at(services),
     )
+
+
+def _entries_at(services: Iterable[RegistryService]) -> dict[str, tuple[RegistryService, ...]]:
+    found: dict[str, list[RegistryService]] = defaultdict(list)
+    for service in services:
+        for address in () if service.kubernetes else service.addresses:
+            found[address].append(service)
+    return {address: tuple(each) for address, each in found.items()}

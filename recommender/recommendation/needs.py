@@ -20,7 +20,7 @@ from recommender.istio.call import (
     resolve_call,
 )
 from recommender.istio.proxy import Proxy
-from recommender.istio.registry import Registry
+from recommender.istio.registry import Registry, ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import VirtualService
 from recommender.recommendation.host_needs import (
@@ -47,6 +47,7 @@ from recommender.recommendation.views import View, is_own
 from recommender.service_graph import Call
 
 HTTPS_PORT, HTTP_PORT = 443, 80
+_REACHING = (Fate.ROUTED, Fate.ANSWERED, Fate.PASSTHROUGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +174,28 @@ def _first_at(
 def _looked_up(
     call: Call, outbound: OutboundCall, baseline: Resolution, config: ProxyConfig
 ) -> Iterator[HostNeed]:
-    """Keep the ServiceEntry that gave a called name its address, where another host takes the call.
+    """Keep the ServiceEntry that may have given a call its address, if it does not take the call.
 
     A proxy that captures DNS answers for what its listeners import (istio pkg/dns/server
     `BuildNameTable`). Names of Kubernetes Services have the same address elsewhere.
     """
-    name = outbound.authority or outbound.server_name or ""
-    service = config.imported(name) if outbound.address else None
-    if service is None or service.kubernetes or service.key == baseline.service:
+    address = outbound.address or ""
+    entries = config.entries_at(address)
+    if not entries or baseline.fate not in _REACHING:
         return
-    is_routed = baseline.fate in (Fate.ROUTED, Fate.ANSWERED)
-    if is_routed and outbound.address in config.proxy.reachable(service):
-        detail = f"{service.hostname} has the address {outbound.address} by it"
-        yield need_of(service_host(service.key), "looked up", detail, call)
+    name = outbound.authority or outbound.server_name
+    named = [entry for entry in entries if entry.hostname == name]
+    if not named and _is_address_of(baseline.service, address, config):
+        return
+    keys = dict.fromkeys(entry.key for entry in named or entries)
+    for key in () if baseline.service in keys else keys:
+        detail = f"{key.hostname} has the address {address} by it"
+        yield need_of(service_host(key), "looked up", detail, call)
+
+
+def _is_address_of(key: ServiceKey | None, address: str, config: ProxyConfig) -> bool:
+    objects = config.rules.registry.objects.get(key, ()) if key else ()
+    return any(address in config.proxy.reachable(service) for service in objects)
 
 
 def _unrouted_in_log(

@@ -190,6 +190,21 @@ def test_a_name_that_was_called_keeps_its_address_where_a_proxy_captures_dns() -
     assert after.addresses[name] == (address,)
 
 
+def test_a_name_keeps_its_address_whose_call_passes_through_where_a_proxy_captures_dns() -> None:
+    """The ServiceEntry has no such port, but nobody else may know the name."""
+    name, address = "api.corp.internal", "10.5.5.5"
+    ports = [{"number": 443, "name": "tls", "protocol": "TLS"}]
+    more = {"resolution": "STATIC", "endpoints": [{"address": address}], "ports": ports}
+    entry = service_entry("api", "ext", [name], addresses=[address], **more)
+    web = replace(WEB, clusters=True)
+    callers = [(web, (call(web, address, 8080, host=name), call(web, address, 5432, "tcp")))]
+    scoped, changed, (after,) = applied([B, entry, pod_of(web)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, web) == [f"ext/{name}"]
+    assert after.addresses[name] == (address,)
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "envoy"])
 def test_the_cluster_that_envoy_fetches_keys_through_is_still_there(
     mode: str, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import pytest
 from recommender.errors import UsageError
 from tests.mesh.helpers import obj
 from tests.recommendation.helpers import (
+    Flow,
     decide,
     deployment,
     fqdn,
@@ -230,6 +231,34 @@ def test_a_service_entry_stays_that_gave_a_called_name_its_address(
 
     found = hosts(decide(objects, [call]), "web")
     assert found == [*[f"ext/{name}"] * kept, f"rt/{name}", f"rt/{fqdn('gw.rt')}"]
+
+
+@pytest.mark.parametrize("host", ["api.corp.internal", "*.corp.internal"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        http_call(WEB, "api.corp.internal", address="10.5.5.5", cluster="PassthroughCluster"),
+        tcp_call(WEB, "10.5.5.5", 5432, cluster="PassthroughCluster"),
+    ],
+    ids=["request", "connection"],
+)
+def test_a_service_entry_stays_that_gave_its_address_to_a_call_that_passes_through(
+    call: Flow, host: str
+) -> None:
+    """It has no such port, but without it the name may be nobody's."""
+    ports = [{"number": 443, "name": "tls", "protocol": "TLS"}]
+    entry = service_entry("api", "ext", [host], addresses=["10.5.5.5"], ports=ports)
+
+    found = hosts(decide([*deployment("web"), entry], [call]), "web")
+    assert found == [f"ext/{host}"]
+
+
+def test_a_service_entry_needs_not_stay_for_the_address_of_what_takes_the_call() -> None:
+    ports = [{"number": 443, "name": "tls", "protocol": "TLS"}]
+    entry = service_entry("api", "ext", ["api.ext"], addresses=["10.96.0.1"], ports=ports)
+    call = http_call(WEB, "cart", fqdn("cart.shop"))
+
+    assert web_calls(service("cart"), entry, calls=[call]) == [f"shop/{fqdn('cart.shop')}"]
 
 
 def test_a_kubernetes_service_needs_not_stay_for_its_address() -> None:
