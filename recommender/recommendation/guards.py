@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from recommender.istio.extension_providers import MeshExtensions
-from recommender.istio.registry import ServiceKey
+from recommender.istio.registry import RegistryService, ServiceKey, is_visible
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId
 from recommender.mesh.label_index import SelectorIndex, selectors_by
@@ -15,6 +15,7 @@ from recommender.mesh.objects import Endpoint
 from recommender.recommendation.host_needs import HostNeed, host_entry, service_host
 from recommender.recommendation.model import HostReason, Note
 from recommender.recommendation.peer_authentications import EndpointPolicies
+from recommender.recommendation.unexplained import leading_to
 from recommender.recommendation.views import View
 from recommender.settings import Settings
 
@@ -42,7 +43,7 @@ class Guards:
         if proxied is not None:
             detail = "outboundTrafficPolicy sends unknown destinations there"
             why = HostReason("egress proxy", detail)
-            hosts.append(HostNeed(service_host(proxied.key), why))
+            hosts += [HostNeed(host, why) for host in _hosts_of(proxied, view)]
         pinned = HostReason("pinned", "by the settings")
         hosts += [HostNeed(host, pinned) for host in self.settings.pinned_hosts]
         return hosts, notes
@@ -60,7 +61,7 @@ class Guards:
             found = view.baseline.scope.services.get(hostname)
             if found is not None and found.namespace == namespace:
                 reason = HostReason("own service", "its pods are the endpoints")
-                yield HostNeed(service_host(found.key), reason)
+                yield from (HostNeed(host, reason) for host in _hosts_of(found, view))
 
     def _provided(
         self, namespace: str, labels: list[Labels], view: View
@@ -75,13 +76,13 @@ class Guards:
             needed |= found.services
             absent |= found.gaps.absent
         for key, reasons in sorted(needed.items()):
-            if view.baseline.scope.services.get(key.hostname) is None:
+            service = view.baseline.scope.services.get(key.hostname)
+            if service is None:
                 detail = f"{key} ({', '.join(reasons)}) is not in today's scope either"
                 notes.append(Note("provider out of scope", detail))
             else:
-                hosts.append(
-                    HostNeed(service_host(key), HostReason("provider", ", ".join(reasons)))
-                )
+                why = HostReason("provider", ", ".join(reasons))
+                hosts += [HostNeed(host, why) for host in _hosts_of(service, view)]
         for (home, hostname), reason in sorted(absent.items()):
             entry = host_entry(home, hostname)
             hosts.append(HostNeed(entry, HostReason("provider", f"{reason}; not in the mesh dump")))
@@ -90,6 +91,18 @@ class Guards:
             )
             notes.append(Note("gone", detail))
         return hosts, notes
+
+
+def _hosts_of(service: RegistryService, view: View) -> Iterator[str]:
+    """Yield what brings a service that is in scope: its own entry, or those of VirtualServices.
+
+    Of the proxy's own namespace a route brings services too that are exported elsewhere alone.
+    Source: istio model/sidecar.go (`collectImportedServices`).
+    """
+    if is_visible(service, view.proxy.namespace):
+        yield service_host(service.key)
+    else:
+        yield from (entry for entry, _ in leading_to(service.hostname, view.baseline))
 
 
 def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:

@@ -276,3 +276,40 @@ def test_limits_of_a_service_hold_for_pods_that_are_its_endpoints_by_address(
         if each["cluster"]["name"] == "inbound|9090||"
     )
     assert inbound["circuit_breakers"]["thresholds"][0]["max_requests"] == 7
+
+
+def test_limits_of_an_own_service_hold_that_a_virtual_service_alone_brings() -> None:
+    """It is exported to another namespace alone, where no entry of its own brings it."""
+    exported = {"networking.istio.io/exportTo": "prod"}
+    own = service("web", "client", port=9090, ip="10.0.0.30", annotations=exported)
+    route = virtual_service("x", "client", hosts=["x.ext"], http=[route_to(fqdn("web.client"))])
+    pool = {"http": {"http2MaxRequests": 7}}
+    spec = {"host": fqdn("web.client"), "trafficPolicy": {"connectionPool": pool}}
+    rule = obj(NETWORKING, "DestinationRule", "own", "client", spec=spec)
+    callers = [(WEB, (call(WEB, "10.0.0.1", 80, host="a.prod"),))]
+    scoped, changed, _ = applied([A, own, route, rule, pod_of(WEB)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == ["client/x.ext", f"prod/{fqdn('a.prod')}"]
+
+
+def test_the_cluster_that_a_script_calls_is_of_the_same_service_as_before() -> None:
+    """Another namespace has a service of that name too, which no proxy was sent."""
+    name = fqdn("a.prod")
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}], "ports": ports}
+    other = service_entry("a", "aaa", [name], **more)
+    code = f'function envoy_on_request(h) h:httpCall("outbound|80||{name}", {{}}, "", 50) end'
+    script = obj(
+        "extensions.istio.io/v1alpha1",
+        "TrafficExtension",
+        "x",
+        "client",
+        spec={"selector": {"matchLabels": {"app": "web"}}, "lua": {"inlineCode": code}},
+    )
+    callers = [(WEB, (call(WEB, "10.0.0.2", 8080, host="b.prod"),))]
+    scoped, changed, (after,) = applied([A, B, other, pod_of(WEB), script], callers)
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == [f"prod/{name}", f"prod/{fqdn('b.prod')}"]
+    assert f"prod/{name}" in {f"{s.namespace}/{s.hostname}" for s in after.services}

@@ -196,6 +196,21 @@ def test_a_tracing_provider_stays() -> None:
     assert web_calls(*objects, calls=[received(WEB)]) == [f"obs/{fqdn('otel.obs')}"]
 
 
+@pytest.mark.parametrize("named", ["aaa/", "obs/"])
+def test_a_provider_keeps_the_service_that_its_envoy_cluster_is_of(named: str) -> None:
+    """That is the one of the name in scope, whichever the MeshConfig names."""
+    collector = fqdn("otel.obs")
+    config = mesh_config(
+        "defaultProviders: {tracing: [o]}\n"
+        "extensionProviders: [{name: o, opentelemetry: "
+        f"{{service: {named}{collector}, port: 80}}}}]"
+    )
+    other = service_entry("otel", "aaa", [collector])
+    objects = [*deployment("web"), service("otel", "obs", port=80), other, config]
+
+    assert hosts(decide(objects, [received(WEB)]), "web") == [f"obs/{collector}"]
+
+
 def test_a_wasm_plugin_keeps_what_it_calls_for_the_workloads_that_it_selects() -> None:
     plugin = obj(
         "extensions.istio.io/v1alpha1",
