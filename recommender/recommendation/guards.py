@@ -54,12 +54,17 @@ class Guards:
         return {key.hostname for found in services for key in found}
 
     def _own(self, namespace: str, labels: list[Labels], view: View) -> Iterator[HostNeed]:
-        """Yield the services whose endpoints the pods are, where they can see them today."""
+        """Yield the services whose endpoints the pods are, where they can see them today.
+
+        Limits of what pods receive are those of the DestinationRule for the host name, whichever
+        namespace has the service in scope. Source: istio networking/core/cluster_builder.go
+        (`buildInboundCluster`), model/sidecar.go (`SidecarScope.DestinationRule`).
+        """
         known = self.own_hostnames.get(namespace)
         selecting = (known.selecting(one) for one in labels) if known else ()
         for hostname in dict.fromkeys(chain.from_iterable(selecting)):
             found = view.baseline.scope.services.get(hostname)
-            if found is not None and found.namespace == namespace:
+            if found is not None:
                 reason = HostReason("own service", "its pods are the endpoints")
                 yield from (HostNeed(host, reason) for host in _hosts_of(found, view))
 

@@ -293,6 +293,23 @@ def test_limits_of_an_own_service_hold_that_a_virtual_service_alone_brings() -> 
     assert hosts_of(scoped, WEB) == ["client/x.ext", f"prod/{fqdn('a.prod')}"]
 
 
+def test_limits_of_an_own_host_hold_where_another_namespace_has_the_service_in_scope() -> None:
+    """The DestinationRule is looked for by the host name of what is in scope."""
+    ports = [{"number": 9090, "name": "http", "protocol": "HTTP"}]
+    more = {"resolution": "STATIC", "ports": ports}
+    pods = {**more, "endpoints": [{"address": WEB.ips[0]}]}
+    own = service_entry("own", "client", ["own.ext"], exportTo=["prod"], **pods)
+    other = service_entry("own", "aaa", ["own.ext"], endpoints=[{"address": "10.8.0.1"}], **more)
+    pool = {"http": {"http2MaxRequests": 7}}
+    spec = {"host": "own.ext", "trafficPolicy": {"connectionPool": pool}}
+    rule = obj(NETWORKING, "DestinationRule", "own", "client", spec=spec)
+    callers = [(WEB, (call(WEB, "10.0.0.1", 80, host="a.prod"),))]
+    scoped, changed, _ = applied([A, own, other, rule, pod_of(WEB)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == ["aaa/own.ext", f"prod/{fqdn('a.prod')}"]
+
+
 def test_the_cluster_that_a_script_calls_is_of_the_same_service_as_before() -> None:
     """Another namespace has a service of that name too, which no proxy was sent."""
     name = fqdn("a.prod")
