@@ -86,7 +86,9 @@ def needs_of(call: Call, view: View, rules: ScopeRules) -> CallNeeds:
     baseline = resolve_call(config, outbound)
     perhaps: list[HostNeed] = []
     if call.destination_host is not None:
-        if not explains(baseline, call):
+        if _went_to_egress_proxy(call, baseline, view):
+            notes.append(_unrouted(call, outbound, baseline, view))
+        elif not explains(baseline, call):
             more, note = possible_causes(call, outbound.port, baseline, config)
             perhaps += more
             notes.append(note)
@@ -213,10 +215,22 @@ def _unrouted_in_log(
         )
 
 
+def _went_to_egress_proxy(call: Call, baseline: Resolution, view: View) -> bool:
+    """Tell whether a call went where an egress proxy takes what would else pass through.
+
+    Source: istio networking/core/httproute.go (`buildCatchAllVirtualHost`), listener_builder.go.
+    """
+    proxy = view.egress_proxy
+    is_taken = baseline.fate is Fate.PASSTHROUGH and proxy in view.baseline.scope.services
+    return is_taken and call.destination_host == proxy
+
+
 def _unrouted(call: Call, outbound: OutboundCall, baseline: Resolution, view: View) -> Note:
     """Name a destination that has no route, before and after; say so if the mesh knows it."""
     target = call.authority or call.server_name or call.address or "an unnamed destination"
-    fate = f"{target} {baseline.fate.value}, before and after"
+    taker = call.destination_host
+    does = baseline.fate.value if taker is None else f"goes to the egress proxy {taker}"
+    fate = f"{target} {does}, before and after"
     known = resolve_call(view.unscoped, perhaps_http(call, outbound, view, view.unscoped))
     if known.service is not None and known.fate is Fate.ROUTED:
         entry = service_host(known.service)

@@ -69,6 +69,7 @@ def test_what_an_egress_proxy_takes_needs_no_listener() -> None:
     answer = decide(objects, [call | {"destination_address": "192.0.2.1:80"}])
 
     assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}"]
+    assert notes(answer, "web") == {"unknown destination"}
 
 
 def test_a_destination_that_the_mesh_does_not_explain_stays_too_and_is_noted() -> None:
