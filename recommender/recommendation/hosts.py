@@ -148,6 +148,21 @@ def _destinations(case: _Case) -> Iterator[HostNeed]:
     for name, service in sorted(case.need.baseline.clusters, key=str):
         if service is not None:
             yield _host(service_host(service), "destination", f"a route leads to {name}")
+    for alias in _named_by_routes(case):
+        detail = f"a route leads to ExternalName {alias}"
+        yield _host(service_host(alias), "destination", detail)
+
+
+def _named_by_routes(case: _Case) -> list[ServiceKey]:
+    """List the ExternalNames that routes lead to; where one is imported, its service takes calls.
+
+    Source: istio networking/core/route/route.go (`GetDestinationCluster`).
+    """
+    vs, config = case.need.baseline.virtual_service, case.view.baseline
+    routes = vs.routes if vs else ()
+    hosts = {each.host for route in routes for each in (*route.destinations, *route.mirrors)}
+    found = (config.imported(host) for host in sorted(hosts))
+    return [service.key for service in found if service and service.alias_for is not None]
 
 
 def _every_address(case: _Case) -> Iterator[HostNeed]:

@@ -330,3 +330,27 @@ def test_the_cluster_that_a_script_calls_is_of_the_same_service_as_before() -> N
     assert not changed
     assert hosts_of(scoped, WEB) == [f"prod/{name}", f"prod/{fqdn('b.prod')}"]
     assert f"prod/{name}" in {f"{s.namespace}/{s.hostname}" for s in after.services}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        route_to(fqdn("alias.other")),
+        route_to(fqdn("a.prod"), mirror={"host": fqdn("alias.other")}),
+    ],
+    ids=["route", "mirror"],
+)
+def test_a_route_that_leads_to_an_external_name_leads_there_as_before(made: Object) -> None:
+    spec = {"type": "ExternalName", "externalName": fqdn("c.far"), "ports": [{"port": 80}]}
+    alias = obj("v1", "Service", "alias", "other", spec=spec)
+    route = virtual_service("a", "prod", hosts=[fqdn("a.prod")], http=[made])
+    c = service("c", "far", port=80, ip="10.0.0.3")
+    callers = [(WEB, (call(WEB, "10.0.0.1", 80, host="a.prod"),))]
+    scoped, changed, _ = applied([A, c, alias, route, pod_of(WEB)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == [
+        f"far/{fqdn('c.far')}",
+        f"other/{fqdn('alias.other')}",
+        f"prod/{fqdn('a.prod')}",
+    ]

@@ -103,6 +103,20 @@ def test_a_route_that_leads_elsewhere_alone_keeps_its_destination() -> None:
     assert web_calls(entry, other, calls=[call]) == ["shop/api.example.com"]
 
 
+def test_a_route_to_an_external_name_keeps_that_beside_what_it_stands_for() -> None:
+    """Unless the name is imported, the route leads to no service at all."""
+    spec = {"type": "ExternalName", "externalName": fqdn("till.far"), "clusterIP": ""}
+    alias = service("alias", "other", spec=spec)
+    route = virtual_service("cart", hosts=["cart"], http=[route_to(fqdn("alias.other"))])
+    objects = [service("cart"), service("till", "far", ip="10.96.0.2"), alias, route]
+
+    assert web_calls(*objects, calls=[http_call(WEB, "cart", fqdn("till.far"))]) == [
+        f"far/{fqdn('till.far')}",
+        f"other/{fqdn('alias.other')}",
+        f"shop/{fqdn('cart.shop')}",
+    ]
+
+
 def test_a_service_entry_is_named_by_the_namespace_of_its_object() -> None:
     entry = service_entry("bank", "partners", ["api.bank.example"])
     call = http_call(WEB, "api.bank.example", "api.bank.example", port=80, address="9.9.9.9")
