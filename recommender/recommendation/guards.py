@@ -99,15 +99,20 @@ class Guards:
 
 
 def _hosts_of(service: RegistryService, view: View) -> Iterator[str]:
-    """Yield what brings a service that is in scope: its own entry, or those of VirtualServices.
+    """Yield what brings a service that is in scope with all its ports.
 
-    Of the proxy's own namespace a route brings services too that are exported elsewhere alone.
-    Source: istio model/sidecar.go (`collectImportedServices`).
+    Of several objects an exact entry brings one. Of the proxy's own namespace a route brings
+    services too that are exported elsewhere alone. Source: istio model/sidecar.go
+    (`servicesForExactHosts`, `collectImportedServices`).
     """
-    if is_visible(service, view.proxy.namespace):
+    one = view.baseline.rules.registry.by_hostname[service.hostname].get(service.namespace)
+    ports = {port.number for port in one.ports} if one else set()
+    if not is_visible(service, view.proxy.namespace):
+        yield from (entry for entry, _ in leading_to(service.hostname, view.baseline))
+    elif ports.issuperset(port.number for port in service.ports):
         yield service_host(service.key)
     else:
-        yield from (entry for entry, _ in leading_to(service.hostname, view.baseline))
+        yield host_entry("*", service.hostname)
 
 
 def build_guards(extensions: MeshExtensions, index: MeshIndex, settings: Settings) -> Guards:

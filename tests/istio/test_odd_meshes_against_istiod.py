@@ -354,3 +354,29 @@ def test_a_route_that_leads_to_an_external_name_leads_there_as_before(made: Obje
         f"other/{fqdn('alias.other')}",
         f"prod/{fqdn('a.prod')}",
     ]
+
+
+def test_the_cluster_that_a_script_calls_is_still_there_for_one_of_several_objects() -> None:
+    """An exact entry would bring the oldest alone, which has another port."""
+    more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}]}
+    ports = [{"number": number, "name": "http", "protocol": "HTTP"} for number in (80, 81)]
+    first, second = (
+        service_entry(f"api-{port['number']}", "ext", ["api.ext"], ports=[port], **more)
+        for port in ports
+    )
+    second["metadata"]["creationTimestamp"] = "2026-01-01T00:00:09Z"
+    code = 'function envoy_on_request(h) h:httpCall("outbound|81||api.ext", {}, "", 50) end'
+    script = obj(
+        "extensions.istio.io/v1alpha1",
+        "TrafficExtension",
+        "x",
+        "client",
+        spec={"selector": {"matchLabels": {"app": "web"}}, "lua": {"inlineCode": code}},
+    )
+    web = replace(WEB, clusters=True)
+    callers = [(web, (call(web, "10.0.0.2", 8080, host="b.prod"),))]
+    scoped, changed, (after,) = applied([B, first, second, pod_of(web), script], callers)
+
+    assert not changed
+    assert hosts_of(scoped, web) == ["*/api.ext", f"prod/{fqdn('b.prod')}"]
+    assert "outbound|81||api.ext" in after.clusters
