@@ -182,13 +182,17 @@ class Template:
 
     def _is_anchored(self) -> bool:
         """Tell whether all that decides stands where the ends of the text show it."""
-        sure = set(_columns(self.segments[0]))
-        first, *rest = self.segments[-1] or ("",)
-        if isinstance(first, str) and first:
-            values = (part for part in rest if isinstance(part, Value))
-            if not any(value.signs.has(first[0]) for value in values):
-                sure |= set(_columns(self.segments[-1]))
-        return DECIDING.intersection(self.columns) <= sure and self.opens[-1].column is None
+        sure = {*_columns(self.segments[0]), *_columns(self.segments[-1])}
+        is_sure = self._ends_apart() and self.opens[-1].column is None
+        return is_sure and DECIDING.intersection(self.columns) <= sure
+
+    def _ends_apart(self) -> bool:
+        """Tell whether the right end of a text shows where the last segment begins."""
+        if not self.segments[-1]:
+            return True
+        first, *rest = self.segments[-1]
+        values = [part for part in rest if isinstance(part, Value)]
+        return isinstance(first, str) and not any(value.signs.has(first[0]) for value in values)
 
     def _last_wanted(self) -> int:
         """Return the place of the last segment that is needed, but for the last of all."""

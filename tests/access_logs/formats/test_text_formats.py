@@ -126,6 +126,19 @@ def test_a_field_of_the_caller_needs_no_quotes_where_words_follow(agent: str) ->
     assert (found["upstream_cluster"], found["authority"]) == (CLUSTER, "reviews:9080")
 
 
+@pytest.mark.parametrize("agent", ["a", "a b", "", "- - -", FORGED])
+def test_several_fields_of_the_caller_need_no_quotes_at_the_end(agent: str) -> None:
+    custom = (
+        "%START_TIME% %UPSTREAM_CLUSTER_RAW% %REQ(:AUTHORITY)% %DOWNSTREAM_LOCAL_ADDRESS% "
+        "%REQ(:PATH)% %REQ(USER-AGENT)%"
+    )
+
+    found = read(custom, line(custom, user_agent=agent, path="/a b"))
+
+    assert (found["reason"], found["upstream_cluster"]) == (None, CLUSTER)
+    assert found["downstream_local_address"] == "10.96.0.7:9080"
+
+
 def test_what_an_operator_cannot_print_is_no_value_of_it() -> None:
     custom = "{%UPSTREAM_CLUSTER_RAW%|%START_TIME% %REQ(USER-AGENT)%"
 
