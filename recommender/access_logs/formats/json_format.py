@@ -100,7 +100,7 @@ class JsonFormat:
     @property
     def telling(self) -> list[str]:
         """List keys of which a line has one at least: others log the time, too."""
-        others = [leaf.path for leaf in self.leaves if "start_time" not in leaf.columns]
+        others = [leaf.path for leaf in self.leaves if leaf.columns != ["start_time"]]
         return sorted({step for path in others for step in path if isinstance(step, str)})
 
     @staticmethod

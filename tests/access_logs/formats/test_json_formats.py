@@ -82,6 +82,14 @@ def omitting(template: object, values: Mapping[str, str | None]) -> str:
     return json.dumps(without_empty(json.loads(text)), separators=(",", ":"))
 
 
+def test_all_that_is_needed_may_stand_in_one_text() -> None:
+    text = "%START_TIME% %UPSTREAM_CLUSTER_RAW% %REQ(:AUTHORITY)%"
+
+    found = read({"call": text, "agent": "%REQ(USER-AGENT)%"})
+
+    assert (found["reason"], found["upstream_cluster"]) == (None, CLUSTER)
+
+
 def test_what_stands_in_a_list_is_read_where_nothing_has_made_way_for_it() -> None:
     sure = json_format(NESTED, "sure", keeps_empty=True)
     text = render_json(NESTED, {**TRUE_VALUES, **HEADERS})
