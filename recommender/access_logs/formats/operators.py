@@ -54,7 +54,17 @@ AUTHORITY: Final = Alphabet(r'[^\t-\r "|]')
 CLUSTER: Final = Alphabet(r'[^\t-\r ",]')
 # A name that somebody gave in the configuration of the mesh.
 NAME: Final = Alphabet(r'[^\t-\r"]')
+NAME_WITHOUT_BAR: Final = Alphabet(r'[^\t-\r"|]')
 TIME: Final = Alphabet(r"[0-9T:.Z+-]")
+
+_OF_SERVICE: Final = rf"(?:outbound|inbound|inbound-vip)\|[0-9]+\|{WORD.pattern}\|{WORD.pattern}"
+BARRED_CLUSTER: Final = f"(?:{_OF_SERVICE}|{WORD.pattern})"
+"""The Envoy cluster where bars stand between values: three are in the name of a service."""
+# The host of a service could be taken for such a name, and what is before it for a caller's value.
+BARRED_CLUSTER_BEHIND_ANYTHING: Final = (
+    rf"(?:{_OF_SERVICE}|outbound_\.{WORD.pattern}|(?:[A-Za-z_-][A-Za-z0-9_-]*)?;?)"
+)
+"""The same behind what may hold bars: there any other name is one without dots."""
 
 _NUMBERS: Final = re.compile(
     r"RESPONSE_CODE|GRPC_STATUS_NUMBER|(?:UPSTREAM_)?CONNECTION_ID|UPSTREAM_REQUEST_ATTEMPT_COUNT"

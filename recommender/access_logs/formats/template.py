@@ -28,7 +28,16 @@ import polars as pl
 
 from recommender.access_logs.formats.fields import DECIDING
 from recommender.access_logs.formats.format_string import Operator, Token
-from recommender.access_logs.formats.operators import NAME, WORD, Alphabet, alphabet_of
+from recommender.access_logs.formats.operators import (
+    BARRED_CLUSTER,
+    BARRED_CLUSTER_BEHIND_ANYTHING,
+    CLUSTER,
+    NAME,
+    NAME_WITHOUT_BAR,
+    WORD,
+    Alphabet,
+    alphabet_of,
+)
 from recommender.access_logs.formats.start_time import TIME_OPERATORS, TimeFormat
 
 # What a line is to a format.
@@ -40,6 +49,7 @@ READING: Final = "reading"
 _FLAGS: Final = "(?s)"  # a value of JSON may hold line feeds
 _SIGNS: Final = ('"', "\t", ",", ";", "|", " ")
 _ROW: Final = "row"
+_BAR: Final = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,31 @@ def values_of(
     """
     parts: list[Part] = []
     place = 0
-    for token in tokens:
+    for token, rest in zip(tokens, [*tokens[1:], None], strict=True):
         if isinstance(token, str):
             parts.append(token)
             continue
-        parts.append(_value(token, columns.get(place), time, is_assumed=is_assumed))
+        value = _value(token, columns.get(place), time, is_assumed=is_assumed)
+        parts.append(_beside_bar(value, parts) if _touches_bar(parts, rest) else value)
         place += 1
     return parts
+
+
+def _touches_bar(before: Sequence[Part], rest: Token | None) -> bool:
+    """Tell whether a bar stands right before a value or right behind it."""
+    is_behind = bool(before) and isinstance(before[-1], str) and before[-1].endswith(_BAR)
+    return is_behind or (isinstance(rest, str) and rest.startswith(_BAR))
+
+
+def _beside_bar(value: Value, before: Sequence[Part]) -> Value:
+    """Tell the bars in the name of an Envoy cluster from those between the values."""
+    if value.signs == NAME:
+        return Value(NAME_WITHOUT_BAR.pattern, NAME_WITHOUT_BAR, column=value.column)
+    if value.signs != CLUSTER:
+        return value
+    is_open = any(isinstance(part, Value) and part.signs.has(_BAR) for part in before)
+    pattern = BARRED_CLUSTER_BEHIND_ANYTHING if is_open else BARRED_CLUSTER
+    return Value(pattern, CLUSTER, is_fixed=True, column=value.column)
 
 
 def _value(

@@ -139,6 +139,38 @@ def test_several_fields_of_the_caller_need_no_quotes_at_the_end(agent: str) -> N
     assert found["downstream_local_address"] == "10.96.0.7:9080"
 
 
+@pytest.mark.parametrize(
+    "cluster", [CLUSTER, "outbound|443||*.a.b", "inbound|80||", "BlackHoleCluster", None]
+)
+@pytest.mark.parametrize("agent", ["a", "a|b", "", "a|evil|outbound|80||evil.shop|6.6.6.6:80|x"])
+def test_bars_between_values_are_told_from_those_of_a_cluster(
+    agent: str, cluster: str | None
+) -> None:
+    custom = (
+        "%START_TIME%|%UPSTREAM_CLUSTER_RAW%|%REQ(:AUTHORITY)%|%DOWNSTREAM_LOCAL_ADDRESS%|"
+        "%ROUTE_NAME%|%REQ(USER-AGENT)%"
+    )
+
+    found = read(custom, line(custom, {"%UPSTREAM_CLUSTER_RAW%": cluster}, user_agent=agent))
+
+    assert (found["reason"], found["upstream_cluster"]) == (None, cluster)
+    assert (found["authority"], found["route_name"]) == ("reviews:9080", "default")
+
+
+def test_behind_a_field_of_the_caller_bars_are_those_of_a_cluster_in_one_way_only() -> None:
+    custom = (
+        "%START_TIME%|%REQ(USER-AGENT)%|%REQ(:AUTHORITY)%|%UPSTREAM_CLUSTER_RAW%|"
+        "%DOWNSTREAM_LOCAL_ADDRESS%|%ROUTE_NAME%"
+    )
+    forged = "a|evil|outbound|80"
+    passed = {"%UPSTREAM_CLUSTER_RAW%": "PassthroughCluster", "%REQ(:AUTHORITY)%": "v1"}
+
+    for agent in ("a", "a|b", "", "a|evil|outbound|80||evil.shop|6.6.6.6:80|x"):
+        assert read(custom, line(custom, user_agent=agent))["upstream_cluster"] == CLUSTER, agent
+    assert read(custom, line(custom, passed, user_agent="a"))["authority"] == "v1"
+    assert read(custom, line(custom, passed, user_agent=forged))["reason"] == AMBIGUOUS_TEXT
+
+
 def test_what_an_operator_cannot_print_is_no_value_of_it() -> None:
     custom = "{%UPSTREAM_CLUSTER_RAW%|%START_TIME% %REQ(USER-AGENT)%"
 

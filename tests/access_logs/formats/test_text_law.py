@@ -55,7 +55,7 @@ MAY_BE_LEFT_OUT = {
     "route_name": "%ROUTE_NAME%",
 }
 LITERALS = ('"', '" "', " ", " - ", "|", ",", "\t", '","k":"', "] ", "[", "=", "x", "")
-COMMON_LITERALS = ('" "', " ", '" ', ' "')
+COMMON_LITERALS = ('" "', " ", '" ', ' "', "|")
 
 
 @st.composite
