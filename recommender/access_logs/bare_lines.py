@@ -25,9 +25,11 @@ from recommender.access_logs.wrappers import (
     LIKE_PREFIX,
     LIKE_RECORD,
     LINE_SCHEMA,
+    MEMBERS,
     STORED_SCHEMA,
     TEXT_MEMBERS,
     LineShapes,
+    OwnMembers,
     no_parts,
     unwrap,
 )
@@ -51,6 +53,15 @@ def line_shapes(formats: Sequence[LogFormat]) -> LineShapes:
         (*DEFAULT_SHAPES.unescaped_starts, *text_starts(formats)),
         frozenset().union(*(f.members for f in of_json)),
         frozenset().union(*(f.objects for f in of_json)),
+        tuple(own for own in map(_own_members, of_json) if own.names and own.some),
+    )
+
+
+def _own_members(log_format: JsonFormat) -> OwnMembers:
+    return OwnMembers(
+        tuple(sorted(log_format.members.intersection(MEMBERS))),
+        tuple(sorted(set(log_format.always_there))),
+        tuple(key for key in log_format.telling if key not in MEMBERS),
     )
 
 
@@ -82,7 +93,7 @@ def _bare(
 ) -> pl.DataFrame:
     """Find the lines that a format reads as they stand, with LINE_SCHEMA."""
     if isinstance(log_format, JsonFormat):
-        if log_format.members.isdisjoint(TEXT_MEMBERS):
+        if log_format.members.isdisjoint(TEXT_MEMBERS) or _own_members(log_format).some:
             return LINE_SCHEMA.to_frame()
         return _lines(_read_by([log_format], stored.filter(_LINE.str.starts_with("{"))))
     if log_format.start.startswith(_OF_NO_PREFIX):

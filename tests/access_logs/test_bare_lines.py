@@ -168,6 +168,45 @@ def test_what_a_collector_has_expanded_is_found_among_what_it_adds(
     assert found_in(read_in_format(json.dumps(template, indent=1), record)) == [("other", CLUSTER)]
 
 
+@pytest.mark.parametrize("key", ["message", "log", "line", "content"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        KUBERNETES,
+        {"kubernetes.pod_name": "other", "kubernetes.namespace_name": "others"},
+        {"_pod_name_": "other", "_namespace_": "others", "__time__": "1", "sni": "null"},
+    ],
+)
+def test_a_line_with_the_key_of_a_text_may_be_expanded_into_a_record(
+    key: str, around: dict[str, Any]
+) -> None:
+    template = {
+        "time": "%START_TIME%",
+        key: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "c": "%UPSTREAM_CLUSTER_RAW%",
+        "sni": "%REQUESTED_SERVER_NAME%",
+    }
+    line = {"time": TIME, key: "/x", "c": CLUSTER, "sni": None, **around}
+    records = (line, {"_index": "x", "_source": line}, {"took": 1, "hits": {"hits": [line]}})
+
+    for record in records:
+        found = read_in_format(json.dumps(template, indent=1), json.dumps(record))
+        assert found_in(found) == [("other", CLUSTER)]
+        assert values(found, "server_name") == [None]
+
+
+def test_what_a_caller_writes_into_the_key_of_a_text_is_no_line_in_a_wrapper_either() -> None:
+    template = {"t": "%START_TIME%", "content": "%REQ(:PATH)%", "c": "%UPSTREAM_CLUSTER_RAW%"}
+    template["__time__"] = "%DURATION%"
+    lie = json.dumps({"t": TIME, "c": EVIL})
+    line = json.dumps({"t": TIME, "content": lie, "c": CLUSTER, "__time__": "1"})
+    downloaded = f"1795610000401\t{TIME}\t{line}"
+
+    for stored in (line, cri(line), downloaded):
+        found = read_in_format(json.dumps(template, indent=1), stored)
+        assert found_in(found) == [(POD[1], CLUSTER)], stored
+
+
 @pytest.mark.parametrize("last", ["%RESPONSE_CODE%", "%REQ(USER-AGENT)%"])
 def test_a_format_may_begin_with_a_time_as_collectors_put_before_lines(last: str) -> None:
     custom = f"%START_TIME(%Y-%m-%dT%H:%M:%S.%9fZ)% %UPSTREAM_CLUSTER_RAW% {last}"

@@ -98,6 +98,11 @@ class JsonFormat:
         return [key for key in needed if isinstance(key, str)]
 
     @property
+    def always_there(self) -> list[str]:
+        """List keys that the outermost object of every line has."""
+        return [str(leaf.path[0]) for leaf in self.leaves if self._always_there(leaf)]
+
+    @property
     def telling(self) -> list[str]:
         """List keys of which a line has one at least: others log the time, too."""
         others = [leaf.path for leaf in self.leaves if leaf.columns != ["start_time"]]

@@ -17,7 +17,7 @@ import polars as pl
 
 from recommender.access_logs.container_paths import PROXY_CONTAINER
 from recommender.access_logs.pieces import LINE_TOO_LONG, MOST_LINE_BYTES
-from recommender.access_logs.wrappers.line_shapes import DEFAULT_SHAPES, LineShapes
+from recommender.access_logs.wrappers.line_shapes import DEFAULT_SHAPES, LineShapes, OwnMembers
 from recommender.access_logs.wrappers.parts import (
     AMBIGUOUS_WRAPPER,
     PART_SCHEMA,
@@ -122,6 +122,7 @@ __all__ = [
     "TEXT_MEMBERS",
     "UNFINISHED",
     "LineShapes",
+    "OwnMembers",
     "no_parts",
     "unwrap",
 ]

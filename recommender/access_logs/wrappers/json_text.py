@@ -107,6 +107,12 @@ def without_members(text: pl.Expr, names: Iterable[str]) -> pl.Expr:
     return text
 
 
+def with_mark(text: pl.Expr, name: str, mark: str) -> pl.Expr:
+    """Put a mark before the name of a member of an object."""
+    begin = rf'^(\{{{_SKIPPED}")({_literal(name)}"{_SPACE}:)'
+    return text.str.replace(begin, f"${{1}}{mark}${{2}}")
+
+
 def elements(array: pl.Expr) -> pl.Expr:
     """List the objects of an array, as they are spelled; null if it holds anything else."""
     found = array.str.extract_all(OBJECT)

@@ -7,6 +7,21 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
+class OwnMembers:
+    """Say which keys of wrappers lines of a format of JSON have, too.
+
+    Attributes:
+        names: These keys.
+        always: Keys that every line of the format has.
+        some: Keys, none of them a wrapper's, of which every line has one at least.
+    """
+
+    names: tuple[str, ...]
+    always: tuple[str, ...]
+    some: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LineShapes:
     """Say what lines can look like that are in no wrapper.
 
@@ -15,11 +30,13 @@ class LineShapes:
             a caller can write any words there.
         members: The keys of lines of JSON.
         objects: Those that hold objects.
+        own: What formats of JSON have in common with wrappers.
     """
 
     unescaped_starts: tuple[str, ...]
     members: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
+    own: tuple[OwnMembers, ...] = ()
 
 
 # The default fields of ASM are a text that looks like JSON: nothing in it is escaped, so what

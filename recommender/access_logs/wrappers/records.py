@@ -2,7 +2,7 @@
 
 Where a record has the line as text, that is the line, whatever has been expanded beside it. Else
 the line is the object that the collector made of it: the record itself, without what names the
-pod, or the one object in it.
+pod, or the one object in it. A key that the format of an expanded line has is no collector's there.
 
 The shapes are those that the shippers document or write:
 
@@ -89,6 +89,7 @@ _NAMING: Final = {"kubernetes": KUBERNETES, "labels": LABELS, "fields": LABELS}
 TEXT_MEMBERS: Final = frozenset(("log", "message", "line", "content", "__raw_log__", "_source"))
 """The members that may be the line."""
 _PREFIX: Final = "member "
+_OWN: Final = "\ue000"  # no key begins so
 _NESTED_NAMES: Final = ("pod_name", "namespace_name", "pod_namespace", "container_name")
 """The keys inside `kubernetes` that decide, beside those that decide elsewhere too."""
 _TWO_NAMES: Final = r'"(?:pod|container)"\s*:\s*\{[^{}]*"name"\s*:[^{}]*"name"\s*:'
@@ -189,6 +190,29 @@ def _docker(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
 
 
 def _records(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
+    """Take lines out of records, where keys that are those of expanded lines say nothing."""
+    marked = parts.with_columns(_with_own_marked(shapes).alias("line")) if shapes.own else parts
+    found = _by_kind(marked, shapes)
+    if not shapes.own:
+        return found
+    shown = _LINE.str.replace_all(f'"{_OWN}', '"', literal=True)
+    return [part.with_columns(shown) for part in found]
+
+
+def _with_own_marked(shapes: LineShapes) -> pl.Expr:
+    line = _LINE
+    for own in shapes.own:
+        is_line = _LINE.str.contains_any([f'"{key}"' for key in own.some])
+        for key in own.always:
+            is_line &= _LINE.str.contains(json_text.inside(key))
+        marked = line
+        for name in own.names:
+            marked = json_text.with_mark(marked, name, _OWN)
+        line = pl.when(is_line).then(marked).otherwise(line)
+    return line
+
+
+def _by_kind(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
     present = set(parts["line"].str.extract_many(_MARKS).explode().unique().drop_nulls())
     there = [name for name in MEMBERS if f'"{name}"' in present]
     rows = _with_members(parts, there)
@@ -282,7 +306,8 @@ def _expanded(shapes: LineShapes) -> pl.Expr:
     named = [
         json_text.raw_member(line, name, json_text.OBJECT) for name in ("json", "log_processed")
     ]
-    own = [line.str.contains(json_text.inside(name) + r"\{") for name in sorted(shapes.objects)]
+    objects = [name for own in sorted(shapes.objects) for name in (own, _OWN + own)]
+    own = [line.str.contains(json_text.inside(name) + r"\{") for name in objects]
     whole = pl.when(pl.any_horizontal(pl.lit(value=False), *own)).then(bare)
     return pl.coalesce(whole, *named, bare.str.extract(_ONE_OBJECT), bare)
 
