@@ -230,3 +230,15 @@ def test_a_name_that_the_proxy_writes_first_is_nothing_of_a_caller() -> None:
     found = read_in_format(custom, f"[pod/web-1/istio-proxy] {line}", pod=("shop", None))
 
     assert found_in(found) == [("web-1", CLUSTER)]
+
+
+@pytest.mark.parametrize("prefix", ["[pod/web-1/istio-proxy] ", "web-1 istio-proxy "])
+def test_behind_a_time_and_a_word_of_the_proxy_a_caller_can_name_no_pod(prefix: str) -> None:
+    custom = "%START_TIME% %UPSTREAM_CLUSTER_RAW% %REQ(:AUTHORITY)% %REQ(USER-AGENT)%"
+    by_caller = "%START_TIME% %REQ(:AUTHORITY)% %UPSTREAM_CLUSTER_RAW% %REQ(USER-AGENT)%"
+    line = f"{TIME} {CLUSTER} a b {prefix}{TIME} {EVIL} evil x"
+
+    assert found_in(read_in_format(custom, line)) == [(POD[1], CLUSTER)]
+    found = read_in_format(custom, prefix + line, pod=("shop", None))
+    assert found_in(found) == [("web-1", CLUSTER)]
+    assert found_in(read_in_format(by_caller, f"{prefix}{TIME} a {CLUSTER} x")) == []

@@ -16,6 +16,7 @@ _NOT_OF_CALLERS: Final = frozenset(
     (*TIME_OPERATORS, "ENVIRONMENT", "FILTER_CHAIN_NAME", "ROUTE_NAME", "VIRTUAL_CLUSTER_NAME")
 )
 """Operators that print what the proxy, or the owners of the mesh, choose."""
+_WORDS_OF_CALLERS: Final = ("REQ", "REQUESTED_SERVER_NAME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,21 @@ class TextFormat:
     @property
     def begins_with_anything(self) -> bool:
         """Tell whether a caller can write words where a line begins, or behind its time."""
+        if self.begins_with_time and self._has_word_of_proxy_behind_time():
+            return False
         for token in self.tokens:
             if isinstance(token, str):
                 if token.strip(" "):
                     return False
             elif token.name not in _NOT_OF_CALLERS and alphabet_of(token).has(" "):
                 return True
+        return False
+
+    def _has_word_of_proxy_behind_time(self) -> bool:
+        """Tell whether a word follows the time that no caller chooses, and text behind it."""
+        match self.tokens[1:4]:
+            case (str(), Operator() as word, str()):
+                return word.name not in _WORDS_OF_CALLERS and not alphabet_of(word).has(" ")
         return False
 
 
