@@ -113,6 +113,12 @@ def with_mark(text: pl.Expr, name: str, mark: str) -> pl.Expr:
     return text.str.replace(begin, f"${{1}}{mark}${{2}}")
 
 
+def without_mark(text: pl.Expr, names: Iterable[str], mark: str) -> pl.Expr:
+    """Take a mark from the names of members again; no value is followed by a colon."""
+    marked = rf'"{_literal(mark)}((?:{"|".join(map(_literal, names))})"{_SPACE}:)'
+    return text.str.replace_all(marked, '"${1}')
+
+
 def elements(array: pl.Expr) -> pl.Expr:
     """List the objects of an array, as they are spelled; null if it holds anything else."""
     found = array.str.extract_all(OBJECT)

@@ -195,7 +195,8 @@ def _records(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
     found = _by_kind(marked, shapes)
     if not shapes.own:
         return found
-    shown = _LINE.str.replace_all(f'"{_OWN}', '"', literal=True)
+    names = sorted({name for own in shapes.own for name in own.names})
+    shown = json_text.without_mark(_LINE, names, _OWN)
     return [part.with_columns(shown) for part in found]
 
 
