@@ -53,7 +53,7 @@ def capture_of_config(proxy_config: Fields) -> Capture:
         next((name for name in names if name in proxy_config), names[0]) for names in _NAMES
     )
     mode = proxy_config.get(mode_name)
-    numbered = _MODES.get(mode) if isinstance(mode, int) and mode is not True else None
+    numbered = _MODES.get(mode) if isinstance(mode, int) and not isinstance(mode, bool) else None
     dns = fields.optional_text(fields.mapping(proxy_config, metadata_name), _DNS)
     return Capture(
         numbered or fields.text(proxy_config, mode_name),
