@@ -310,20 +310,25 @@ def test_limits_of_an_own_host_hold_where_another_namespace_has_the_service_in_s
     assert hosts_of(scoped, WEB) == ["aaa/own.ext", f"prod/{fqdn('a.prod')}"]
 
 
-def test_the_cluster_that_a_script_calls_is_of_the_same_service_as_before() -> None:
-    """Another namespace has a service of that name too, which no proxy was sent."""
-    name = fqdn("a.prod")
-    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
-    more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}], "ports": ports}
-    other = service_entry("a", "aaa", [name], **more)
-    code = f'function envoy_on_request(h) h:httpCall("outbound|80||{name}", {{}}, "", 50) end'
-    script = obj(
+def script_that_calls(cluster: str) -> Object:
+    """Make a script that calls an Envoy cluster for each request of the web pods."""
+    code = f'function envoy_on_request(h) h:httpCall("{cluster}", {{}}, "", 50) end'
+    return obj(
         "extensions.istio.io/v1alpha1",
         "TrafficExtension",
         "x",
         "client",
         spec={"selector": {"matchLabels": {"app": "web"}}, "lua": {"inlineCode": code}},
     )
+
+
+def test_the_cluster_that_a_script_calls_is_of_the_same_service_as_before() -> None:
+    """Another namespace has a service of that name too, which no proxy was sent."""
+    name = fqdn("a.prod")
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}], "ports": ports}
+    other = service_entry("a", "aaa", [name], **more)
+    script = script_that_calls(f"outbound|80||{name}")
     callers = [(WEB, (call(WEB, "10.0.0.2", 8080, host="b.prod"),))]
     scoped, changed, (after,) = applied([A, B, other, pod_of(WEB), script], callers)
 
@@ -365,14 +370,7 @@ def test_the_cluster_that_a_script_calls_is_still_there_for_one_of_several_objec
         for port in ports
     )
     second["metadata"]["creationTimestamp"] = "2026-01-01T00:00:09Z"
-    code = 'function envoy_on_request(h) h:httpCall("outbound|81||api.ext", {}, "", 50) end'
-    script = obj(
-        "extensions.istio.io/v1alpha1",
-        "TrafficExtension",
-        "x",
-        "client",
-        spec={"selector": {"matchLabels": {"app": "web"}}, "lua": {"inlineCode": code}},
-    )
+    script = script_that_calls("outbound|81||api.ext")
     web = replace(WEB, clusters=True)
     callers = [(web, (call(web, "10.0.0.2", 8080, host="b.prod"),))]
     scoped, changed, (after,) = applied([B, first, second, pod_of(web), script], callers)
