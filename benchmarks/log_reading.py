@@ -4,6 +4,7 @@ Every engine reads the same files to the same flows of each pod, in a process of
 all cores, and what it found is compared with what was written. Of gz files, MB are those unpacked.
 Figures are those of this machine at this time, and nothing but the flows is asserted. CPU seconds
 are those of all threads; what else the machine does lengthens them less than it lengthens seconds.
+Engines are compared round by round, in which they follow one another, and the middle round counts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,20 +30,15 @@ import polars as pl
 from benchmarks.log_flows import counts_of_rows, difference
 from benchmarks.log_paths import KINDS, MANY, SHAPES, SIZES, PodLogs, pods_of
 from benchmarks.log_readers import CHDB, DUCKDB, LINE_SCAN, READERS, THIS_TOOL
+from benchmarks.rounds import Reading, best, ratio
 
 _PACKAGES: Final = {THIS_TOOL: "recommend-sidecars", LINE_SCAN: "polars"}
 _PACKINGS: Final = ("plain", "gz")
 _BLOCK: Final = 1 << 24
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one engine took for some logs, and how its flows differ from those in them."""
-
-    seconds: float
-    processor_seconds: float
-    memory_peak: int
-    wrong: str | None
+Rounds = dict[str, list[Reading]]
+"""What each engine took in each round."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _warm(logs)
             found = _read_in_turn(options.readers, logs, options.repeat)
             _print_logs(logs, found)
-            readings |= {(logs, name): took for name, took in found.items()}
+            readings |= {(logs, name): best(took) for name, took in found.items()}
         _print_growth(readings)
     return 1 if any(reading.wrong for reading in readings.values()) else 0
 
@@ -88,7 +84,7 @@ def _options() -> argparse.ArgumentParser:
         type=int,
         default=1,
         metavar="N",
-        help="let all read N times, in turn, and keep the fewest seconds of each",
+        help="let all read N times, in turn; of each the fewest seconds are shown",
     )
     return parser
 
@@ -123,20 +119,10 @@ def _warm(logs: PodLogs) -> None:
                 pass
 
 
-def _read_in_turn(names: Sequence[str], logs: PodLogs, rounds: int) -> dict[str, Reading]:
+def _read_in_turn(names: Sequence[str], logs: PodLogs, rounds: int) -> Rounds:
     """Read logs with one engine after the other, as a machine is slow for minutes at a time."""
     readings = [{name: _read(name, logs) for name in names} for _ in range(rounds)]
-    return {name: _best([found[name] for found in readings]) for name in names}
-
-
-def _best(readings: Sequence[Reading]) -> Reading:
-    """Take the fewest seconds, as what else a machine does adds to them; of memory the most."""
-    return Reading(
-        min(took.seconds for took in readings),
-        min(took.processor_seconds for took in readings),
-        max(took.memory_peak for took in readings),
-        next((took.wrong for took in readings if took.wrong), None),
-    )
+    return {name: [found[name] for found in readings] for name in names}
 
 
 def _read(name: str, logs: PodLogs) -> Reading:
@@ -159,27 +145,41 @@ def _print_machine(readers: Sequence[str]) -> None:
     print(", ".join(versions), flush=True)
 
 
-def _print_logs(logs: PodLogs, found: dict[str, Reading]) -> None:
+def _print_logs(logs: PodLogs, found: Rounds) -> None:
     megabytes = sum(path.stat().st_size for path in logs.unpacked.files.values()) / 1e6
     title = f"{_name(logs)}: {_count(logs.lines, 'line')} of {_count(logs.pods, 'pod')}"
     title += f", {megabytes:,.0f} MB"
     print(f"\n{title:<54}{'seconds':>9}{'CPU s':>9}{'MB/s':>9}{'peak MB':>9}  flows")
-    for name, took in found.items():
+    for name, readings in found.items():
+        took = best(readings)
         flows = "-" if name == LINE_SCAN else took.wrong or "as written"
         print(
             f"{name:<54}{took.seconds:>9.2f}{took.processor_seconds:>9.2f}"
             f"{megabytes / took.seconds:>9,.0f}{took.memory_peak / 1e6:>9,.0f}  {flows}"
         )
+    _print_ratios(found)
+
+
+def _print_ratios(found: Rounds) -> None:
     ours, scan = found.get(THIS_TOOL), found.get(LINE_SCAN)
     others = [found[name] for name in (DUCKDB, CHDB) if name in found]
     if ours and others:
-        seconds = min(other.seconds for other in others) / ours.seconds
-        processor = min(other.processor_seconds for other in others) / ours.processor_seconds
-        print(f"times as fast as the faster of the others: {seconds:.2f}, by CPU {processor:.2f}")
+        print(f"times as fast as the faster of the others: {_ratios(others, ours)}")
     if ours and scan:
-        seconds = ours.seconds / scan.seconds
-        processor = ours.processor_seconds / scan.processor_seconds
-        print(f"times as long as the line scan: {seconds:.2f}, by CPU {processor:.2f}", flush=True)
+        print(f"times as long as the line scan: {_ratios([ours], scan)}", flush=True)
+
+
+def _ratios(above: Sequence[Sequence[Reading]], below: Sequence[Reading]) -> str:
+    """Write how some compare with one: the middle round, then what else can be said of it."""
+    seconds = ratio(above, below, lambda took: took.seconds)
+    processor = ratio(above, below, lambda took: took.processor_seconds)
+    if len(below) == 1:
+        return f"{seconds.middle:.2f}, by CPU {processor.middle:.2f}"
+    fewest = min(best(readings).seconds for readings in above) / best(below).seconds
+    return (
+        f"{seconds.middle:.2f} in the middle round, by CPU {processor.middle:.2f}"
+        f" (rounds {seconds.lowest:.2f} to {seconds.highest:.2f}, of the fewest {fewest:.2f})"
+    )
 
 
 def _name(logs: PodLogs) -> str:

@@ -182,6 +182,20 @@ def test_a_run_prints_every_engine_and_how_its_peak_grows(
     assert printed.count("times as long as the line scan") == 8
 
 
+def test_several_rounds_are_compared_by_the_middle_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--keep", str(tmp_path), "--kinds", "text", "--packing", "plain", "--pods", "one"]
+    options += ["--readers", "this-tool", "line-scan"]
+
+    assert log_reading.main([*options, "--lines", "2000", "--repeat", "2"]) == 0
+
+    number = r"\d+\.\d\d"
+    compared = rf"{number} in the middle round, by CPU {number} \(rounds {number} to {number}, "
+    printed = capsys.readouterr().out
+    assert re.search(rf"\ntimes as long as the line scan: {compared}of the fewest", printed)
+
+
 def test_a_run_has_the_shape_that_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
