@@ -96,7 +96,7 @@ def _bare(
         if log_format.members.isdisjoint(TEXT_MEMBERS) or _own_members(log_format).some:
             return LINE_SCHEMA.to_frame()
         return _lines(_read_by([log_format], stored.filter(_LINE.str.starts_with("{"))))
-    if log_format.start.startswith(_OF_NO_PREFIX):
+    if log_format.start.startswith(_OF_NO_PREFIX) and not log_format.begins_with_anything:
         return LINE_SCHEMA.to_frame()
     read = _read_by([log_format], stored.filter(LIKE_PREFIX))
     bare = _lines(_not_wrapped(read, formats, shapes))

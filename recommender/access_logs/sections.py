@@ -29,6 +29,8 @@ from recommender.access_logs.pieces import (
 from recommender.access_logs.read_ahead import read_ahead
 
 SECTION_BYTES: Final = 8 << 20
+_MOST_TIMES: Final = 4
+_PARTS_OF_REST: Final = 8
 MOST_ROWS: Final = 100_000
 _FAR_END: Final = 1 << 62
 _WAITING_FOR_EACH: Final = 2
@@ -81,7 +83,7 @@ class Reading:
         kinds: What finds the kinds of lines.
         stdin: The standard input.
         storage: What opens objects.
-        section_bytes: How long the sections are that large files are cut into.
+        section_bytes: How long the last sections are that large files are cut into.
         batch_bytes: How much text to hold at most that is to be looked at, about.
         readers: How many sections are read at the same time.
     """
@@ -149,9 +151,21 @@ def _bounds_of(
         if size is None:
             yield file, None
             continue
-        bounds = [*range(0, max(1, size), section_bytes), None]
-        for begin, end in pairwise(bounds):
+        for begin, end in pairwise([*section_begins(size, section_bytes), None]):
             yield file, (begin or 0, end)
+
+
+def section_begins(size: int, least: int) -> Iterator[int]:
+    """Say where sections begin: the first are longer, as what is in all of them is merged.
+
+    The last are short, so that nobody has long to read when all others are done.
+    """
+    at = 0
+    while True:
+        yield at
+        at += max(least, min((size - at) // _PARTS_OF_REST, least * _MOST_TIMES))
+        if at >= size:
+            return
 
 
 def _may_wait(file: LogFile) -> bool:

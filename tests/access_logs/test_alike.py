@@ -84,6 +84,23 @@ def test_other_lines_between_usual_ones_are_as_by_themselves() -> None:
     assert_same("\n".join(lines).encode())
 
 
+def test_odd_prefixes_of_a_container_runtime_are_as_by_themselves() -> None:
+    """Most are known by their bytes, whatever digits they have; others by their parts."""
+    usual = cri(text())
+    begin = usual.index("[")
+    odd = [
+        usual[:place] + sign + usual[place + 1 :]
+        for place in range(begin)
+        for sign in "09:/;ZF P[x"
+    ]
+    shorter = [usual[:place] + usual[place + 1 :] for place in range(begin)]
+
+    assert usual[:begin].endswith("Z stdout F ")
+    assert begin == 40
+    assert_same("\n".join(x for line in (*odd, *shorter) for x in (usual, line)).encode())
+    assert_same("\n".join(usual[:end] for end in range(begin + 9)).encode())
+
+
 def test_bytes_that_are_no_text_disturb_nothing() -> None:
     odd = text(user_agent="AGENT").encode().replace(b"AGENT", bytes(range(128, 256)))
     authority = text(authority="HOST").encode().replace(b"HOST", b"\xff\xfe")

@@ -19,7 +19,13 @@ from recommender.access_logs.formats import assumed_formats
 from recommender.access_logs.log_file import LogFile
 from recommender.access_logs.object_storage import ObjectStorage
 from recommender.access_logs.pieces import Piece, plain_size, read_pieces
-from recommender.access_logs.sections import Reading, Section, SpareKinds, read_sections
+from recommender.access_logs.sections import (
+    Reading,
+    Section,
+    SpareKinds,
+    read_sections,
+    section_begins,
+)
 from tests.access_logs.helpers import (
     POD,
     as_json,
@@ -248,6 +254,18 @@ def test_only_what_is_plain_is_cut(tmp_path: Path, content: bytes, is_cut: bool)
 def test_what_is_no_file_on_a_disk_is_not_cut(tmp_path: Path) -> None:
     assert plain_size(LogFile(None, "stdin")) is None
     assert plain_size(LogFile(tmp_path / "gone", "gone")) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 31, 32, 33, 1000, 100_003])
+def test_the_last_sections_of_a_file_are_the_shortest(size: int) -> None:
+    begins = [*section_begins(size, 8)]
+    lengths = [end - begin for begin, end in pairwise([*begins, max(1, size)])]
+
+    assert begins[0] == 0
+    assert all(8 <= length <= 32 for length in lengths[:-1])
+    assert 1 <= lengths[-1] <= 32
+    assert lengths[:-1] == sorted(lengths[:-1], reverse=True)
+    assert size < 1000 or (lengths[0], lengths[-2]) == (32, 8)
 
 
 @needs_compiled

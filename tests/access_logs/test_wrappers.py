@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,7 @@ def test_empty_lines_are_counted() -> None:
 
 
 FORWARDED_FIRST = '%REQ(X-FORWARDED-FOR)% [%START_TIME%] "%REQ(:AUTHORITY)%" %UPSTREAM_CLUSTER_RAW%'
+FORGEABLE = {"behind words that name a pod, which callers can write in this format": 1}
 WORDS = {
     "stern": "evil istio-proxy ",
     "stern, namespaces": "evil evil istio-proxy ",
@@ -131,9 +133,32 @@ def test_words_that_a_caller_can_write_first_name_no_pod(words: str) -> None:
 
     found = read_in_format("%START_TIME% %UPSTREAM_CLUSTER%", line, pod=("shop", None))
     assert values(found, "source_pod") == ["evil"]
-    assert skipped(read_in_format(FORWARDED_FIRST, line, text())) == {
-        "behind words that name a pod, which callers can write in this format": 1
-    }
+    assert skipped(read_in_format(FORWARDED_FIRST, line, text())) == FORGEABLE
+
+
+@pytest.mark.parametrize(
+    ("format_string", "is_believed"),
+    [
+        ("[%REQ(X-FORWARDED-FOR)%] %UPSTREAM_CLUSTER_RAW% [%START_TIME%]", False),
+        ("[%REQ(:METHOD)% %REQ(X-REAL-IP)%] %UPSTREAM_CLUSTER_RAW% [%START_TIME%]", False),
+        ("[%START_TIME% %REQ(X-REAL-IP)%] %UPSTREAM_CLUSTER_RAW%", True),
+        ("[%START_TIME%] %REQ(X-REAL-IP)% %UPSTREAM_CLUSTER_RAW%", True),
+        ("(%REQ(X-FORWARDED-FOR)%) %UPSTREAM_CLUSTER_RAW% [%START_TIME%]", True),
+    ],
+)
+def test_a_bracket_of_the_format_may_be_that_of_a_prefix(
+    format_string: str, is_believed: bool
+) -> None:
+    """Behind it a caller can write the rest of the prefix, unless a word of the proxy follows."""
+    fields = {"UPSTREAM_CLUSTER_RAW": "outbound|80||a", "START_TIME": "2026-11-23T12:16:11.401Z"}
+    line = re.sub(
+        r"%([A-Z_]+)(?:\(.*?\))?%", lambda found: fields.get(found[1], "x"), format_string
+    )
+
+    found = read_in_format(format_string, f"[pod/web/istio-proxy] {line}", pod=("shop", None))
+
+    assert values(found, "source_pod") == ["web"] * is_believed
+    assert skipped(found) == ({} if is_believed else {"from a pod that is not known": 1})
 
 
 def test_colours_are_nothing_that_a_caller_can_write() -> None:

@@ -16,6 +16,7 @@ _NOT_OF_CALLERS: Final = frozenset(
     (*TIME_OPERATORS, "ENVIRONMENT", "FILTER_CHAIN_NAME", "ROUTE_NAME", "VIRTUAL_CLUSTER_NAME")
 )
 """Operators that print what the proxy, or the owners of the mesh, choose."""
+_WRAPPERS_BEGIN: Final = ("[pod/", '[{"')
 _WORDS_OF_CALLERS: Final = ("REQ", "REQUESTED_SERVER_NAME")
 
 
@@ -54,15 +55,19 @@ class TextFormat:
 
     @property
     def begins_with_anything(self) -> bool:
-        """Tell whether a caller can write words where a line begins, or behind its time."""
+        """Tell whether a caller can write what a wrapper begins with, or that behind the time."""
         if self.begins_with_time and self._has_word_of_proxy_behind_time():
             return False
-        for token in self.tokens:
+        opened = bool(self.start) and _may_open_wrapper(self.start)
+        for token in self.tokens[1:] if opened else self.tokens:
             if isinstance(token, str):
                 if token.strip(" "):
                     return False
-            elif token.name not in _NOT_OF_CALLERS and alphabet_of(token).has(" "):
-                return True
+            elif token.name not in _NOT_OF_CALLERS:
+                if alphabet_of(token).has(" "):
+                    return True
+            elif opened:
+                return False
         return False
 
     def _has_word_of_proxy_behind_time(self) -> bool:
@@ -71,6 +76,11 @@ class TextFormat:
             case (str(), Operator() as word, str()):
                 return word.name not in _WORDS_OF_CALLERS and not alphabet_of(word).has(" ")
         return False
+
+
+def _may_open_wrapper(start: str) -> bool:
+    """Tell whether a prefix of kubectl or an array of records may begin with a text."""
+    return any(opening.startswith(start.strip(" ")) for opening in _WRAPPERS_BEGIN)
 
 
 def text_format(format_string: str, name: str, *, is_assumed: bool = False) -> TextFormat:

@@ -10,13 +10,33 @@
 #define IS_JSON 255
 #define IS_PEER 254
 
+#define USUAL_PREFIX 40
 #define AHEAD 1024 /* bytes that are fetched before they are looked at */
+
+/* Match by blocks what a container runtime most often writes before a line: `0` with any digit and
+ * everything else with itself. */
+static int has_usual_prefix(Span line)
+{
+    static const uint8_t shape[3 * BLOCK] = "0000-00-00T00:00:00.000000000Z stdout F ";
+    uint64_t fitting = 0;
+    for (int at = 0; at < (int)sizeof shape; at += BLOCK) {
+        Block found = block_at(line.at + at), wanted = block_at(shape + at);
+        Block is_digit = (Block)(found - '0' < 10) & (Block)(wanted == '0');
+        fitting |= (uint64_t)bits_of(is_digit | (Block)(found == wanted)) << at;
+    }
+    return length_of(line) >= USUAL_PREFIX && !(~fitting << (WORD - USUAL_PREFIX));
+}
 
 /* Return the end of `<time> <stream> <tag> `, which a container runtime writes; else NULL. */
 static Text after_runtime_prefix(Span line, int *is_stdout, int *is_part)
 {
     static const char shape[] = "0000-00-00T00:00:00";
     const size_t length = sizeof shape - 1;
+    if (has_usual_prefix(line)) {
+        *is_stdout = 1;
+        *is_part = 0;
+        return line.at + USUAL_PREFIX;
+    }
     if ((size_t)(line.end - line.at) < length + 12 || !has_shape(line.at, shape, length))
         return NULL;
     Text at = line.at + length;
