@@ -58,6 +58,17 @@ def test_a_record_that_a_caller_wrote_around_the_line_is_not_believed(
     assert found_in(truth) == [(POD[1], CLUSTER)]
 
 
+def test_a_record_that_a_line_with_a_brace_before_what_a_caller_wrote_may_be_is_not_believed() -> (
+    None
+):
+    custom = "{%REQ(USER-AGENT)% %UPSTREAM_CLUSTER_RAW% %REQ(:AUTHORITY)% %START_TIME% %REQ(A)%"
+    line = f"{{x {CLUSTER} a {TIME} x"
+
+    assert found_in(read_in_format(custom, line)) == [(POD[1], CLUSTER)]
+    record = json.dumps({"log": f"{line}\n", **KUBERNETES})
+    assert skipped(read_in_format(custom, record)) == FORGEABLE
+
+
 def test_a_record_that_no_caller_can_have_written_is_believed() -> None:
     """Here the record ends with nothing that the format has there."""
     custom = FORWARDED.removesuffix(" %REQ(TRACEPARENT)%")

@@ -107,7 +107,7 @@ def values_of(
             parts.append(token)
             continue
         value = _value(token, columns.get(place), time, is_assumed=is_assumed)
-        parts.append(_beside_bar(value, parts) if _touches_bar(parts, rest) else value)
+        parts.append(_beside_bar(value, parts, rest) if _touches_bar(parts, rest) else value)
         place += 1
     return parts
 
@@ -115,10 +115,14 @@ def values_of(
 def _touches_bar(before: Sequence[Part], rest: Token | None) -> bool:
     """Tell whether a bar stands right before a value or right behind it."""
     is_behind = bool(before) and isinstance(before[-1], str) and before[-1].endswith(_BAR)
-    return is_behind or (isinstance(rest, str) and rest.startswith(_BAR))
+    return is_behind or _is_bar(rest)
 
 
-def _beside_bar(value: Value, before: Sequence[Part]) -> Value:
+def _is_bar(rest: Token | None) -> bool:
+    return isinstance(rest, str) and rest.startswith(_BAR)
+
+
+def _beside_bar(value: Value, before: Sequence[Part], rest: Token | None) -> Value:
     """Tell the bars in the name of an Envoy cluster from those between the values."""
     if value.signs == NAME:
         return Value(NAME_WITHOUT_BAR.pattern, NAME_WITHOUT_BAR, column=value.column)
@@ -126,7 +130,7 @@ def _beside_bar(value: Value, before: Sequence[Part]) -> Value:
         return value
     is_open = any(isinstance(part, Value) and part.signs.has(_BAR) for part in before)
     pattern = BARRED_CLUSTER_BEHIND_ANYTHING if is_open else BARRED_CLUSTER
-    return Value(pattern, CLUSTER, is_fixed=True, column=value.column)
+    return Value(pattern, CLUSTER, _is_bar(rest), value.column)
 
 
 def _value(

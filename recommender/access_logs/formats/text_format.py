@@ -16,7 +16,7 @@ _NOT_OF_CALLERS: Final = frozenset(
     (*TIME_OPERATORS, "ENVIRONMENT", "FILTER_CHAIN_NAME", "ROUTE_NAME", "VIRTUAL_CLUSTER_NAME")
 )
 """Operators that print what the proxy, or the owners of the mesh, choose."""
-_WRAPPERS_BEGIN: Final = ("[pod/", '[{"')
+_WRAPPERS_BEGIN: Final = ("[pod/", '[{"', '{"')
 _WORDS_OF_CALLERS: Final = ("REQ", "REQUESTED_SERVER_NAME")
 
 
@@ -79,7 +79,7 @@ class TextFormat:
 
 
 def _may_open_wrapper(start: str) -> bool:
-    """Tell whether a prefix of kubectl or an array of records may begin with a text."""
+    """Tell whether a prefix of kubectl, a record or an array of them may begin with a text."""
     return any(opening.startswith(start.strip(" ")) for opening in _WRAPPERS_BEGIN)
 
 

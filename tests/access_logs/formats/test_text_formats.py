@@ -171,6 +171,19 @@ def test_behind_a_field_of_the_caller_bars_are_those_of_a_cluster_in_one_way_onl
     assert read(custom, line(custom, passed, user_agent=forged))["reason"] == AMBIGUOUS_TEXT
 
 
+@pytest.mark.parametrize("separator", [" ", "|"])
+@pytest.mark.parametrize("cluster", [CLUSTER, None])
+def test_where_a_cluster_ends_that_nothing_follows_but_another_value_is_not_guessed(
+    separator: str, cluster: str | None
+) -> None:
+    values = ("%START_TIME%", "%UPSTREAM_CLUSTER_RAW%%REQ(:METHOD)%", "%REQ(:AUTHORITY)%")
+    custom = separator.join(values)
+
+    found = read(custom, line(custom, {"%UPSTREAM_CLUSTER_RAW%": cluster}))
+
+    assert found["reason"] == AMBIGUOUS_TEXT
+
+
 def test_what_an_operator_cannot_print_is_no_value_of_it() -> None:
     custom = "{%UPSTREAM_CLUSTER_RAW%|%START_TIME% %REQ(USER-AGENT)%"
 
