@@ -9,7 +9,8 @@ from operator import attrgetter
 
 from recommender.discovery.model import NamespaceNeed, NeedKind
 from recommender.discovery.names import NamespacesOf
-from recommender.istio.call import Fate, Resolution, resolve_call
+from recommender.istio.call import resolve_call
+from recommender.istio.resolution import Fate, Resolution
 from recommender.mesh import Labels, MeshIndex, WorkloadId
 from recommender.recommendation.kubernetes_clusters import can_be_made, readings
 from recommender.recommendation.needs import CallNeeds, needs_of

@@ -11,17 +11,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from recommender.discovery.calls import SeenCalls, view_of
-from recommender.istio.call import (
-    VIRTUAL_OUTBOUND,
-    Fate,
-    OutboundCall,
-    ProxyConfig,
-    Resolution,
-    looks_for_http,
-    resolve_call,
-)
+from recommender.istio.call import VIRTUAL_OUTBOUND, looks_for_http, resolve_call
 from recommender.istio.discovery import without_namespaces
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import ServiceKey
+from recommender.istio.resolution import Fate, OutboundCall, Resolution
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.mesh import Mesh, WorkloadId
 from recommender.recommendation.needs import CallNeeds

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.destination_rules import MergedRule
 from recommender.istio.outbound_clusters import Discovery, clusters_of, services_with_rules
 from recommender.istio.outbound_listeners import has_catch_all, passes_through
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import RegistryService
 from recommender.istio.size_amounts import OutboundResources, size_amounts
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.destination_rules import MergedRule
 from recommender.istio.endpoint_index import ServiceEndpoint
 from recommender.istio.protocols import Protocol
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import RegistryPort, RegistryService, Resolution
 from recommender.istio.routes import cluster_name
 from recommender.istio.sidecar_scope import ScopeRules

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recommender.istio.call import ProxyConfig, listener_for_routes
 from recommender.istio.http_proxy_hosts import http_proxy_hosts, is_http_proxy
 from recommender.istio.listeners import OutboundListener
+from recommender.istio.proxy_config import ProxyConfig, listener_for_routes
 from recommender.istio.virtual_hosts import VirtualHost, virtual_hosts
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.endpoint_index import EndpointIndex, ServiceEndpoint
 from recommender.istio.listeners import OutboundListener
 from recommender.istio.outbound_clusters import Discovery, OutboundCluster, outbound_clusters
@@ -24,6 +23,7 @@ from recommender.istio.outbound_listeners import (
 )
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import DYNAMIC_DNS, REGISTRY_ONLY
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.routes import BuiltRoute
 from recommender.istio.telemetry import OutboundTelemetry, outbound_telemetry
 from recommender.istio.virtual_hosts import VirtualHost

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 
-from recommender.istio.call import is_bound
+from recommender.istio.proxy_config import is_bound
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import Labels, Mesh, MeshIndex, Sidecar, WorkloadId
 from recommender.mesh.topology import tells_place

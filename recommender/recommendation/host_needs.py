@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recommender.istio.call import ProxyConfig
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import ServiceKey
 from recommender.istio.validation import egress_host_problem
 from recommender.mesh import VirtualService

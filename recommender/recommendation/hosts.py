@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import (
-    VIRTUAL_OUTBOUND,
-    ProxyConfig,
-    Resolution,
-    looks_for_http,
-    resolve_call,
-)
+from recommender.istio.call import VIRTUAL_OUTBOUND, looks_for_http, resolve_call
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import Registry, ServiceKey
+from recommender.istio.resolution import Resolution
 from recommender.recommendation.host_needs import HostNeed, host_entry, listener_at, service_host
 from recommender.recommendation.model import HostReason, Note, ReasonKind
 from recommender.recommendation.needs import CallNeeds

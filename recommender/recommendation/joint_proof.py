@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender.istio.call import Fate
 from recommender.istio.registry import RegistryService
+from recommender.istio.resolution import Fate
 from recommender.recommendation.entries import without_covered
 from recommender.recommendation.host_needs import HostNeed
 from recommender.recommendation.hosts import Proof, Prover

@@ -11,16 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from recommender.istio.call import (
-    Fate,
-    OutboundCall,
-    ProxyConfig,
-    Resolution,
-    looks_for_http,
-    resolve_call,
-)
+from recommender.istio.call import looks_for_http, resolve_call
 from recommender.istio.proxy import Proxy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import Registry, ServiceKey
+from recommender.istio.resolution import Fate, OutboundCall, Resolution
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import VirtualService
 from recommender.recommendation.host_needs import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from recommender.istio.call import Resolution, resolve_call
+from recommender.istio.call import resolve_call
+from recommender.istio.resolution import Resolution
 from recommender.recommendation.host_needs import HostNeed, service_host
 from recommender.recommendation.model import HostReason, Note
 from recommender.recommendation.needs import CallNeeds

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution
 from recommender.istio.proxy import PASSTHROUGH_CLUSTERS
+from recommender.istio.proxy_config import ProxyConfig
+from recommender.istio.resolution import Fate, OutboundCall, Resolution
 from recommender.istio.routes import cluster_name
 from recommender.istio.virtual_service_index import without_port
 from recommender.mesh import VirtualService

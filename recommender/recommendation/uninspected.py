@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recommender.istio.call import (
-    VIRTUAL_OUTBOUND,
-    OutboundCall,
-    ProxyConfig,
-    looks_for_http,
-    resolve_call,
-)
+from recommender.istio.call import VIRTUAL_OUTBOUND, looks_for_http, resolve_call
+from recommender.istio.proxy_config import ProxyConfig
+from recommender.istio.resolution import OutboundCall
 from recommender.recommendation.views import View
 from recommender.service_graph import Call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recommender.istio.call import Fate
+from recommender.istio.resolution import Fate
 from recommender.mesh import WorkloadId
 from recommender.recommendation.model import LeftOut
 from recommender.recommendation.needs import CallNeeds

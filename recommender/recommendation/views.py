@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from recommender.istio.call import ProxyConfig, SharedHosts
 from recommender.istio.kubernetes_clusters import further_istiods
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.proxy_config import ProxyConfig, SharedHosts
 from recommender.istio.registry import build_registry
 from recommender.istio.sidecar_scope import ScopeRules, SidecarScope, select_sidecar, sidecar_scope
 from recommender.mesh import EgressListener, Labels, MeshIndex, Pod, Sidecar, WorkloadId

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from recommender.config_dump import ConfigDump
 from recommender.errors import InputError
-from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import size_of_resources
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.size_amounts import OutboundResources
 from recommender.mesh import MeshIndex, WorkloadId
 from recommender.mesh.pod_names import workload_of_pod

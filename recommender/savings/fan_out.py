@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from recommender.istio.call import ProxyConfig
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.pushes import (
     DESTINATION_RULE,
     ENDPOINTS,

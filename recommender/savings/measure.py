@@ -10,8 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 
 from recommender.config_dump import ConfigDump
-from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import ConfigSize, ConfigSizer, sum_of
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import ScopeRules, build_scope_rules
 from recommender.mesh import Labels, Mesh, MeshIndex, WorkloadId, index_mesh

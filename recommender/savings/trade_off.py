@@ -14,8 +14,8 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import ConfigSizer
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.pushes import push_dependencies
 from recommender.istio.sidecar_scope import build_scope_rules
 from recommender.mesh import Labels, Mesh, MeshIndex, index_mesh

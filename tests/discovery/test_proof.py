@@ -6,9 +6,10 @@ import pytest
 
 from recommender.discovery.calls import callers, seen_calls
 from recommender.discovery.proof import Comparison, is_unchanged
-from recommender.istio.call import OutboundCall, ProxyConfig
 from recommender.istio.discovery import without_namespaces
 from recommender.istio.proxy import Proxy
+from recommender.istio.proxy_config import ProxyConfig
+from recommender.istio.resolution import OutboundCall
 from recommender.istio.sidecar_scope import build_scope_rules, sidecar_scope
 from recommender.mesh import index_mesh
 from recommender.recommendation.views import build_view_rules

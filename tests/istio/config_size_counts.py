@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.outbound_clusters import Discovery
 from recommender.istio.outbound_listeners import has_catch_all, passes_through
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.size_amounts import OutboundResources
 from tests.istio.judge import JudgedProxy
 from tests.istio.verdicts import Resource, Size

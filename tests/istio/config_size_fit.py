@@ -17,12 +17,12 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.config_size.shape import FULL
-from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import (
     DEFAULT_COEFFICIENTS,
     SizeCoefficients,
     config_size,
 )
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.size_amounts import OutboundResources, size_amounts
 from tests.istio.config_size_counts import TYPES, Sample, differences
 from tests.istio.config_size_samples import (

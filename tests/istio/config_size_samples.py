@@ -16,8 +16,8 @@ from benchmarks.config_size.shape import SMALL as SMALL_BENCHMARK
 from benchmarks.config_size.shape import Shape
 from benchmarks.plan import Sizes
 from benchmarks.synthetic import LOGS, MESH, generate
-from recommender.istio.call import ProxyConfig
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.sidecar_scope import (
     ScopeRules,
     build_scope_rules,

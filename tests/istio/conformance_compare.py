@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from itertools import chain
 
-from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.call import resolve_call
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.protocols import Protocol
 from recommender.istio.proxy import Proxy, outbound_traffic_policy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import RegistryService, ServiceKey
+from recommender.istio.resolution import Fate, OutboundCall, Resolution
 from recommender.istio.routes import BuiltRoute
 from recommender.istio.sidecar_scope import (
     ScopeRules,

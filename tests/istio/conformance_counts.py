@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recommender.istio.call import Fate, Resolution
+from recommender.istio.resolution import Fate, Resolution
 from recommender.istio.sidecar_scope import ScopeRules
 from recommender.mesh import RequestMatch
 from tests.istio.conformance_compare import resolve

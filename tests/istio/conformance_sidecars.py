@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from recommender.istio.call import VIRTUAL_OUTBOUND, ProxyConfig, looks_for_http, resolve_call
+from recommender.istio.call import VIRTUAL_OUTBOUND, looks_for_http, resolve_call
 from recommender.istio.proxy import outbound_traffic_policy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import ServiceKey
 from recommender.istio.sidecar_scope import (
     ScopeRules,

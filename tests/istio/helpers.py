@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.proxy import Proxy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.sidecar_scope import (
     ScopeRules,
     SidecarScope,

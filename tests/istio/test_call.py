@@ -2,8 +2,10 @@
 
 import pytest
 
-from recommender.istio.call import Fate, OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.call import resolve_call
 from recommender.istio.proxy import Proxy
+from recommender.istio.proxy_config import ProxyConfig
+from recommender.istio.resolution import Fate, OutboundCall, Resolution
 from tests.istio.helpers import fqdn, rules_of, scope_of, service, virtual_service
 from tests.mesh.helpers import Object, obj
 

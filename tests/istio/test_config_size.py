@@ -6,7 +6,6 @@ from dataclasses import fields
 
 import pytest
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.config_size import (
     NO_CONFIG,
     ConfigSize,
@@ -16,6 +15,7 @@ from recommender.istio.config_size import (
 )
 from recommender.istio.outbound_clusters import outbound_clusters
 from recommender.istio.proxy import DYNAMIC_DNS, Proxy
+from recommender.istio.proxy_config import ProxyConfig
 from tests.istio.endpoint_mesh import (
     destination_rule,
     endpoint_mesh,

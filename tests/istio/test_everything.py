@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recommender.istio.call import ProxyConfig
 from recommender.istio.listener_scope import ListenerScope
 from recommender.istio.outbound_listeners import outbound_listeners, route_configurations
 from recommender.istio.proxy import Proxy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.sidecar_scope import (
     ScopeRules,
     SidecarScope,

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from recommender.istio.call import OutboundCall, ProxyConfig, Resolution, resolve_call
+from recommender.istio.call import resolve_call
 from recommender.istio.kubernetes_clusters import kubernetes_cluster_notes
 from recommender.istio.outbound_clusters import outbound_clusters
 from recommender.istio.proxy import Proxy
+from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.registry import RegistryService, build_registry
+from recommender.istio.resolution import OutboundCall, Resolution
 from recommender.istio.sidecar_scope import build_scope_rules, sidecar_scope
 from recommender.mesh import Mesh
 from recommender.mesh.topology import CLUSTER_LABEL

@@ -25,6 +25,7 @@ from recommender.istio import (
 )
 from recommender.istio.host_names import overlaps
 from recommender.istio.protocols import Protocol
+from recommender.istio.resolution import Fate
 from tests.istio.conformance_record import Loaded
 
 Wrong = Callable[..., Any]
@@ -161,7 +162,7 @@ FAULTS: dict[str, tuple[object, str, Invert]] = {
     "what is unknown always passes through": (
         call,
         "_unknown_fate",
-        always(call.Fate.PASSTHROUGH),
+        always(Fate.PASSTHROUGH),
     ),
     "every route match holds for every proxy": (routes, "matches_source", always(True)),
     "every request takes the first route": (routes, "matches_request", always(True)),
