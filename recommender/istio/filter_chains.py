@@ -52,16 +52,16 @@ class FilterChain:
 
     def matched(self) -> tuple[bool, frozenset[str], frozenset[str]]:
         """Return what the chain matches; of chains that match the same istiod keeps the first."""
-        return self.plain_http, frozenset(self.server_names) - {"*"}, frozenset(self._networks())
+        return self.plain_http, frozenset(self.server_names) - {"*"}, frozenset(self.networks())
 
     def lookups(self) -> Iterator[tuple[bool, str, str]]:
         """Yield each server name in each subnet by which Envoy looks the chain up."""
         any_name = "*" in self.server_names
         names = () if any_name else (name.lower() for name in self.server_names)
-        for name, network in product(list(names) or [""], list(self._networks()) or [""]):
+        for name, network in product(list(names) or [""], list(self.networks()) or [""]):
             yield self.plain_http, name, network
 
-    def _networks(self) -> Iterator[str]:
+    def networks(self) -> Iterator[str]:
         """Yield the subnets that limit the chain: `0.0.0.0`, of whatever length, does not."""
         for subnet in self.subnets:
             if subnet.partition("/")[0] != _UNSPECIFIED:

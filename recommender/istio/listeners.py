@@ -158,21 +158,21 @@ def _is_shut_out(current: Protocol, incoming: Protocol) -> bool:
 
 def _narrowed_by_subnet(chains: list[FilterChain], address: str) -> list[FilterChain]:
     """Keep the chains of the smallest subnet that holds the address, else those without any."""
-    limited = [chain for chain in chains if chain.subnets]
-    if not limited:
+    networks = [list(chain.networks()) for chain in chains]
+    if not any(networks):
         return chains
     target = ip_address(address)
     best: list[FilterChain] = []
     longest = -1
-    for chain in limited:
-        for subnet in (ip_network(text, strict=False) for text in chain.subnets):
+    for chain, limits in zip(chains, networks, strict=True):
+        for subnet in map(ip_network, limits):
             if target.version != subnet.version or target not in subnet:
                 continue
             if subnet.prefixlen > longest:
                 best, longest = [], subnet.prefixlen
             if subnet.prefixlen == longest:
                 best.append(chain)
-    return best or [chain for chain in chains if not chain.subnets]
+    return best or [chain for chain, limits in zip(chains, networks, strict=True) if not limits]
 
 
 def _narrowed_by_name(chains: list[FilterChain], server_name: str | None) -> list[FilterChain]:

@@ -6,7 +6,14 @@ from recommender.istio.call import resolve_call
 from recommender.istio.proxy import Proxy
 from recommender.istio.proxy_config import ProxyConfig
 from recommender.istio.resolution import Fate, OutboundCall, Resolution
-from tests.istio.helpers import fqdn, rules_of, scope_of, service, virtual_service
+from tests.istio.helpers import (
+    fqdn,
+    rules_of,
+    scope_of,
+    service,
+    service_entry,
+    virtual_service,
+)
 from tests.mesh.helpers import Object, obj
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -144,3 +151,30 @@ def test_the_method_and_headers_of_an_http_route_count() -> None:
 
     assert names(resolved(route, method="GET")) == ["rest"]
     assert names(resolved(route, method="POST", path="/x")) == ["asked", "rest"]
+
+
+def by_name_at_443(address: str, *addresses: str) -> Resolution:
+    """Resolve a connection for api.example, beside a ServiceEntry for TCP that has addresses."""
+    rules = rules_of(entry_at_443("api", "TLS"), entry_at_443("any", "TCP", *addresses))
+    config = ProxyConfig(rules, scope_of(rules, "a", "*/*"), Proxy("a"))
+    return resolve_call(config, OutboundCall(address, 443, False, server_name="api.example"))
+
+
+def entry_at_443(name: str, protocol: str, *addresses: str) -> Object:
+    listed = [{"number": 443, "name": protocol.lower(), "protocol": protocol}]
+    return service_entry(name, "a", f"{name}.example", ports=listed, addresses=list(addresses))
+
+
+@pytest.mark.parametrize(
+    ("address", "subnet", "host"),
+    [
+        ("203.0.113.7", "0.0.0.0/0", "api.example"),
+        ("203.0.113.7", "203.0.113.0/24", "any.example"),
+        ("198.51.100.7", "203.0.113.0/24", "api.example"),
+    ],
+)
+def test_a_service_entry_for_every_address_takes_no_connection_that_another_has_the_name_of(
+    address: str, subnet: str, host: str
+) -> None:
+    """Istiod sends no subnet for `0.0.0.0/0` (`toFilterChainMatch`)."""
+    assert by_name_at_443(address, subnet).host == host
