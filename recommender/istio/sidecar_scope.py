@@ -356,6 +356,9 @@ def _pulled_in(
     if 0 in ports:
         return service
     kept = tuple(port for port in service.ports if port.number in ports)
+    if len(kept) == len(service.ports):
+        # One without ports comes whatever port is named: most ExternalNames are like that.
+        return service
     return replace(service, ports=kept) if kept else None
 
 

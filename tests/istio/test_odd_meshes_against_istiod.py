@@ -361,6 +361,23 @@ def test_a_route_that_leads_to_an_external_name_leads_there_as_before(made: Obje
     ]
 
 
+def test_an_external_name_without_ports_that_a_tcp_route_leads_to_is_no_host_to_ask_for() -> None:
+    """The route brings it along, whatever port it names."""
+    spec = {"type": "ExternalName", "externalName": fqdn("new.prod")}
+    alias = obj("v1", "Service", "old", "prod", spec=spec)
+    to_alias = {"route": [{"destination": {"host": "old", "port": {"number": 5432}}}]}
+    route = virtual_service("db", "prod", hosts=["db"], tcp=[to_alias])
+    db, new = (
+        service(name, "prod", port=5432, port_name="tcp", ip=ip)
+        for name, ip in (("db", "10.0.0.1"), ("new", "10.0.0.2"))
+    )
+    callers = [(WEB, (call(WEB, "10.0.0.1", 5432, "tcp"),))]
+    scoped, changed, _ = applied([db, new, alias, route, pod_of(WEB)], callers)
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == [f"prod/{fqdn('db.prod')}", f"prod/{fqdn('new.prod')}"]
+
+
 def test_the_cluster_that_a_script_calls_is_still_there_for_one_of_several_objects() -> None:
     """An exact entry would bring the oldest alone, which has another port."""
     more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}]}

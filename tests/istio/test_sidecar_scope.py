@@ -160,6 +160,17 @@ def test_a_virtual_service_pulls_in_its_destinations_without_importing_them() ->
     assert held(scope_of(rules, "a", f"~b/{fqdn('cart-v2.b')}", f"a/{CART}")) == held(scope)
 
 
+def test_a_destination_without_ports_is_pulled_in_whatever_port_its_route_names() -> None:
+    """Most ExternalNames have none (`serviceMatchingVirtualServicePorts`)."""
+    old, port = fqdn("old.b"), {"number": 8080}
+    rules = rules_of(
+        service("cart", "a"),
+        service("old", "b", type="ExternalName", externalName=CART, clusterIP="", ports=[]),
+        virtual_service("vs", "a", ["cart"], {"host": old, "port": port}),
+    )
+    assert held(scope_of(rules, "a", f"a/{CART}")) == {f"a/{CART}": [80], f"b/{old}": []}
+
+
 def test_a_pulled_in_host_is_the_client_s_own_even_if_not_exported_then_kubernetes() -> None:
     hosts = [
         service("cart", "a"),
