@@ -249,7 +249,7 @@ def _from_service_entry(
         replace(template, hostname=host, name=host, addresses=addresses)
         for host in entry.hosts
         for addresses in (
-            [(address,) for address in valid]
+            [() if address == _UNSPECIFIED else (address,) for address in valid]
             if entry.addresses
             else [entry.allocated.get(host, ()) if mesh.config.dns_capture else ()]
         )
@@ -257,6 +257,7 @@ def _from_service_entry(
 
 
 _BY_DNS = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
+_UNSPECIFIED = "0.0.0.0"  # noqa: S104 - what istiod writes where there is no address
 
 
 def _resolved_labels(entry: ServiceEntry, mesh: Mesh) -> tuple[Labels, ...]:

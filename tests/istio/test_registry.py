@@ -39,6 +39,13 @@ def test_a_service_entry_makes_one_service_per_host_and_address() -> None:
     ]
 
 
+def test_the_unspecified_address_of_a_service_entry_is_as_good_as_none() -> None:
+    """It is what istiod writes for none (`convertServices`)."""
+    unspecified = "0.0.0.0"  # noqa: S104 - nothing listens there
+    (made,) = registry_of(service_entry("se", "a", "x.example", addresses=[unspecified])).services
+    assert (made.addresses, made.headless) == ((), True)
+
+
 def test_services_are_ordered_by_age_then_by_name_which_for_a_service_entry_is_its_host() -> None:
     registry = registry_of(
         service_entry("a", "a", "z.example"),
