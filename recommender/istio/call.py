@@ -23,6 +23,7 @@ from recommender.istio.registry import ServiceKey
 from recommender.istio.resolution import Cluster, Fate, OutboundCall, Resolution
 from recommender.istio.route_match import Request
 from recommender.istio.routes import possible_routes
+from recommender.istio.virtual_hosts import alternative_names
 from recommender.mesh.objects import UNKNOWN_SERVICE, Labels
 
 VIRTUAL_OUTBOUND = "virtualOutbound"
@@ -58,7 +59,7 @@ def _resolve(config: ProxyConfig, call: OutboundCall) -> Resolution:
     if chain is None:
         return Resolution(_unknown_fate(config), listener.name)
     if chain.route_config is None:
-        return _through_chain(config, listener, chain)
+        return _through_chain(config, call, listener, chain)
     if not call.http:
         key = chain.service
         return Resolution(Fate.NO_HTTP, listener.name, service=key, host=key.hostname)
@@ -89,7 +90,7 @@ def _unknown_fate(config: ProxyConfig) -> Fate:
 
 
 def _through_chain(
-    config: ProxyConfig, listener: OutboundListener, chain: FilterChain
+    config: ProxyConfig, call: OutboundCall, listener: OutboundListener, chain: FilterChain
 ) -> Resolution:
     return Resolution(
         Fate.ROUTED,
@@ -97,8 +98,26 @@ def _through_chain(
         clusters=_clusters(config, chain.clusters),
         service=chain.service,
         host=chain.service.hostname,
+        alias=_alias_of(config, chain, call.server_name),
         virtual_service=chain.virtual_service,
     )
+
+
+def _alias_of(
+    config: ProxyConfig, chain: FilterChain, server_name: str | None
+) -> ServiceKey | None:
+    """Find the ExternalName by whose name alone a service takes a TLS connection.
+
+    Source: `buildSidecarOutboundTLSFilterChainOpts`.
+    """
+    service = config.imported(chain.service.hostname)
+    if server_name not in chain.server_names or chain.virtual_service or service is None:
+        return None
+    for alias in service.aliases if service.key == chain.service else ():
+        others = alternative_names(alias.hostname, config.proxy.namespace, config.domain)
+        if server_name in (alias.hostname, *others):
+            return alias
+    return None
 
 
 def _through_routes(

@@ -378,6 +378,24 @@ def test_an_external_name_without_ports_that_a_tcp_route_leads_to_is_no_host_to_
     assert hosts_of(scoped, WEB) == [f"prod/{fqdn('db.prod')}", f"prod/{fqdn('new.prod')}"]
 
 
+def test_an_external_name_that_a_tls_connection_is_for_is_asked_for_by_its_name() -> None:
+    spec = {"type": "ExternalName", "externalName": "api.example"}
+    alias = obj("v1", "Service", "old", "client", spec=spec)
+    ports = [{"number": 443, "name": "tls", "protocol": "TLS"}]
+    api = service_entry("api", "prod", ["api.example"], ports=ports)
+    by_alias, by_name = (
+        replace(call(WEB, "203.0.113.7", 443, "tls"), sni=name)
+        for name in (fqdn("old.client"), "api.example")
+    )
+    scoped, changed, _ = applied([api, alias, pod_of(WEB)], [(WEB, (by_alias,))])
+
+    assert not changed
+    assert hosts_of(scoped, WEB) == ["prod/api.example", f"prod/{fqdn('old.client')}"]
+
+    scoped, _, _ = applied([api, alias, pod_of(WEB)], [(WEB, (by_name,))])
+    assert hosts_of(scoped, WEB) == ["prod/api.example"]
+
+
 def test_the_cluster_that_a_script_calls_is_still_there_for_one_of_several_objects() -> None:
     """An exact entry would bring the oldest alone, which has another port."""
     more = {"resolution": "STATIC", "endpoints": [{"address": "10.8.0.1"}]}
