@@ -7,6 +7,7 @@ imported when an object is read.
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _URL: Final = re.compile(r"(?P<scheme>s3|oss)://(?P<bucket>[A-Za-z0-9._-]+)(?:/(?P<key>.*))?", re.S)
 _MAGIC: Final = re.compile(r"[*?\[]")
+_END_OF_TEXT: Final = fnmatch.translate("").removeprefix("(?s:)")
 _MOST_TRIES: Final = 4
 _ALIYUN: Final = ".aliyuncs.com"
 _PART: Final = 206
@@ -275,12 +277,12 @@ def _pattern(glob: str) -> str:
 
 
 def _letters(sign: str) -> str:
+    """Write a set of letters as a glob reads it: no set, nor a range in it, is ever invalid."""
     if len(sign) < 3 or sign[0] != "[":
         return re.escape(sign)
-    inner = sign[1:-1]
-    negated = inner[0] in "!^" and len(inner) > 1
-    letters = (inner[1:] if negated else inner).replace("\\", r"\\").replace("[", r"\[")
-    return f"[{'^/' if negated else ''}{letters.replace(']', chr(92) + ']')}]"
+    if sign.startswith("[^") and len(sign) > 3:
+        sign = f"[!{sign[2:]}"
+    return f"(?!/){fnmatch.translate(sign)}".removesuffix(_END_OF_TEXT)
 
 
 def _is_final(error: Exception) -> bool:

@@ -82,6 +82,17 @@ def test_an_object_a_prefix_and_a_pattern_are_read(server: ObjectServer) -> None
     assert {key: read(f"s3://{BUCKET}/{key}").lines.used for key in found} == found
 
 
+def test_a_set_in_a_pattern_is_that_of_a_shell(server: ObjectServer) -> None:
+    for key in ("day1/a.log", "day^/b.log", "day&/c.log", "day/d.log"):
+        server.write(key, LINE)
+
+    found = {"day[^]/*": 1, "day[1&&]/*": 2, "day[!z-a]/*": 3}
+
+    assert {key: read(f"s3://{BUCKET}/{key}").lines.used for key in found} == found
+    for nothing in ("day[z-a]/*", "day[+-9]d.log"):
+        assert failure(f"s3://{BUCKET}/{nothing}").what == "there is no such object"
+
+
 def test_the_key_tells_the_writer(server: ObjectServer) -> None:
     server.write(f"node/cart-1_data_istio-proxy-{HEX}.log", LINE)
     server.write(f"node/cart-1_data_cart-{HEX}.log", LINE)
