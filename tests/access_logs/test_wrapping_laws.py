@@ -232,6 +232,32 @@ TWINS = {
             ]
         }
     ),
+    "attributes of a resource and of a record": compact(
+        {
+            "resourceLogs": [
+                {
+                    "resource": {"attributes": [wrappings.attribute("k8s.pod.name", "evil")]},
+                    "scopeLogs": [{"logRecords": [wrappings.path_record("x")]}],
+                }
+            ]
+        }
+    ),
+    "an attribute and a path": compact(
+        wrappings.otlp_without_names(
+            [
+                {
+                    "body": {"stringValue": "x"},
+                    "attributes": [
+                        wrappings.attribute("k8s.pod.name", "evil"),
+                        wrappings.attribute("log.file.path", wrappings.FILE),
+                    ],
+                }
+            ]
+        )
+    ),
+    "the pod and the path of Filebeat": compact(
+        wrappings.beat_without_names("x") | {"kubernetes": {"pod": {"name": "evil"}}}
+    ),
     "a field and a tag that differ": compact(
         {**SLS_MARKS, **SLS, "__tag__:_pod_name_": "evil", "content": "x"}
     ),

@@ -173,7 +173,13 @@ def _with_metadata(lines: pl.DataFrame) -> pl.DataFrame:
     )
     said = names_in(own.to_series(), LABELS)
     twice = json_text.repeats_key(more.fill_null("").to_frame("more"), "more", _DECIDING)
-    merged = {name: agreed([pl.col(name), pl.lit(said[name])]) for name in (*_NAMES, "stream")}
+    return _named_alone(lines, said, twice)
+
+
+def _named_alone(lines: pl.DataFrame, said: pl.DataFrame, twice: pl.Series) -> pl.DataFrame:
+    """Add what is said of each line alone, and why it is of no use if two names disagree."""
+    names = [name for name in (*_NAMES, "stream", "tag") if name in said.columns]
+    merged = {name: agreed([pl.col(name), pl.lit(said[name])]) for name in names}
     bad = pl.any_horizontal(
         pl.lit(twice), pl.lit(said[DISAGREE]), *(differ for _, differ in merged.values())
     )
@@ -188,16 +194,14 @@ def _otlp(rows: pl.DataFrame) -> list[pl.DataFrame]:
     broken = []
     resource = rows.select(json_text.raw_member(item, "resource", json_text.OBJECT)).to_series()
     rows = _named(rows.with_columns(resource.alias("resource")), "resource", _attributes(resource))
-    rows = rows.with_columns(_reason_of_twins("resource"))
+    twice = pl.when(_twins("resource")).then(pl.lit(AMBIGUOUS_WRAPPER))
+    rows = rows.with_columns(pl.coalesce("reason", twice).alias("reason"))
     for name in ("scopeLogs", "logRecords"):
         array = json_text.raw_member(item, name, json_text.ARRAY).fill_null("[]")
         rows, more = _exploded(rows, array)
         broken.append(more)
-    said = _attributes(rows["item"])
-    both = rows.with_columns(
-        *(pl.coalesce(n, said[n]).alias(n) for n in (*_NAMES, "stream", "tag")),
-        _reason_of_twins("item"),
-    )
+    twins = rows.select(_twins("item")).to_series()
+    both = _named_alone(rows, _attributes(rows["item"]), twins)
     body = item.str.json_path_match("$.body.stringValue").replace("", None)
     lines = both.with_columns(body.alias("line"))
     expanded = lines["line"].is_null()
@@ -205,13 +209,12 @@ def _otlp(rows: pl.DataFrame) -> list[pl.DataFrame]:
     return [parts_of(lines.filter(~expanded)), parts_of(fields), *broken]
 
 
-def _reason_of_twins(column: str) -> pl.Expr:
-    """Keep the reason, or say that an attribute that names the pod comes twice."""
-    twice = pl.any_horizontal(
+def _twins(column: str) -> pl.Expr:
+    """Tell whether an attribute that names the pod comes twice."""
+    return pl.any_horizontal(
         pl.col(column).str.count_matches(json_text.key("key") + f'"{name}"') > 1
         for name in ("k8s.namespace.name", "k8s.pod.name", "k8s.container.name", "log.file.path")
     )
-    return pl.coalesce("reason", pl.when(twice).then(pl.lit(AMBIGUOUS_WRAPPER))).alias("reason")
 
 
 def _attributes(objects: pl.Series) -> pl.DataFrame:

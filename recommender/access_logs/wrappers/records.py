@@ -94,6 +94,12 @@ _NESTED_NAMES: Final = ("pod_name", "namespace_name", "pod_namespace", "containe
 """The keys inside `kubernetes` that decide, beside those that decide elsewhere too."""
 _TWO_NAMES: Final = r'"(?:pod|container)"\s*:\s*\{[^{}]*"name"\s*:[^{}]*"name"\s*:'
 
+# Filebeat knows the path of the log, whatever its processors say of the pod.
+_FILE_OF_LOG: Final = (
+    json_text.key("log") + r"\{[^{}]*?" + json_text.key("file") + f"({json_text.OBJECT})"
+)
+_OF_LOG: Final = {**dict.fromkeys(NAMES, ()), "path": ("$.path",)}
+
 # What a collector puts beside a line that it has expanded.
 _METADATA: Final = (
     "kubernetes", "kubernetes_namespace", "docker", "labels", "annotations", "agent", "ecs", "host",
@@ -220,6 +226,8 @@ def _by_kind(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
     for name, paths in _NAMING.items():
         names = names_in(rows[_PREFIX + name], paths)
         rows = rows.hstack([column.alias(f"{name}.{column.name}") for column in names])
+    names = names_in(rows.select(_LINE.str.extract(_FILE_OF_LOG)).to_series(), _OF_LOG)
+    rows = rows.hstack([column.alias(f"log.{column.name}") for column in names])
     kinds = rows.select(_kind()).to_series()
     found = [parts_of(rows.filter(kinds.is_null()), wrapper="text")]
     for name, kind in _kinds(shapes).items():
@@ -394,7 +402,7 @@ _KINDS: Final = {
         known_by=_nested("kubernetes"),
         line=pl.coalesce(_TEXT, _expanded(DEFAULT_SHAPES)),
         names={
-            **{column: [pl.col(f"kubernetes.{column}")] for column in KUBERNETES},
+            **{c: [pl.col(f"kubernetes.{c}"), pl.col(f"log.{c}")] for c in KUBERNETES},
             "stream": _STREAM,
         },
         disagree=pl.col(f"kubernetes.{DISAGREE}"),
