@@ -20,6 +20,7 @@ OTHER_CONTAINER: Final = f"the file of another container than {PROXY_CONTAINER}"
 _NAMES: Final = re.compile(r"\.(?:log|json|jsonl|ndjson|txt)(?:$|[.-])|\.(?:gz|zst)$", re.I)
 # The kubelet writes such a file, makes the packed log of it and then removes the plain one.
 _ROTATED: Final = re.compile(r"\.log\.[0-9]{8}-[0-9]{6}$")
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
 _UNFINISHED: Final = re.compile(r"\.(?:tmp|part|swp)$", re.I)
 
 
@@ -98,8 +99,13 @@ def _names(sources: Sequence[str | Path], lost: list[InputError]) -> set[Path]:
         try:
             names.update(find_files(source, _LOGS, lost))
         except InputError as error:
-            lost.append(error)
+            lost.append(_not_read(str(source)) if _URL.match(str(source)) else error)
     return names
+
+
+def _not_read(url: str) -> InputError:
+    hint = "object storage is s3://BUCKET/KEY or oss://BUCKET/KEY, and anything else is a path"
+    return InputError("this is no URL that can be read", where=shown(url), hint=hint)
 
 
 def _packed(names: set[Path]) -> set[Path]:
