@@ -14,6 +14,7 @@ from recommender.access_logs import (
     LogBatch,
     LogFormat,
     ObjectStorage,
+    SkippedLines,
     SourcePod,
     formats_as_configured,
     formats_to_try,
@@ -64,6 +65,7 @@ _LOG_HINT = (
     "name access logs of istio-proxy containers; where their format is not in the mesh dump, "
     "tell it with --log-format"
 )
+_FORMAT_HINT = "name access logs of istio-proxy containers; --log-format is their only format"
 _POD_HINT = (
     "name files as a node does, <pod>_<namespace>_istio-proxy-<id>.log, or tell the pod "
     "with --source-pod"
@@ -317,7 +319,7 @@ def read_flows(
         formats=formats,
     )
     flows = summarise_flows(_reporting(batches, progress))
-    _check_lines(flows.lines, settings)
+    _check_lines(flows.lines, settings, mesh)
     return flows
 
 
@@ -357,7 +359,7 @@ def _reporting(batches: Iterable[LogBatch], progress: Progress) -> Iterator[LogB
         yield batch
 
 
-def _check_lines(lines: LineCounts, settings: Settings) -> None:
+def _check_lines(lines: LineCounts, settings: Settings, mesh: Mesh | None) -> None:
     lost = [skipped for skipped in lines.skipped if skipped.reason not in OTHER_OUTPUT]
     most = max(lost or lines.skipped, key=lambda s: s.lines, default=None)
     if lines.read == 0:
@@ -367,12 +369,22 @@ def _check_lines(lines: LineCounts, settings: Settings) -> None:
         raise InputError(
             f"none of the {lines.read:,} lines can be used{reason}",
             where=most.example if most else None,
-            hint=_POD_HINT if most and most.reason == UNKNOWN_POD else _LOG_HINT,
+            hint=_line_hint(most, settings, mesh),
         )
     if settings.strict and lost and most:
         total = sum(skipped.lines for skipped in lost)
         what = f"{counted(total, 'line')} cannot be used, most of them: {most.reason}"
         raise InputError(what, where=most.example, hint=_STRICT_HINT)
+
+
+def _line_hint(most: SkippedLines | None, settings: Settings, mesh: Mesh | None) -> str:
+    """Say what to try where no line can be used."""
+    if most and most.reason == UNKNOWN_POD:
+        return _POD_HINT
+    if settings.log_format:
+        return _FORMAT_HINT
+    notes = _configured_formats(mesh)[1] if mesh else []
+    return f"{notes[0].where} has {notes[0].reason}" if notes else _LOG_HINT
 
 
 def _check_domain(flows: Flows, mesh: Mesh) -> None:

@@ -117,6 +117,23 @@ def test_logs_are_read_in_the_format_of_the_mesh_or_in_the_one_that_is_given(
             hosts_in(tmp_path, "", given)
 
 
+@pytest.mark.parametrize(
+    ("of_mesh", "given", "hint"),
+    [
+        ("%START_TIME%|%DURATION%", "", "MeshConfig accessLogFormat has a log format that cannot"),
+        ("%START_TIME%|%DURATION%", "istio-text", "--log-format is their only format"),
+        ("", "", "where their format is not in the mesh dump"),
+    ],
+)
+def test_why_no_line_can_be_used_is_told_by_the_format_that_was_to_read_them(
+    tmp_path: Path, of_mesh: str, given: str, hint: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        hosts_in(tmp_path, of_mesh, given)
+
+    assert hint in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("name", ["a.log", "b.log"])
 def test_empty_logs_are_called_empty(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.log").write_text("")
