@@ -110,7 +110,10 @@ class ObjectStorage:
         if magic := _MAGIC.search(key):
             pattern = re.compile(_pattern(key), re.S)
             matching = self._list(scheme, bucket, key[: magic.start()], url)
-            found = [o for o in matching if pattern.fullmatch(o.key) and not _is_hidden(o.key)]
+            named = key.rfind("/", 0, magic.start()) + 1
+            found = [
+                o for o in matching if pattern.fullmatch(o.key) and not _is_hidden(o.key[named:])
+            ]
         else:
             # One listing finds the object itself and all below it.
             folder = key if not key or key.endswith("/") else f"{key}/"

@@ -82,6 +82,16 @@ def test_an_object_a_prefix_and_a_pattern_are_read(server: ObjectServer) -> None
     assert {key: read(f"s3://{BUCKET}/{key}").lines.used for key in found} == found
 
 
+def test_a_hidden_folder_is_read_where_it_is_named(server: ObjectServer) -> None:
+    for key in (".day/a.log", ".day/.b/c.log", ".day/b/d.log"):
+        server.write(key, LINE)
+
+    found = {".day": 2, ".day/*.log": 1, ".day/**": 2, ".day/b/*": 1}
+
+    assert {key: read(f"s3://{BUCKET}/{key}").lines.used for key in found} == found
+    assert failure(f"s3://{BUCKET}/**.log").what == "there is no such object"
+
+
 def test_a_set_in_a_pattern_is_that_of_a_shell(server: ObjectServer) -> None:
     for key in ("day1/a.log", "day^/b.log", "day&/c.log", "day/d.log"):
         server.write(key, LINE)
