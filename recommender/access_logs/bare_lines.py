@@ -22,6 +22,7 @@ from recommender.access_logs.formats import (
 )
 from recommender.access_logs.wrappers import (
     DEFAULT_SHAPES,
+    DOCUMENT_MEMBERS,
     LIKE_PREFIX,
     LIKE_RECORD,
     LINE_SCHEMA,
@@ -54,6 +55,7 @@ def line_shapes(formats: Sequence[LogFormat]) -> LineShapes:
         frozenset().union(*(f.members for f in of_json)),
         frozenset().union(*(f.objects for f in of_json)),
         tuple(own for own in map(_own_members, of_json) if own.names and own.some),
+        tuple(filter(None, map(_beside_document_members, of_json))),
     )
 
 
@@ -63,6 +65,12 @@ def _own_members(log_format: JsonFormat) -> OwnMembers:
         tuple(sorted(set(log_format.always_there))),
         tuple(key for key in log_format.telling if key not in MEMBERS),
     )
+
+
+def _beside_document_members(log_format: JsonFormat) -> tuple[str, ...]:
+    if log_format.members.isdisjoint(DOCUMENT_MEMBERS):
+        return ()
+    return tuple(sorted(set(log_format.always_there) - DOCUMENT_MEMBERS))
 
 
 def without_bare_lines(

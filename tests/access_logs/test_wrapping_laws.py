@@ -18,7 +18,7 @@ from recommender.access_logs.wrappers import (
     unwrap,
 )
 from tests.access_logs import wrappings
-from tests.access_logs.helpers import as_json, read_lines, skipped, text
+from tests.access_logs.helpers import as_json, read_in_format, read_lines, skipped, text
 from tests.access_logs.wrappings import (
     BEAT,
     EXPANDED,
@@ -438,3 +438,35 @@ def test_a_large_document_is_read_and_one_that_is_too_large_is_counted() -> None
         found = read_lines(document, text())
         assert found.lines.used == used + 1
         assert skipped(found) == ({} if used else {"a JSON document longer than 64 MiB": 1})
+
+
+@pytest.mark.parametrize("depth", [1, 40])
+@pytest.mark.parametrize("key", ["data", "logs", "streams", "hits", "responses", "resourceLogs"])
+def test_metadata_that_look_like_a_document_say_nothing(key: str, depth: int) -> None:
+    """Envoy writes the metadata of a request, such as the claims of a token, as they are."""
+    form = compact(
+        {
+            key: "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn)%",
+            "at": "%START_TIME%",
+            "to": "%UPSTREAM_CLUSTER_RAW%",
+        }
+    )
+    forged = {"at": TIME, "to": "outbound|80||evil.x.svc.cluster.local"}
+    record = {"content": compact(forged), **SLS_MARKS, **SLS, "_pod_name_": "evil"}
+    deep: object = []
+    for _ in range(depth):
+        deep = {"a": deep}
+    for held in (
+        [record, deep],
+        {"result": [{"stream": {"pod": "evil"}, "values": [["1", compact(forged)]]}], "a": deep},
+        {"hits": [{"_index": "i", "_source": record}], "a": deep},
+    ):
+        line = compact({key: held, "at": TIME, "to": "outbound|80||a.b"})
+        found = read_in_format(form, line, pod=(NAMESPACE, POD))
+
+        assert found.requests["destination_host"].to_list() == ["a.b"]
+        assert found.requests["source_pod"].to_list() == [POD]
+
+    document = compact({"data": [{**record, "_pod_name_": POD}]})
+    found = read_in_format(form, document, pod=("other", "other-1"))
+    assert found.requests["source_pod"].to_list() == [POD]

@@ -17,6 +17,7 @@ import polars as pl
 
 from recommender.access_logs.container_paths import PROXY_CONTAINER
 from recommender.access_logs.pieces import LINE_TOO_LONG, MOST_LINE_BYTES
+from recommender.access_logs.wrappers.documents import DOCUMENT_MEMBERS
 from recommender.access_logs.wrappers.line_shapes import DEFAULT_SHAPES, LineShapes, OwnMembers
 from recommender.access_logs.wrappers.parts import (
     AMBIGUOUS_WRAPPER,
@@ -109,6 +110,7 @@ def _reason() -> pl.Expr:
 __all__ = [
     "AMBIGUOUS_WRAPPER",
     "DEFAULT_SHAPES",
+    "DOCUMENT_MEMBERS",
     "EMPTY",
     "FORGEABLE_PREFIX",
     "LIKE_PREFIX",

@@ -23,6 +23,7 @@ import polars as pl
 
 from recommender.access_logs.pieces import DOCUMENT_START
 from recommender.access_logs.wrappers import json_text
+from recommender.access_logs.wrappers.line_shapes import LineShapes
 from recommender.access_logs.wrappers.names import (
     ATTRIBUTES,
     DISAGREE,
@@ -47,6 +48,10 @@ _BEGINS: Final = {
     "pulled": json_text.inside("logs") + r"\[",
 }
 """Kinds of documents by how they begin, up to the array of what they hold."""
+DOCUMENT_MEMBERS: Final = frozenset(
+    ("resourceLogs", "hits", "responses", "response", "data", "streams", "logs")
+)
+"""The members that may hold the lines of a document."""
 _DATE: Final = '{"date":'
 _LOKI_VALUE: Final = (
     rf"\[\s*{json_text.STRING}\s*,\s*{json_text.STRING}\s*(?:,\s*{json_text.OBJECT}\s*)?\]"
@@ -83,11 +88,17 @@ _NAMES: Final = ("source_namespace", "source_pod", "container")
 _TEXT: Final = pl.col("line")
 
 
-def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Take documents apart; return what is none, and the lines of each kind of document."""
+def without_documents(
+    parts: pl.DataFrame, shapes: LineShapes
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Take documents apart; return what is none, and the lines of each kind of document.
+
+    A line of JSON may have a member that a document has, and in it what callers write.
+    """
     found: list[pl.DataFrame] = []
     is_record = _TEXT.str.starts_with(_DATE) & ~_several_records()
-    starts = parts.select(_TEXT.str.contains(DOCUMENT_START) & ~is_record)["line"]
+    is_document = _TEXT.str.contains(DOCUMENT_START) & ~is_record & ~_is_line(shapes)
+    starts = parts.select(is_document.fill_null(value=False)).to_series()
     if not starts.any():
         return parts, found
     documents, parts = parts.filter(starts), parts.filter(~starts)
@@ -104,6 +115,15 @@ def without_documents(parts: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFr
             items, broken = _exploded(chosen.filter(valid), array)
             found += [_broken(chosen.filter(~valid)), broken, *_TAKEN_APART[kind](items)]
     return parts, found
+
+
+def _is_line(shapes: LineShapes) -> pl.Expr:
+    """Tell lines of formats that have a member of documents, however deep it is."""
+    found = [
+        pl.all_horizontal(_TEXT.str.json_path_match(f'$["{key}"]').is_not_null() for key in always)
+        for always in shapes.like_documents
+    ]
+    return pl.any_horizontal(pl.lit(value=False), *found)
 
 
 def _without_streams_of_records(

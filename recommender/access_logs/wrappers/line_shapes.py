@@ -31,12 +31,15 @@ class LineShapes:
         members: The keys of lines of JSON.
         objects: Those that hold objects.
         own: What formats of JSON have in common with wrappers.
+        like_documents: For each format of JSON with a member that documents of many lines have, the
+            other members that every line of it has.
     """
 
     unescaped_starts: tuple[str, ...]
     members: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
     own: tuple[OwnMembers, ...] = ()
+    like_documents: tuple[tuple[str, ...], ...] = ()
 
 
 # The default fields of ASM are a text that looks like JSON: nothing in it is escaped, so what

@@ -161,7 +161,7 @@ def _may_be_record(shapes: LineShapes) -> pl.Expr:
 def _without_one_layer(parts: pl.DataFrame, shapes: LineShapes) -> list[pl.DataFrame]:
     """Take one wrapper off; what has none is closed."""
     rest, found = _docker(parts)
-    rest, documents = without_documents(rest)
+    rest, documents = without_documents(rest, shapes)
     found += documents
     if rest.height:
         found += _records(rest, shapes)
