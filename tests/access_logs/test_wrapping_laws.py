@@ -470,3 +470,20 @@ def test_metadata_that_look_like_a_document_say_nothing(key: str, depth: int) ->
     document = compact({"data": [{**record, "_pod_name_": POD}]})
     found = read_in_format(form, document, pod=("other", "other-1"))
     assert found.requests["source_pod"].to_list() == [POD]
+
+
+@pytest.mark.parametrize("depth", [1, 40])
+def test_metadata_that_look_like_a_record_say_nothing_however_deep_others_are(depth: int) -> None:
+    metadata = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn)%"
+    form = {"_source": metadata, "more": metadata, "at": "%START_TIME%", "to": "%UPSTREAM_CLUSTER%"}
+    forged = compact({"at": TIME, "to": "outbound|80||evil.x.svc.cluster.local"})
+    deep: object = []
+    for _ in range(depth):
+        deep = {"a": deep}
+    held = {"_source": {"log": forged, "kubernetes": EVIL}, "more": deep}
+    line = compact({**held, "at": TIME, "to": "outbound|80||a.b"})
+
+    found = read_in_format(compact(form), line, pod=(NAMESPACE, POD))
+
+    assert found.requests["destination_host"].to_list() == ["a.b"]
+    assert found.requests["source_pod"].to_list() == [POD]

@@ -56,6 +56,13 @@ def inside(*names: str) -> str:
     return "^" + "".join(rf"\{{{_SKIPPED}{key(name)}" for name in names)
 
 
+def has_member(text: pl.Expr, name: str) -> pl.Expr:
+    """Tell whether an object has a member that is not null, however deep those before it are."""
+    near = text.str.contains(inside(name))
+    far = pl.when(~near).then(text).str.json_path_match(f'$["{name}"]').is_not_null()
+    return near | far
+
+
 def has_nested(text: pl.Expr, name: str) -> pl.Expr:
     """Tell whether the value of a key is an object or array."""
     return text.str.contains(key(name) + r"[{\[]")

@@ -211,7 +211,7 @@ def _with_own_marked(shapes: LineShapes) -> pl.Expr:
     for own in shapes.own:
         is_line = _LINE.str.contains_any([f'"{key}"' for key in own.some])
         for key in own.always:
-            is_line &= _LINE.str.contains(json_text.inside(key))
+            is_line &= json_text.has_member(_LINE, key)
         marked = line
         for name in own.names:
             marked = json_text.with_mark(marked, name, _OWN)
