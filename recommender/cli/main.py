@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -63,26 +63,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        return _run(given)
+    except OSError as error:
+        _drop_the_rest(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # whoever reads the output has seen enough
+            return DONE
+        return _failed(f"recommend-sidecars: cannot print the result: {error.strerror}")
+
+
+def _run(given: Sequence[str]) -> int:
+    """Run the command line and return its exit status.
+
+    Raises:
+        OSError: The result cannot be printed.
+    """
+    try:
         status = cli.main(given, prog_name="recommend-sidecars", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return FAILED
     except click.ClickException as error:
-        error.show()
-        return FAILED
+        return _failed(error)
     except click.Abort:
-        click.echo("stopped", err=True)
-        return FAILED
+        return _failed("stopped")
     except RecommenderError as error:
-        click.echo(f"recommend-sidecars: {printable(str(error))}", err=True)
-        return FAILED
-    except OSError as error:
-        _drop_the_rest()
-        if isinstance(error, BrokenPipeError):  # whoever reads the output has seen enough
-            return DONE
-        click.echo(f"recommend-sidecars: cannot print the result: {error.strerror}", err=True)
-        return FAILED
+        return _failed(f"recommend-sidecars: {printable(str(error))}")
     return status if isinstance(status, int) else DONE
+
+
+def _failed(why: str | click.ClickException) -> int:
+    """Say on standard error why the job failed; where nobody can be told, the status alone does."""
+    try:
+        if isinstance(why, str):
+            click.echo(why, err=True)
+        else:
+            why.show()
+    except OSError:
+        _drop_the_rest(sys.stderr)
+    return FAILED
 
 
 def collect_rarely() -> None:
@@ -102,9 +120,9 @@ def _open_what_is_closed() -> None:
             setattr(sys, stream, null)
 
 
-def _drop_the_rest() -> None:
-    """Leave nothing to flush to a broken standard output: Python would end with status 120."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _drop_the_rest(stream: TextIO) -> None:
+    """Leave nothing to flush to a broken standard stream: Python would end with status 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printable(text: str) -> str:

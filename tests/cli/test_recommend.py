@@ -242,6 +242,19 @@ def test_a_terminal_without_unicode_and_a_full_disk_are_no_reason_to_crash(tmp_p
     assert b"Traceback" not in disk.stderr
 
 
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["flows", "--logs", "missing"]])
+def test_an_error_that_cannot_be_printed_still_has_its_status(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "recommender.cli.main", *arguments]
+    plain = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(command, env=plain, stdout=full, stderr=subprocess.PIPE, check=False)
+        untold = subprocess.run(command, env=plain, stdout=full, stderr=full, check=False)
+
+    assert (told.returncode, untold.returncode) == (2, 2)
+    assert told.stderr
+    assert b"Traceback" not in told.stderr
+
+
 @pytest.mark.parametrize(
     ("stream", "status", "error"), [(0, 2, b"the logs are empty"), (1, 0, b""), (2, 0, b"")]
 )
