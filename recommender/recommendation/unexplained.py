@@ -31,10 +31,14 @@ _KUBERNETES_NAME = re.compile(r"[^.]+\.([^.]+)\.svc\..+")
 
 def explains(resolution: Resolution, call: Call) -> bool:
     """Tell whether the Envoy cluster that a log names is one a call can reach."""
-    named = cluster_name(
-        call.destination_host or "", call.destination_port or 0, call.destination_subset or ""
-    )
+    named = _named_cluster(call)
     return any(name == named for name, _ in resolution.clusters)
+
+
+def _named_cluster(call: Call) -> str:
+    """Name the Envoy cluster that a log names, as istiod does."""
+    host, port, subset = call.destination_host, call.destination_port, call.destination_subset
+    return cluster_name(host or "", port or 0, subset or "")
 
 
 def possible_causes(
@@ -49,13 +53,22 @@ def possible_causes(
     detail = "named by the log as the destination"
     hosts = [need_of(service_host(service.key), "possible", detail, call)]
     hosts += _through_virtual_services(call, port, config, destination)
+    logged, modelled = _ends_in_words(call, baseline)
     note = Note(
         "disagreement",
-        f"a call to {target} went to {destination}, the mesh dump says it "
-        f"{goes(baseline)}: configuration changed since, or the model is wrong; "
-        "both stay in scope",
+        f"a call to {target} went to {logged}, the mesh dump says it {modelled}: "
+        "configuration changed since, or the model is wrong; both stay in scope",
     )
     return hosts, note
+
+
+def _ends_in_words(call: Call, baseline: Resolution) -> tuple[str, str]:
+    """Say where a call went and where the mesh has it go, by Envoy clusters if the host is one."""
+    host = call.destination_host or ""
+    clusters = sorted({name for name, _ in baseline.clusters})
+    if baseline.fate is not Fate.ROUTED or host not in map(_host_of, clusters):
+        return host, goes(baseline)
+    return f"the Envoy cluster {_named_cluster(call)}", f"goes to {', '.join(clusters)}"
 
 
 def _absent(call: Call, config: ProxyConfig) -> tuple[list[HostNeed], Note]:
@@ -107,8 +120,12 @@ def gone_elsewhere(call: Call, baseline: Resolution) -> Note:
 def goes(resolution: Resolution) -> str:
     """Say in words where a call goes."""
     if resolution.fate is Fate.ROUTED and resolution.clusters:
-        return f"goes to {', '.join(sorted({n.split('|', 3)[-1] for n, _ in resolution.clusters}))}"
+        return f"goes to {', '.join(sorted({_host_of(name) for name, _ in resolution.clusters}))}"
     return resolution.fate.value
+
+
+def _host_of(cluster: str) -> str:
+    return cluster.split("|", 3)[-1]
 
 
 def _through_virtual_services(

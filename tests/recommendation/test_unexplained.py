@@ -12,6 +12,7 @@ from tests.recommendation.helpers import (
     http_call,
     mesh_config,
     notes,
+    of,
     pod_name,
     route_to,
     service,
@@ -78,6 +79,16 @@ def test_a_destination_that_the_mesh_does_not_explain_stays_too_and_is_noted() -
 
     assert hosts(answer, "web") == [f"shop/{fqdn('cart.shop')}", f"shop/{fqdn('till.shop')}"]
     assert notes(answer, "web") == {"disagreement"}
+
+
+def test_a_disagreement_about_subsets_or_ports_names_the_envoy_clusters() -> None:
+    """A host alone would say that the call went where it goes."""
+    objects = [*deployment("web"), service("cart")]
+    answer = decide(objects, [http_call(WEB, "cart", fqdn("cart.shop"), subset="v1")])
+    (note,) = of(answer, "web").notes
+
+    assert f"went to the Envoy cluster outbound|8080|v1|{fqdn('cart.shop')}," in note.detail
+    assert f"goes to outbound|8080||{fqdn('cart.shop')}:" in note.detail
 
 
 def test_a_destination_that_the_dump_lacks_is_kept_unproved_and_noted() -> None:
