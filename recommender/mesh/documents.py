@@ -6,6 +6,7 @@ one `Document` per object, with `kind: List` opened up.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ _MANIFESTS: Final = FileKind(
 )
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
 MOST_BYTES: Final = 2 << 30
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_OBJECTS_HINT: Final = "name files that kubectl wrote, or manifests"
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -102,10 +105,16 @@ def _read_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:
         raise InputError(what, where=where, hint=_hint(text)) from error
 
 
-def _hint(text: bytes) -> str | None:
+def _hint(text: bytes) -> str:
     if text[257:262] == b"ustar":  # the magic of tar
         return "unpack the archive first"
-    return "render the template first" if b"{{" in text else None
+    return "render the template first" if b"{{" in text else "correct it there, or dump it again"
+
+
+def _json_hint(text: bytes) -> str:
+    if text.startswith(_UTF_16):
+        return "save it as UTF-8; older PowerShells write UTF-16"
+    return "dump it again, as it may be cut short; YAML needs a name that ends in .yaml"
 
 
 def _read_json_or_yaml(text: bytes, name: str) -> Iterator[YamlDocument]:
@@ -122,7 +131,8 @@ def _read_json(text: bytes, name: str) -> Iterator[YamlDocument]:
         content = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        raise InputError("the file is not UTF-8", where=f"{name}:{line}") from error
+        where = f"{name}:{line}"
+        raise InputError("the file is not UTF-8", where=where, hint=_json_hint(text)) from error
     broken_text = _LONE_SURROGATE.search(text) is not None
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     position = _after_space(content, 0)
@@ -132,8 +142,10 @@ def _read_json(text: bytes, name: str) -> Iterator[YamlDocument]:
             value, end = decoder.raw_decode(content, position)
             value = _repaired(value) if broken_text else value
         except json.JSONDecodeError as error:
-            what = f"the JSON does not parse: {error.msg}"
-            raise InputError(what, where=f"{name}:{error.lineno}") from error
+            # The line is where what does not end starts.
+            what = f"the JSON does not parse: {error.msg.removesuffix(' starting at')}"
+            where = f"{name}:{error.lineno}"
+            raise InputError(what, where=where, hint=_json_hint(text)) from error
         except (ValueError, RecursionError) as error:
             what = f"the JSON cannot be read: {_reason(error)}"
             raise InputError(what, where=f"{name}:{line}") from error
@@ -160,8 +172,9 @@ def _objects(document: YamlDocument, name: str) -> Iterator[Document]:
             continue
         entries = (value.get("items") or []) if isinstance(value, dict) else value
         if not isinstance(entries, list) or depth > MOST_DEPTH:
-            what = f"expected Kubernetes objects, found {describe(entries)}"
-            raise InputError(what, where=f"{name}:{line}" if line else name)
+            wanted = "a list of items" if isinstance(value, dict) else "Kubernetes objects"
+            what, where = f"expected {wanted}, found {describe(entries)}", f"{name}:{line}"
+            raise InputError(what, where=where if line else name, hint=_OBJECTS_HINT)
         lines = item_lines if len(item_lines) == len(entries) else (line,) * len(entries)
         waiting += reversed([(e, at, (), depth + 1) for e, at in zip(entries, lines, strict=True)])
 

@@ -143,6 +143,29 @@ def test_a_tar_gets_a_hint(tmp_path: Path) -> None:
     assert failure(tmp_path / "dump.tar.gz").hint == "unpack the archive first"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("utf-16.json", '{"id": 1}'.encode("utf-16"), "save it as UTF-8"),
+        ("cut.json", '{"items": [{"id": "x', "dump it again"),
+        ("yaml.json", "id: 1", ".yaml"),
+        ("bad.yaml", "id: [", "dump it again"),
+        ("text.yaml", "once upon a time", "kubectl"),
+        ("items.yaml", "{kind: List, items: {id: 1}}", "kubectl"),
+    ],
+)
+def test_what_cannot_be_understood_fails_with_what_to_try(
+    tmp_path: Path, name: str, text: str | bytes, hint: str
+) -> None:
+    assert hint in (failure(write(tmp_path / name, text)).hint or "")
+
+
+def test_a_json_text_without_an_end_is_told_in_a_whole_sentence(tmp_path: Path) -> None:
+    error = failure(write(tmp_path / "cut.json", '{"items": [{"id": "x'))
+
+    assert error.what == "the JSON does not parse: Unterminated string"
+
+
 def test_a_missing_source_fails_with_its_name(tmp_path: Path) -> None:
     assert failure(tmp_path / "none.yaml").where == str(tmp_path / "none.yaml")
     assert failure(str(tmp_path / "*.yaml")).where == str(tmp_path / "*.yaml")
