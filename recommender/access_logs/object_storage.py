@@ -16,11 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
 from recommender.errors import InputError
+from recommender.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _URL: Final = re.compile(r"(?P<scheme>s3|oss)://(?P<bucket>[A-Za-z0-9._-]+)(?:/(?P<key>.*))?", re.S)
+_SCHEMES: Final = ("s3://", "oss://")
 _MAGIC: Final = re.compile(r"[*?\[]")
 _END_OF_TEXT: Final = fnmatch.translate("").removeprefix("(?s:)")
 _MOST_TRIES: Final = 4
@@ -83,8 +85,8 @@ class StoredObject:
 
 
 def is_object_url(source: object) -> bool:
-    """Tell whether a source is the URL of an object or of several."""
-    return isinstance(source, str) and _URL.fullmatch(source) is not None
+    """Tell whether a source is meant as the URL of an object or of several, well-formed or not."""
+    return isinstance(source, str) and source.startswith(_SCHEMES)
 
 
 class ObjectStorage:
@@ -105,7 +107,8 @@ class ObjectStorage:
         """
         parts = _URL.fullmatch(url)
         if parts is None:
-            raise InputError("this is no URL of an object", where=url, hint="s3://BUCKET/KEY")
+            hint = f"{url.partition(':')[0]}://BUCKET/KEY"
+            raise InputError("this is no URL of an object", where=shown(url), hint=hint)
         scheme, bucket, key = parts["scheme"], parts["bucket"], parts["key"] or ""
         if magic := _MAGIC.search(key):
             pattern = re.compile(_pattern(key), re.S)

@@ -355,6 +355,14 @@ def test_a_key_that_is_no_text_is_a_sentence() -> None:
     assert "cannot be listed" in failure(f"s3://{BUCKET}/\udcff").what
 
 
+@pytest.mark.parametrize("url", ["s3://", "s3:///a.log", "s3://two words/a.log", "oss://"])
+def test_a_url_without_a_bucket_is_told_as_it_was_given_and_as_it_should_be(url: str) -> None:
+    error = failure(url)
+
+    assert (error.what, error.where) == ("this is no URL of an object", url)
+    assert error.hint == f"{url.partition(':')[0]}://BUCKET/KEY"
+
+
 def test_the_variables_of_oss_tell_how_to_reach_it() -> None:
     keys = {"OSS_ACCESS_KEY_ID": "i", "OSS_ACCESS_KEY_SECRET": "s"}
     found = {
