@@ -91,8 +91,11 @@ def _content(path: Path) -> bytes:
                 if len(content) > MOST_BYTES:
                     what = f"the file holds more than {MOST_BYTES >> 20} MiB"
                     raise InputError(what, where=shown(path), hint="dump one namespace per file")
-    except (OSError, DamagedStreamError) as error:
+    except OSError as error:
         raise unreadable(path, error) from error
+    except DamagedStreamError as error:
+        what, hint = f"cannot be unpacked: {error}", "copy it again, or dump it again"
+        raise InputError(what, where=shown(path), hint=hint) from error
     return bytes(content)
 
 

@@ -181,7 +181,9 @@ def test_a_missing_source_fails_with_its_name(tmp_path: Path) -> None:
         ("x.yaml.zst", "cut short"),
     ],
 )
-def test_a_damaged_archive_fails_with_its_name(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_archive_fails_with_its_name_and_what_to_try(
+    tmp_path: Path, name: str, damage: str
+) -> None:
     pack = gzip.compress if name.endswith("gz") else zstandard.compress
     whole = pack(b"".join(b"k%d: %d\n" % (n, n * n) for n in range(5000)))
     content = {
@@ -190,7 +192,10 @@ def test_a_damaged_archive_fails_with_its_name(tmp_path: Path, name: str, damage
     }[damage]
     path = write(tmp_path / name, content)
 
-    assert failure(path).where == str(path)
+    error = failure(path)
+    assert error.where == str(path)
+    assert error.what.startswith("cannot be unpacked: damaged ")
+    assert error.hint == "copy it again, or dump it again"
 
 
 def test_a_file_named_as_packed_that_is_not_is_read_as_it_is(tmp_path: Path) -> None:
