@@ -43,9 +43,7 @@ def plain_scalar(text: str) -> Scalar:
         return _WORDS[text]
     if text[0] in _NUMBER_STARTS:
         return _number(text)
-    if text[0] == "." and _FLOAT.fullmatch(text.replace("_", "")):
-        return float(text)
-    return text
+    return _fraction(text) if text[0] == "." else text
 
 
 def tagged_scalar(tag: str, text: str) -> Scalar:
@@ -84,6 +82,17 @@ def key_text(key: object) -> str:
     if isinstance(key, int | float):
         return str(key)
     raise ValueError("null, a mapping and a list cannot be keys")
+
+
+def _fraction(text: str) -> Scalar:
+    """Resolve what begins with a point: Go has underscores there between digits alone."""
+    if _FLOAT.fullmatch(text.replace("_", "")) is None:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
 
 
 def _number(text: str) -> Scalar:

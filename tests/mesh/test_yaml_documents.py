@@ -64,6 +64,19 @@ def failure(text: str) -> YamlError:
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (".5", 0.5),
+        (".3_4", 0.34),
+        (".3e1_0", 3e9),
+        *((text, text) for text in (".3_", "._5", ".3__4", ".3e4_", ".9e999")),
+    ],
+)
+def test_a_plain_scalar_with_a_point_first_is_what_go_makes_of_it(text: str, value: object) -> None:
+    assert read_one(text) == value
+
+
 @given(objects)
 def test_what_a_json_writer_wrote_reads_as_it_was(value: object) -> None:
     text = json.dumps(value, ensure_ascii=True)
