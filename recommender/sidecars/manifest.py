@@ -7,6 +7,7 @@ YAML, to which more plain words are numbers and booleans (`y`, `0o17`, `1e3`).
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -26,6 +27,8 @@ from recommender.sidecars.words import counted, evidence_in_words, printable
 
 MARKER: Final = "# Written by recommend-sidecars"
 """How the first line of every file of this tool begins; the rest of it may change."""
+# A number beyond 64 bits is text to Kubernetes, but infinite to readers of YAML 1.2: `12e3456`.
+_HUGE: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+", re.ASCII)
 _MOST_REMARKS: Final = 20
 _MOST_NAMED: Final = 8
 
@@ -168,7 +171,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    stays = text.isprintable() and plain_scalar(text) == text
+    is_text = plain_scalar(text) == text and not _HUGE.fullmatch(text)
+    stays = text.isprintable() and is_text
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if stays else '"')
 
 

@@ -61,6 +61,13 @@ def meant(made: Recommendation) -> Sidecar:
     )
 
 
+@pytest.mark.parametrize("value", ["12e3456", "1E999", ".9e999", "5.0e+400"])
+def test_a_label_that_is_infinite_to_a_reader_of_yaml_1_2_is_quoted(value: str) -> None:
+    text = render_sidecar(recommendation(selector={"commit": value}), Settings())
+
+    assert f'commit: "{value}"' in text
+
+
 def test_a_manifest_reads_like_this() -> None:
     hosts = (
         host(
