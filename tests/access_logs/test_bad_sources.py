@@ -52,12 +52,19 @@ def test_a_pattern_without_match_and_a_folder_without_logs_are_counted(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "url", ["gs://logs/a.log", "S3://logs/a.log", "s3://", "https://logs/*.gz", "file:///a.log"]
+    "url", ["gs://logs/a.log", "S3://logs/a.log", "https://logs/*.gz", "file:///a.log"]
 )
 def test_a_url_of_no_known_storage_is_named_as_it_was_written(tmp_path: Path, url: str) -> None:
     path = write(tmp_path / "a.log", LINE)
 
     assert lost(path, url) == {url: "this is no URL that can be read"}
+
+
+@pytest.mark.parametrize("url", ["s3://", "oss:///a.log", "s3://two words/a.log"])
+def test_a_url_without_a_bucket_is_counted(tmp_path: Path, url: str) -> None:
+    path = write(tmp_path / "a.log", LINE)
+
+    assert lost(path, url) == {url: "this is no URL of an object"}
 
 
 def test_a_link_that_leads_nowhere_is_counted(tmp_path: Path) -> None:
