@@ -50,5 +50,5 @@ def ratio(above: Sequence[Sequence[Reading]], below: Sequence[Reading], amount: 
         amount: What is compared.
     """
     least = [min(map(amount, turn)) for turn in zip(*above, strict=True)]
-    ratios = [most / amount(took) for most, took in zip(least, below, strict=True)]
+    ratios = [other / amount(took) for other, took in zip(least, below, strict=True)]
     return Ratio(median(ratios), min(ratios), max(ratios))
